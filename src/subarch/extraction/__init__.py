@@ -1,0 +1,1 @@
+"""Which network to take: objectives, the search, its ledger and its certificate."""
