@@ -1,0 +1,334 @@
+"""The encoder family: BERT-like networks in stock Hugging Face form, smaller than a source in depth and widths.
+
+A is the embeddings, B_i the encoder layers; the built network is the backbone without pooler, and C is the head that
+the source has (classifier, masked-language-model head; the latter where it has none).
+
+A space *derived* from a source keeps the source's head size: the number of heads follows the hidden size and is no
+parameter. A space that lists ``num_attention_heads`` (unordered), as the published Bort space does, varies the head
+size with it. Every architecture is a stock ``config.json``; nothing needs remote code.
+
+The Bort space is counted and searched in the form that the stock library runs: one row of segment embeddings
+(``type_vocab_size`` 1), hence ``hidden_size`` parameters more than the network without segment table that was
+published. :mod:`subarch.networks.inspection` prints both readings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers.configuration_utils import PretrainedConfig
+
+from subarch.networks.family import Family, Parts, require_names
+from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
+
+NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
+MODEL_TYPES = ("bert", "roberta")
+_BACKBONES = {"bert": "BertModel", "roberta": "RobertaModel"}
+
+_DEPTH_FRACTIONS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
+_HIDDEN_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
+_INTERMEDIATE_FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
+
+
+@dataclass(frozen=True)
+class EncoderFamily(Family):
+    """BERT or RoBERTa networks that differ from ``config`` in depth and widths only.
+
+    Args:
+        config: the source's config as a dict (``config.json``), ``model_type`` bert or roberta, not a decoder.
+        space: over some of ``num_hidden_layers``, ``hidden_size``, ``intermediate_size`` (ordered) and
+            ``num_attention_heads`` (unordered); what it leaves out stays as in ``config``.
+        reference: T, with the names of the space.
+
+    Raises:
+        ValueError: for another kind of network, a parameter of another name or order, or sizes that cannot be built.
+    """
+
+    config: dict[str, Any]
+    space: Space
+    reference: Architecture
+    name: str = "encoder"
+
+    def __post_init__(self) -> None:
+        require_encoder(self.config)
+        require_names(self.reference, self.space)
+        for parameter in self.space.parameters:
+            self._check_parameter(parameter)
+        self.config_for(self.reference)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Mapping[str, Any] | PretrainedConfig,
+        space: Space | None = None,
+        reference: Mapping[str, Value] | None = None,
+    ) -> Self:
+        """The family inside a source: its derived space unless one is given, and T = the source unless given."""
+        data = plain_config(config)
+        require_encoder(data)
+        space = space or derived_space(data)
+        unknown = sorted(set(space.names) - set(NAMES))
+        if unknown:
+            raise ValueError(f"an encoder's space may name {list(NAMES)}, got {unknown}: remove or rename them")
+        return cls(data, space, dict(reference or {name: data[name] for name in space.names}))
+
+    # ------------------------------------------------------------------ networks
+
+    @cached_property
+    def head_size(self) -> int:
+        """Hidden units of one attention head of the source."""
+        return int(self.config["hidden_size"]) // int(self.config["num_attention_heads"])
+
+    def config_for(self, architecture: Mapping[str, Value]) -> PretrainedConfig:
+        """The stock config of ``architecture``; parameters that it leaves out are the source's.
+
+        Raises:
+            ValueError: for unknown names, or a hidden size that the attention heads do not divide.
+        """
+        if unknown := sorted(set(architecture) - set(NAMES)):
+            raise ValueError(f"an encoder architecture may name {list(NAMES)}, got {unknown}")
+        values = {name: int(value) for name, value in architecture.items()}
+        hidden = values.get("hidden_size", int(self.config["hidden_size"]))
+        if "num_attention_heads" not in values and "num_attention_heads" not in self.space.names:
+            values["num_attention_heads"] = max(1, hidden // self.head_size)
+            unit = self.head_size
+        else:
+            unit = values.setdefault("num_attention_heads", int(self.config["num_attention_heads"]))
+        if min(values.values()) < 1 or hidden % unit:
+            raise ValueError(
+                f"sizes must be positive and hidden_size a multiple of {unit} "
+                f"({'the head size' if unit == self.head_size else 'the number of heads'}), got {dict(architecture)}"
+            )
+        changed = {**self.config, **values, "architectures": [_BACKBONES[self.config["model_type"]]]}
+        return stock_config({**changed, "dtype": "float32"})
+
+    def build(self, architecture: Mapping[str, Value]) -> nn.Module:
+        return backbone(self.config_for(architecture))
+
+    def inputs(self, batch_size: int, sequence_length: int) -> dict[str, Tensor]:
+        """Full sequences, so without a mask: a mask of ones would change nothing."""
+        return token_inputs(self.config, batch_size, sequence_length)
+
+    def parts(self, network: nn.Module) -> Parts:
+        layers = cast("nn.Module", network.get_submodule("encoder.layer"))
+        return Parts(
+            first=("embeddings",),
+            middle=tuple(f"encoder.layer.{name}" for name, _ in layers.named_children()),
+        )
+
+    def head(self, architecture: Mapping[str, Value]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """The source's kind of head. A tied output matrix is counted with it, so its size is an upper bound."""
+        config = self.config_for(architecture)
+        config.tie_word_embeddings = False
+        config.num_hidden_layers = 1  # the head alone is kept
+        states = torch.zeros(1, 128, config.hidden_size)  # (batch, sequence, hidden)
+        if any("SequenceClassification" in name for name in self.config.get("architectures") or ()):
+            model = cast("Any", AutoModelForSequenceClassification.from_config(config))
+            if config.model_type == "roberta":
+                return model.classifier, (states,)
+            return nn.Sequential(model.bert.pooler, model.classifier), (states,)
+        model = cast("Any", AutoModelForMaskedLM.from_config(config))
+        return (model.lm_head if config.model_type == "roberta" else model.cls), (states,)
+
+    def probes(self, name: str) -> tuple[int, ...]:
+        if name == "num_hidden_layers":
+            return (1, 2, 3)
+        if name == "hidden_size":
+            heads = [p.choices for p in self.space.parameters if p.name == "num_attention_heads"]
+            unit = math.lcm(*(int(a) for a in heads[0])) if heads else self.head_size
+            return tuple(unit * k for k in (1, 2, 3, 4))
+        return (8, 16, 24)
+
+    # ------------------------------------------------------------------ files
+
+    def describe(self, architecture: Mapping[str, Value]) -> dict[str, Any]:
+        """A stock ``config.json`` that ``AutoModel.from_config`` builds and runs."""
+        return plain_config(self.config_for(architecture))
+
+    def with_space(self, space: Space | None = None, reference: Mapping[str, Value] | None = None) -> Self:
+        made = type(self).from_config(self.config, space or self.space, reference)
+        return replace(made, name=self.name, reference=made.reference if space or reference else self.reference)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "kind": "encoder", "config": self.config}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`."""
+        return cls(dict(data["config"]), Space.from_json(data["space"]), dict(data["reference"]), data["name"])
+
+    def _check_parameter(self, parameter: Parameter) -> None:
+        name, heads = parameter.name, "num_attention_heads"
+        if name not in NAMES or parameter.ordered == (name == heads):
+            raise ValueError(
+                f"an encoder's space has the ordered parameters {list(NAMES[1:])} and the unordered {heads!r}, "
+                f"got {'ordered' if parameter.ordered else 'unordered'} {name!r}"
+            )
+        for choice in parameter.choices:
+            if not isinstance(choice, int) or choice < 1:
+                raise ValueError(f"choices of {name} must be positive integers, got {choice!r}")
+            if name == "hidden_size" and heads not in self.space.names and choice % self.head_size:
+                raise ValueError(
+                    f"hidden_size {choice} is no multiple of the source's head size {self.head_size}: "
+                    f"take multiples of it, or add the unordered parameter {heads!r} to the space"
+                )
+
+
+# ---------------------------------------------------------------------- spaces
+
+
+def derived_space(config: Mapping[str, Any]) -> Space:
+    """Depths and widths from a source's own sizes; the source's shape is the largest architecture.
+
+    Depths are about 1/6, 1/3, 1/2, 2/3 and 1 of the source's, hidden sizes 1/3, 1/2, 2/3, 5/6 and 1 (whole heads),
+    intermediate sizes 1/8, 1/4, 1/2, 3/4 and 1. Equal values merge, so small sources get fewer.
+    """
+    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+    intermediate = int(config["intermediate_size"])
+    size = hidden // heads
+    depths = _shares(int(config["num_hidden_layers"]), _DEPTH_FRACTIONS)
+    step = 8 if intermediate % 8 == 0 else 1
+    return Space(
+        (
+            Parameter(name="num_hidden_layers", choices=depths),
+            Parameter(name="hidden_size", choices=tuple(size * k for k in _shares(heads, _HIDDEN_FRACTIONS))),
+            Parameter(
+                name="intermediate_size",
+                choices=tuple(step * k for k in _shares(intermediate // step, _INTERMEDIATE_FRACTIONS)),
+            ),
+        )
+    )
+
+
+def _shares(whole: int, fractions: Iterable[float]) -> tuple[int, ...]:
+    return tuple(sorted({max(1, round(whole * fraction)) for fraction in fractions}))
+
+
+def bort_preset() -> EncoderFamily:
+    """The published Bort space (300 architectures); T has the shape of BERT-large, outside the space."""
+    space = Space(
+        (
+            Parameter(name="num_attention_heads", choices=(4, 8, 12, 16), ordered=False),
+            Parameter(name="num_hidden_layers", choices=(2, 4, 6, 8, 10, 12)),
+            Parameter(name="hidden_size", choices=(512, 768, 1024)),
+            Parameter(name="intermediate_size", choices=(256, 512, 768, 1024, 3072)),
+        ),
+        (Constraint("hidden_size % num_attention_heads == 0"),),
+    )
+    reference: Architecture = dict(zip(NAMES, (16, 24, 1024, 4096), strict=True))
+    return EncoderFamily(bort_config(), space, reference)
+
+
+def bort_config(layers: int = 4, heads: int = 8, hidden: int = 1024, intermediate: int = 768) -> dict[str, Any]:
+    """Bort as a stock BERT config: RoBERTa's vocabulary, 512 learned positions, one row of segment embeddings."""
+    return plain_config(
+        {
+            "model_type": "bert",
+            "architectures": ["BertModel"],
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "hidden_size": hidden,
+            "intermediate_size": intermediate,
+            "vocab_size": 50265,
+            "max_position_embeddings": 512,
+            "type_vocab_size": 1,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-5,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+            "eos_token_id": 2,
+        }
+    )
+
+
+# ---------------------------------------------------------------------- stock configs
+
+
+def plain_config(config: Mapping[str, Any] | PretrainedConfig) -> dict[str, Any]:
+    """A config as JSON data with every default written out.
+
+    Raises:
+        ValueError: when the stock library knows no such config.
+    """
+    full = config if isinstance(config, PretrainedConfig) else stock_config(config)
+    data: dict[str, Any] = json.loads(json.dumps(full.to_dict()))
+    data.pop("transformers_version", None)  # provenance belongs to the manifest; here it would change hashes
+    data.pop("_name_or_path", None)
+    return data
+
+
+def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
+    """The stock library's config object for JSON data with a ``model_type``.
+
+    Raises:
+        ValueError: when ``model_type`` is missing or unknown, or the values are refused.
+    """
+    kind = data.get("model_type")
+    if not isinstance(kind, str):
+        raise ValueError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
+    try:
+        return cast(
+            "PretrainedConfig",
+            AutoConfig.for_model(kind, **{name: value for name, value in data.items() if name != "model_type"}),
+        )
+    except Exception as error:
+        raise ValueError(f"this config of model_type {kind!r} cannot be read: {error}") from error
+
+
+def require_encoder(config: Mapping[str, Any]) -> None:
+    """Refuse whatever is not a stock BERT or RoBERTa encoder.
+
+    Raises:
+        ValueError: naming what was expected and what came.
+    """
+    kind = config.get("model_type")
+    if kind not in MODEL_TYPES:
+        raise ValueError(
+            f"expected an encoder of model_type {' or '.join(MODEL_TYPES)}, got {kind!r}"
+            f"{_architectures(config)}. For another kind of network write a Family and pass it as module.path:Name"
+        )
+    if config.get("is_decoder") or config.get("is_encoder_decoder") or config.get("add_cross_attention"):
+        raise ValueError(f"expected an encoder, got a decoder of model_type {kind!r}{_architectures(config)}")
+    for name in NAMES:
+        if not isinstance(config.get(name), int) or config[name] < 1:
+            raise ValueError(f"the config's {name} must be a positive integer, got {config.get(name)!r}")
+    if config["hidden_size"] % config["num_attention_heads"]:
+        raise ValueError(
+            f"the config's hidden_size {config['hidden_size']} is not divisible by its "
+            f"num_attention_heads {config['num_attention_heads']}"
+        )
+
+
+def _architectures(config: Mapping[str, Any]) -> str:
+    names = config.get("architectures") or ()
+    return f" ({', '.join(str(name) for name in names)})" if names else ""
+
+
+def backbone(config: PretrainedConfig) -> nn.Module:
+    """The stock BERT or RoBERTa backbone without pooler, fp32, freshly initialised."""
+    return cast("nn.Module", AutoModel.from_config(config, add_pooling_layer=False, dtype=torch.float32))
+
+
+def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: int) -> dict[str, Tensor]:
+    """Token ids other than padding: ``(batch, sequence)``, int64, on the current default device.
+
+    Raises:
+        ValueError: when the network has no position for so long a sequence.
+    """
+    # RoBERTa numbers positions from padding_idx + 1 on.
+    offset = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
+    longest = int(config["max_position_embeddings"]) - offset
+    if not 1 <= sequence_length <= longest:
+        raise ValueError(f"the sequence length must be 1 to {longest} for this network, got {sequence_length}")
+    vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
+    ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)
+    ids = torch.where(ids == padding, torch.full_like(ids, (padding + 1) % max(vocabulary, 1)), ids)
+    return {"input_ids": ids.reshape(batch_size, sequence_length)}
