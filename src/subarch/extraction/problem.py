@@ -1,0 +1,103 @@
+"""What is asked of a search: the space, its exact costs, the claim and how exact it must be. Pure data.
+
+Notation of the search (Bort's criterion, arXiv 2010.10499 and 2010.08512): p trainable parameters, i inference cost,
+e error (lower is better, strictly positive), T the reference, and
+
+    W(x) = g(x) / e(x),   g(x) = max(0, 1 - p(x)/p_T) * max(0, 1 - i(x)/i_T).
+
+Both the search and the certificate read this file; they share nothing else but the space and the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.networks.space import IndexArray, Space
+
+Claim = Literal["w", "constrained", "front"]
+FloatArray = NDArray[np.float64]
+Costs = Callable[[IndexArray], FloatArray]
+"""``(architectures, parameters)`` choice positions to ``(architectures, 2)``: p and i; monotone along the order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """An upper limit on a quantity that only grows along the order (parameters, operations, a latency table).
+
+    Args:
+        name: what is limited, for people: ``"latency_ms"``.
+        maximum: the largest allowed value.
+        values: choice positions ``(architectures, parameters)`` to ``(architectures,)``; monotone along the order.
+    """
+
+    name: str
+    maximum: float
+    values: Callable[[IndexArray], FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One search problem.
+
+    Args:
+        space: the architectures.
+        costs: exact p and i of many architectures at once.
+        reference: ``(p_T, i_T)``.
+        claim: what is to be certified: ``w`` the largest W; ``constrained`` the lowest error within ``limits``;
+            ``front`` an epsilon-Pareto front in p, i and e.
+        epsilon: how far from optimal the answer may be, in (0, 1).
+        limits: only with, and always with, the claim ``constrained``.
+        delta: the violation of monotony that is granted from the start, in [0, 1); see the certificate.
+        error_floor: a lower bound on every error that is *assumed*; 0 for none.
+        e_min: the constant that every error was clamped to; a lower bound by definition.
+
+    Raises:
+        ValueError: for values outside those ranges.
+    """
+
+    space: Space
+    costs: Costs
+    reference: tuple[float, float]
+    claim: Claim = "w"
+    epsilon: float = 0.1
+    limits: tuple[Limit, ...] = field(default=())
+    delta: float = 0.0
+    error_floor: float = 0.0
+    e_min: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epsilon < 1:
+            raise ValueError(f"epsilon must lie strictly between 0 and 1 (0.1 = within ten percent), got {self.epsilon}")
+        if not 0 <= self.delta < 1:
+            raise ValueError(f"delta must lie in [0, 1), got {self.delta}")
+        if self.error_floor < 0 or self.e_min < 0:
+            raise ValueError(f"error floors must not be negative, got {self.error_floor} and {self.e_min}")
+        if (self.claim == "constrained") != bool(self.limits):
+            raise ValueError("the claim 'constrained' needs at least one limit, and limits need that claim")
+        if min(self.reference) <= 0:
+            raise ValueError(f"the reference must have parameters and operations, got {self.reference}")
+
+    def within(self, indices: IndexArray) -> NDArray[np.bool_]:
+        """``(architectures,)``: which of ``indices`` meet every limit."""
+        mask = np.ones(len(indices), dtype=np.bool_)
+        for limit in self.limits:
+            mask &= limit.values(indices) <= limit.maximum
+        return mask
+
+    def described(self) -> dict[str, Any]:
+        """The question as JSON, without the functions."""
+        return {
+            "claim": self.claim,
+            "epsilon": self.epsilon,
+            "reference": list(self.reference),
+            "limits": {limit.name: limit.maximum for limit in self.limits},
+            "delta": self.delta,
+            "error_floor": self.error_floor,
+            "e_min": self.e_min,
+            "space": self.space.hash,
+        }

@@ -1,0 +1,203 @@
+"""The search: ask for an architecture, train it, tell the frontier; until nothing is open or the budget ends.
+
+Strategies:
+    ``certified`` (default): best-first branch and bound with a proof of how far from optimal the pick can be.
+    ``interval``: the published algorithm (OSE, arXiv 2010.08512): sort by p, train every ``interval``-th, keep the best W.
+    ``exhaustive``: interval 1.
+
+The search handles numbers and indices only. How an error is measured is the caller's function, where trials are kept
+is the caller's ledger, and where trainings run is any ``concurrent.futures.Executor``.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from subarch.extraction.frontier import LISTED_LIMIT, Frontier, Status, open_frontier
+from subarch.extraction.problem import Problem
+from subarch.networks.space import Index
+
+Strategy = Literal["certified", "interval", "exhaustive"]
+
+
+class Evaluate(Protocol):
+    """Measures the error of one architecture; runs in the executor's worker."""
+
+    def __call__(self, index: Index, /) -> float: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """When to stop early: after a number of trainings, or of seconds, whichever is given. Certificates stay honest."""
+
+    trainings: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str | None) -> Budget:
+        """``"40"`` trainings or ``"600s"`` seconds; None for no budget.
+
+        Raises:
+            ValueError: for anything else.
+        """
+        if text is None:
+            return cls()
+        try:
+            if text.endswith("s"):
+                seconds = float(text[:-1])
+                if 0 < seconds < float("inf"):
+                    return cls(seconds=seconds)
+            elif int(text) > 0:
+                return cls(trainings=int(text))
+        except ValueError:
+            pass
+        raise ValueError(f"--budget is a number of trainings such as 40, or seconds such as 600s; got {text!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One training, as seen by whoever watches."""
+
+    index: Index
+    error: float
+    status: Status
+    trained_now: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the search ended: every error used, in the order of training, and whether it ran to its end."""
+
+    errors: dict[Index, float]
+    status: Status
+    finished: bool
+
+
+def search(
+    problem: Problem,
+    evaluate: Evaluate,
+    *,
+    known: Mapping[Index, float] | None = None,
+    given: Mapping[Index, float] | None = None,
+    strategy: Strategy = "certified",
+    interval: int = 1,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+    executor: concurrent.futures.Executor | None = None,
+    workers: int = 1,
+    watch: Callable[[Step], None] | None = None,
+    listed_limit: int = LISTED_LIMIT,
+) -> Outcome:
+    """Search ``problem``.
+
+    Args:
+        problem: space, costs, claim, epsilon.
+        evaluate: the error of an architecture (already clamped to ``problem.e_min``).
+        known: errors that this very search has measured before it was interrupted. They are replayed: asked for in the
+            same order and taken instead of a training, so that the search goes on exactly as if undisturbed.
+        given: errors from elsewhere (the same space and error, another claim or epsilon), used from the start.
+        strategy: see the module.
+        interval: for ``interval``: train every ``interval``-th architecture by size.
+        budget: when to stop early.
+        executor: where trainings run; None runs them here, one at a time.
+        workers: trainings at once, with an executor.
+        watch: called after every training.
+        listed_limit: spaces with larger grids are searched by boxes, never listed.
+
+    Returns:
+        The outcome. What it proves is for the certificate to say.
+    """
+    frontier: Frontier = open_frontier(problem, listed_limit=listed_limit)
+    for index, error in (given or {}).items():
+        frontier.tell(index, error)
+    source: Frontier = frontier
+    if strategy != "certified":
+        source = _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given or ())))
+    run = _Run(source, evaluate, dict(known or {}), budget, watch)
+    finished = run.serially() if executor is None else run.concurrently(executor, workers)
+    return Outcome(errors={**dict(given or {}), **run.errors}, status=frontier.status(), finished=finished)
+
+
+def _every(problem: Problem, interval: int, done: set[Index]) -> list[Index]:
+    rows = problem.space.listed()
+    if not 1 <= interval <= max(1, len(rows)):
+        raise ValueError(f"the interval must be an integer from 1 to the size of the space ({len(rows)}), got {interval}")
+    costs = problem.costs(rows)
+    order = sorted(range(len(rows)), key=lambda n: (costs[n, 0], costs[n, 1], n))
+    chosen = [tuple(int(v) for v in rows[n]) for n in order[::interval]]
+    return [index for index in chosen if index not in done]
+
+
+class _Sequence:
+    """A fixed list of architectures behind the frontier's protocol."""
+
+    def __init__(self, frontier: Frontier, indices: Sequence[Index]) -> None:
+        self._frontier = frontier
+        self._rest: Iterator[Index] = iter(indices)
+
+    def tell(self, index: Index, error: float) -> None:
+        self._frontier.tell(index, error)
+
+    def ask(self, pending: Sequence[Index] = ()) -> Index | None:
+        return next(self._rest, None)
+
+    def status(self) -> Status:
+        return self._frontier.status()
+
+
+@dataclass
+class _Run:
+    frontier: Frontier
+    evaluate: Evaluate
+    known: dict[Index, float]
+    budget: Budget
+    watch: Callable[[Step], None] | None
+
+    def __post_init__(self) -> None:
+        self.errors: dict[Index, float] = {}
+        self._started = time.monotonic()
+        self._trainings = 0
+
+    def _spent(self, running: int = 0) -> bool:
+        if self.budget.trainings is not None and len(self.errors) + running >= self.budget.trainings:
+            return True
+        return self.budget.seconds is not None and time.monotonic() - self._started >= self.budget.seconds
+
+    def _tell(self, index: Index, error: float, *, trained_now: bool) -> None:
+        self.errors[index] = error
+        self.frontier.tell(index, error)
+        if self.watch is not None:
+            self.watch(Step(index=index, error=error, status=self.frontier.status(), trained_now=trained_now))
+
+    def serially(self) -> bool:
+        while not self._spent():
+            index = self.frontier.ask()
+            if index is None:
+                return True
+            replayed = self.known.get(index)
+            self._tell(index, self.evaluate(index) if replayed is None else replayed, trained_now=replayed is None)
+        return self.frontier.ask() is None
+
+    def concurrently(self, executor: concurrent.futures.Executor, workers: int) -> bool:
+        running: dict[concurrent.futures.Future[float], Index] = {}
+        try:
+            while True:
+                while len(running) < workers and not self._spent(len(running)):
+                    index = self.frontier.ask(tuple(running.values()))
+                    if index is None:
+                        break
+                    if (replayed := self.known.get(index)) is not None:
+                        self._tell(index, replayed, trained_now=False)
+                    else:
+                        running[executor.submit(self.evaluate, index)] = index
+                if not running:
+                    return self.frontier.ask() is None
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    self._tell(running.pop(future), future.result(), trained_now=True)
+        finally:
+            for future in running:
+                future.cancel()
