@@ -118,7 +118,7 @@ class EncoderFamily(Family):
         return token_inputs(self.config, batch_size, sequence_length)
 
     def parts(self, network: nn.Module) -> Parts:
-        layers = cast("nn.Module", network.get_submodule("encoder.layer"))
+        layers = network.get_submodule("encoder.layer")
         return Parts(
             first=("embeddings",),
             middle=tuple(f"encoder.layer.{name}" for name, _ in layers.named_children()),
@@ -275,10 +275,7 @@ def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
     if not isinstance(kind, str):
         raise ValueError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
     try:
-        return cast(
-            "PretrainedConfig",
-            AutoConfig.for_model(kind, **{name: value for name, value in data.items() if name != "model_type"}),
-        )
+        return AutoConfig.for_model(kind, **{name: value for name, value in data.items() if name != "model_type"})
     except Exception as error:
         raise ValueError(f"this config of model_type {kind!r} cannot be read: {error}") from error
 

@@ -6,6 +6,7 @@ polynomials in which only neighbouring widths meet.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
@@ -76,7 +77,7 @@ class MLPFamily(Family):
         hidden = [int(architecture[name]) for name in self.space.names]
         sizes = [self.inputs_size, *hidden, *([] if self.outputs_size is None else [self.outputs_size])]
         layers: list[nn.Module] = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in itertools.pairwise(sizes):
             layers += [nn.Linear(a, b), _ACTIVATIONS[self.activation]()]
         return nn.Sequential(*layers[:-1])  # no activation after the last layer
 
