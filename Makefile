@@ -36,8 +36,9 @@ $(DEVELOPMENT): $(RUNTIME)
 demo: $(RUNTIME)
 	$(BIN)/subarch demo $(ARGS)
 
+# A file stays on one worker, so that what it trains once is not trained twice.
 test: $(DEVELOPMENT)
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not gpu" $(ARGS)
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

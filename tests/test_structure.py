@@ -1,0 +1,213 @@
+"""The laws of the source tree, checked by a machine: layers, imports, docstrings, and the map in the README."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAVY = {"torch", "transformers", "tokenizers", "optuna", "plotly", "pyarrow", "sklearn", "scipy", "datasets"}
+NO_TENSORS = {"subarch.networks.space", "subarch.extraction.search", "subarch.extraction.certificate"}
+LAYER = re.compile(r"[\w.]+")
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Dotted name to file, for every module under ``root/src``, packages included."""
+    found = {}
+    for path in sorted((root / "src" / "subarch").rglob("*.py")):
+        parts = path.relative_to(root / "src").with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def configuration(repository: Path) -> dict[str, Any]:
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a file imports anywhere, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def run_python(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter, so that nothing which the tests imported counts."""
+    return subprocess.run([sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+# ---------------------------------------------------------------------- layers
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    """import-linter on the tree at ``root``, which goes before any installed copy."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from importlinter.cli import lint_imports; "
+        "sys.exit(lint_imports(config_filename='pyproject.toml', no_cache=True, no_logo=True))"
+    )
+    return run_python(program, str(root / "src"), cwd=root)
+
+
+def test_dependencies_point_down(repository: Path) -> None:
+    outcome = lint_imports(repository)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("networks/space.py", "import subarch.text"),
+        ("networks/space.py", "def late():\n    from subarch import running\n    import subarch.learning.made_up"),
+        ("telling/made_up.py", "import subarch.testing"),
+    ],
+)
+def test_an_upward_or_sideways_import_is_refused(repository: Path, tmp_path: Path, module: str, line: str) -> None:
+    shutil.copytree(repository / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    text = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(text.replace("(subarch.learning.training)", "(subarch.learning.made_up)"))
+    for extra in ("testing.py", "learning/made_up.py", module):
+        with (tmp_path / "src" / "subarch" / extra).open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n" if extra == module else "\n")
+    outcome = lint_imports(tmp_path)
+    assert outcome.returncode == 1
+    assert "BROKEN" in outcome.stdout, outcome.stdout + outcome.stderr
+
+
+def test_every_module_belongs_to_a_layer(repository: Path) -> None:
+    contract = configuration(repository)["tool"]["importlinter"]["contracts"][0]
+    layers = [name for line in contract["layers"] for name in LAYER.findall(line)]
+    assert len(set(layers)) == len(layers)
+    outside = [
+        name
+        for name, path in modules(repository).items()
+        if path.name != "__init__.py" and not any(name == layer or name.startswith(f"{layer}.") for layer in layers)
+    ]
+    assert not outside, f"name these in [tool.importlinter] of pyproject.toml: {outside}"
+
+
+def test_packages_hold_no_code_beside_the_root(repository: Path) -> None:
+    # A package's __init__ belongs to no layer, so code in it would escape the contract.
+    for name, path in modules(repository).items():
+        if path.name == "__init__.py" and name != "subarch":
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert all(isinstance(node, ast.Expr) for node in body), f"{name}/__init__.py holds more than a docstring"
+
+
+def test_the_search_core_handles_no_tensors(repository: Path) -> None:
+    found = {name: path for name, path in modules(repository).items() if name in NO_TENSORS}
+    assert "subarch.networks.space" in found
+    tensors = {name: imported(path) & {"torch", "transformers"} for name, path in found.items()}
+    assert not any(tensors.values()), tensors
+
+
+# ---------------------------------------------------------------------- imports
+
+# Stands before the usual finders. Packages outside the required ones look as if they were not installed, to `import`
+# and to importlib.util.find_spec alike: libraries ask the latter to learn what they may use.
+ONLY_REQUIRED = """
+import importlib, json, sys
+from importlib.machinery import PathFinder
+
+names, hidden = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
+
+class OnlyRequired(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in hidden else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = OnlyRequired
+for name in hidden & set(sys.modules):
+    del sys.modules[name]
+for name in names:
+    importlib.import_module(name)
+print(json.dumps(sorted(hidden & set(sys.modules))))
+"""
+
+
+def distributions_required(repository: Path) -> set[str]:
+    """Normalised names of the required dependencies and theirs, extras left out."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    todo = [Requirement(line) for line in configuration(repository)["project"]["dependencies"]]
+    found: set[str] = set()
+    while todo:
+        requirement = todo.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(name)
+            todo += [Requirement(line) for line in metadata.requires(name) or []]
+    return found
+
+
+def test_every_module_imports_with_the_required_dependencies_alone(repository: Path) -> None:
+    from importlib import metadata
+
+    required = distributions_required(repository) | {"subarch"}
+    hidden = [
+        name
+        for name, owners in metadata.packages_distributions().items()
+        if required.isdisjoint(re.sub(r"[-_.]+", "-", owner).lower() for owner in owners)
+    ]
+    assert "pytest" in hidden and "pyarrow" in hidden
+    outcome = run_python(ONLY_REQUIRED, json.dumps(list(modules(repository))), json.dumps(hidden), cwd=repository)
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads(outcome.stdout.splitlines()[-1]) == []
+
+
+def test_the_package_and_its_command_line_import_nothing_heavy(repository: Path) -> None:
+    names = [name for name in ("subarch", "subarch.cli") if name in modules(repository)]
+    program = "import importlib, json, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    outcome = run_python(program + "print(json.dumps(list(sys.modules)))", *names, cwd=repository)
+    assert outcome.returncode == 0, outcome.stderr
+    assert HEAVY.isdisjoint(json.loads(outcome.stdout))
+
+
+# ---------------------------------------------------------------------- words
+
+
+def test_every_module_says_what_it_is(repository: Path) -> None:
+    silent = [n for n, p in modules(repository).items() if not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
+    assert not silent, f"no docstring: {silent}"
+
+
+def tree(readme: str) -> dict[str, str]:
+    """Path to description, from the README's block that begins with ``src/subarch/``; two spaces a level."""
+    block = re.search(r"```(?:text)?\n(src/subarch/.*?)```", readme, re.DOTALL)
+    assert block, "the README has no file tree"
+    found: dict[str, str] = {}
+    above: list[str] = []
+    for line in block.group(1).splitlines():
+        entry, _, description = line.strip().partition(" ")
+        above = [*above[: (len(line) - len(line.lstrip())) // 2], entry]
+        found["".join(above)] = description.strip()
+    return found
+
+
+def test_the_readme_lists_every_file_and_nothing_else(repository: Path) -> None:
+    listed = tree((repository / "README.md").read_text(encoding="utf-8"))
+    assert all(listed.values()), f"no description: {[path for path, text in listed.items() if not text]}"
+    absent = [path for path in listed if not (repository / path).exists()]
+    assert not absent, f"the README lists files that do not exist: {absent}"
+    paths = {path.relative_to(repository).as_posix() for path in modules(repository).values()}
+    unlisted = sorted({path for path in paths if not path.endswith("/__init__.py")} - set(listed))
+    assert not unlisted, f"the README does not list: {unlisted}"
+
+
+def test_every_benchmark_is_listed(repository: Path) -> None:
+    text = (repository / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- `(\w+)`: \S", text, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (repository / "benchmarks").glob("*.py"))
