@@ -112,7 +112,7 @@ def module_macs(network: nn.Module, *inputs: Tensor, **named: Tensor) -> tuple[i
     network.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*inputs, **named)
-    flops = {name: sum(cast("dict[Any, int]", ops).values()) for name, ops in counter.get_flop_counts().items()}
+    flops = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     if any(value % 2 for value in flops.values()):
         raise ValueError("an operation reports an odd number of FLOPs: register its FLOP formula as 2 per multiply-add")
     root = type(network).__name__ + "."
@@ -235,10 +235,10 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
     """
     space, rng = family.space, np.random.default_rng(seed)
     roots = list(itertools.islice(space.roots(), _MAX_COMBINATIONS + 1))
-    members = {root: feasible_points(space, root, _HELD_OUT, rng) for root in roots}
+    members = {root: feasible_points(space, root, 4 * _HELD_OUT, rng) for root in roots}
     roots = [root for root in roots if members[root]]
     if not roots:
-        raise ValueError("no architecture of the space meets its constraints: relax them")
+        raise ValueError("no architecture was found that meets the constraints of the space: relax them")
     oracle = _Oracle(family, sequence_length)
     main = max(roots, key=lambda root: len(members[root]))
     fit = _Fit(family, main, oracle, members[main], rng)
@@ -283,10 +283,12 @@ def _model(
     return CountModel(
         space=space,
         sequence_length=sequence_length,
-        polynomials={q: found and Polynomial(ordered, unordered, tuple(found)) for q, found in pieces.items()},
+        polynomials={
+            q: None if found is None else Polynomial(ordered, unordered, tuple(found)) for q, found in pieces.items()
+        },
         residuals=residuals,
         builds=oracle.builds,
-        held_out=others + sum(len(fit.held_out) for fit in fits.values()),
+        held_out=others + sum(len(fit.confirmed) for fit in fits.values()),
         limited=tuple(sorted({name for fit in fits.values() for name in fit.limited})),
         family=family,
     )
@@ -325,7 +327,7 @@ class _Fit:
     Attributes:
         terms: for each quantity, exponents to coefficients; None where no polynomial was found.
         residuals: for each quantity, the largest absolute difference on the held-out architectures at the end.
-        held_out: architectures kept for confirmation.
+        confirmed: architectures that the last system left out and that confirmed its solution.
         limited: parameters whose values ran out before their degree was sure.
     """
 
@@ -339,7 +341,9 @@ class _Fit:
     ) -> None:
         space = family.space
         self.names = tuple(p.name for p in space.parameters if p.ordered)
-        self.held_out = [space.architecture(index) for index in members]
+        # A quarter of a small space, so that enough is left to fit; what the fit leaves over confirms it too.
+        self._held_out = [space.architecture(index) for index in members[: len(members) // 4]]
+        self.confirmed: list[Architecture] = []
         self.limited: set[str] = set()
         self._space, self._oracle = space, oracle
         self._corner = space.architecture(root.lo)
@@ -348,10 +352,10 @@ class _Fit:
             for p in space.parameters
             if p.ordered
         }
-        quantities = list(oracle(self.held_out[0]))
+        self._pool = self._draw_pool(rng) or [space.architecture(index) for index in members[len(members) // 4 :]]
+        quantities = list(oracle(self._pool[0]))
         self.terms: dict[str, _Terms | None] = dict.fromkeys(quantities)
         self.residuals: dict[str, int] = dict.fromkeys(quantities, 0)
-        self._pool = self._draw_pool(rng)
         self._search(rng)
 
     # ------------------------------------------------------------------ where to build
@@ -370,14 +374,13 @@ class _Fit:
             far = (rng.random((2048, len(axes))) * [len(axis) for axis in axes]).astype(int)
             drawn = np.minimum(np.concatenate([near, far]), [len(axis) - 1 for axis in axes])
             positions = dict.fromkeys(tuple(int(v) for v in row) for row in drawn)
-        taken = [tuple(held.values()) for held in self.held_out]
+        taken = [tuple(held.values()) for held in self._held_out]
         pool: list[Architecture] = []
         for row in sorted(positions, key=lambda row: (sum(row), row)):
             point = {**self._corner, **{n: axis[i] for n, axis, i in zip(self.names, axes, row, strict=True)}}
             if self._feasible(point) and tuple(point.values()) not in taken:
                 pool.append(point)
-        # Spaces of a handful of architectures have nothing to hold out: fit them all.
-        return pool or list(self.held_out)
+        return pool
 
     # ------------------------------------------------------------------ what to solve for
 
@@ -447,9 +450,11 @@ class _Fit:
         matrix = [[math.prod(x**e for x, e in zip(points[r], m, strict=True)) for m in kept] for r in rows]
         values = [self._oracle(self._pool[r]) for r in rows]
         solution = solve_exact(cast("list[list[Fraction]]", matrix), [[v[q] for q in open_quantities] for v in values])
+        unused = [a for i, a in enumerate(self._pool) if i not in set(rows)]
+        self.confirmed = [*self._held_out, *unused[len(unused) - max(0, _HELD_OUT - len(self._held_out)) :]]
         for k, quantity in enumerate(open_quantities):
             terms = {m: row[k] for m, row in zip(kept, solution, strict=True) if row[k]}
-            self.residuals[quantity] = _residual(terms, quantity, self.held_out, self._oracle, self.names)
+            self.residuals[quantity] = _residual(terms, quantity, self.confirmed, self._oracle, self.names)
             if self.residuals[quantity] == 0:
                 self.terms[quantity] = terms
         return all(terms is not None for terms in self.terms.values())

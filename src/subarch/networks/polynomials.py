@@ -1,7 +1,7 @@
 """Exact polynomials over the ordered parameters of a space, and the exact linear algebra that finds them.
 
-Everything is integers and fractions: a coefficient is right or wrong, never nearly right. Only :meth:`Polynomial.evaluate`
-uses floating point, for millions of architectures at once, and is exact there up to 2^53.
+Everything is integers and fractions: a coefficient is right or wrong, never nearly right. Only
+:meth:`Polynomial.evaluate` uses floating point, for millions of architectures at once, and is exact there up to 2^53.
 """
 
 from __future__ import annotations
@@ -122,8 +122,6 @@ class Polynomial:
 
     def _falling_pair(self, space: Space, indices: NDArray[Any]) -> tuple[Architecture, Architecture] | None:
         """A feasible x <= y with value(x) > value(y), one ordered parameter apart, from ``indices`` upwards."""
-        if not len(indices):
-            return None
         values = self.evaluate(space.columns(indices))
         for j, parameter in enumerate(space.parameters):
             for step in range(1, len(parameter.choices) if parameter.ordered else 0):
@@ -132,7 +130,7 @@ class Polynomial:
                 above[:, j] += step
                 fell = self.evaluate(space.columns(above)) < values[rows] if len(rows) else np.zeros(0, np.bool_)
                 for k in np.flatnonzero(fell & space.feasible(above)):
-                    x, y = space.architecture(indices[rows[k]]), space.architecture(above[k])
+                    x, y = (space.architecture(row.tolist()) for row in (indices[rows[k]], above[k]))
                     if self(x) > self(y):
                         return x, y
         return None
