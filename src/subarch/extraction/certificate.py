@@ -1,0 +1,383 @@
+"""The certificate: what the trained errors prove, derived again from the ledger. Never imports the search.
+
+Assumption M(delta): p and i grow along the order (checked exactly on the counts), and e(x) >= (1 - delta) e(y) whenever
+x <= y (assumed; delta is at least the largest violation among trained comparable pairs). With
+
+    L(x) = max(floor, (1 - delta) max{ e(y) : y trained, y >= x })   for x not trained,   L(x) = e(x) for x trained,
+
+the claims and the epsilon reached are
+
+    w            U(x) = g(x)/L(x);   1 - W_best / max U
+    constrained  1 - min{ L(x) : x within the limits } / e_best
+    front        max over x of min over trained z of max(p_z/p_x, i_z/i_x, e_z/L(x)), minus 1
+
+The derivation lists spaces of up to a million grid points and bounds larger ones by halving boxes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.extraction.problem import FloatArray, Problem
+from subarch.networks.space import Architecture, Box, Index, IndexArray
+
+Verdict = Literal["certified", "unresolved", "no guarantee"]
+
+LISTING_LIMIT = 1_000_000
+BOX_LIMIT = 400_000
+RESOLVING_FACTOR = 10.0
+"""Errors are resolved when their spread is at least this many times the repeat noise, and delta < epsilon."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """A smaller network that was better than a larger one by more than nothing: ``size`` = 1 - e(smaller)/e(larger)."""
+
+    smaller: Index
+    larger: Index
+    smaller_error: float
+    larger_error: float
+    size: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """What follows from the trained errors.
+
+    Args:
+        evaluated: architectures trained.
+        space_size: feasible architectures; for spaces too large to list, grid points (see ``listed``).
+        listed: whether every architecture was looked at singly.
+        delta: the violation of monotony granted.
+        floor: the lower bound on errors used; an assumed floor that a trained error undercuts is dropped.
+        floor_void: whether that happened.
+        violations: largest first.
+        spread: largest minus smallest trained error.
+        best: the pick of the claim (for ``front`` the largest W), None when nothing qualifies.
+        value: its W (``w``, ``front``) or error (``constrained``).
+        bound: no architecture has a larger W, a smaller error; for ``front`` the factor reached.
+        bound_at: where that bound is, None when it is the pick itself.
+        achieved: the epsilon reached, None when nothing qualifies.
+    """
+
+    evaluated: int
+    space_size: int
+    listed: bool
+    delta: float
+    floor: float
+    floor_void: bool
+    violations: tuple[Violation, ...]
+    spread: float
+    best: Index | None
+    value: float
+    bound: float
+    bound_at: Index | None
+    achieved: float | None
+
+
+def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
+    """Derive the claim from the trained errors alone."""
+    rows = np.array(list(errors), dtype=np.int16).reshape(len(errors), len(problem.space.parameters))
+    values = np.array(list(errors.values()), dtype=np.float64)
+    violations = _violations(problem, rows, values)
+    delta = max([problem.delta, *(violation.size for violation in violations)])
+    floor_void = bool(len(values)) and float(values.min()) < problem.error_floor
+    floor = problem.e_min if floor_void else max(problem.e_min, problem.error_floor)
+    ledger = _Ledger(problem, rows, values, min(delta, 1.0), floor)
+    listed = problem.space.num_points <= LISTING_LIMIT
+    size, top, at = ledger.listed() if listed else ledger.boxed()
+    best, value, bound, achieved = ledger.reached(top)
+    return Derived(
+        evaluated=len(errors),
+        space_size=size,
+        listed=listed,
+        delta=delta,
+        floor=floor,
+        floor_void=floor_void,
+        violations=tuple(violations),
+        spread=float(values.max() - values.min()) if len(values) else 0.0,
+        best=best,
+        value=value,
+        bound=bound,
+        bound_at=at if bound != value else None,
+        achieved=achieved,
+    )
+
+
+def _violations(problem: Problem, rows: IndexArray, errors: FloatArray) -> list[Violation]:
+    found: list[Violation] = []
+    for n, row in enumerate(rows):
+        for m in np.flatnonzero(problem.space.leq(row, rows) & (errors[n] < errors)):
+            found.append(
+                Violation(
+                    smaller=tuple(int(v) for v in row),
+                    larger=tuple(int(v) for v in rows[m]),
+                    smaller_error=float(errors[n]),
+                    larger_error=float(errors[m]),
+                    size=float(1 - errors[n] / errors[m]),
+                )
+            )
+    return sorted(found, key=lambda violation: (-violation.size, violation.smaller, violation.larger))
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """Trained errors, and the open-ness ("potential") of everything else, scaled so that larger is more open."""
+
+    problem: Problem
+    rows: IndexArray
+    errors: FloatArray
+    delta: float
+    floor: float
+
+    def g(self, costs: FloatArray) -> FloatArray:
+        p_share, i_share = (costs[:, 0] / self.problem.reference[0], costs[:, 1] / self.problem.reference[1])
+        return np.maximum(0.0, 1 - p_share) * np.maximum(0.0, 1 - i_share)
+
+    def lower(self, points: IndexArray, rows: IndexArray, errors: FloatArray) -> FloatArray:
+        """L of points that were not trained."""
+        highest = np.zeros(len(points))
+        if len(points) == 1:
+            highest[0] = errors[self.problem.space.leq(points, rows)].max(initial=0.0)
+            rows = rows[:0]
+        for row, error in zip(rows, errors, strict=False):
+            np.maximum(highest, np.where(self.problem.space.leq(points, row), error, 0.0), out=highest)
+        return np.maximum(self.floor, (1 - self.delta) * highest)
+
+    def potential(self, corners: IndexArray, lower: FloatArray) -> FloatArray:
+        """U for ``w``, 1/L within the limits for ``constrained``, the covering factor for ``front``."""
+        costs = self.problem.costs(corners)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.problem.claim == "w":
+                g = self.g(costs)
+                return np.where(g > 0, g / lower, 0.0)
+            if self.problem.claim == "constrained":
+                return np.where(self.problem.within(corners), 1 / lower, 0.0)
+            factor = np.full(len(corners), np.inf)
+            for (p, i), error in zip(self.problem.costs(self.rows), self.errors, strict=True):
+                covered = np.maximum.reduce([p / costs[:, 0], i / costs[:, 1], error / lower])
+                np.minimum(factor, covered, out=factor)
+            return factor
+
+    def listed(self) -> tuple[int, float, Index | None]:
+        """Size of the space, largest potential of what was not trained, and where."""
+        points = self.problem.space.listed(LISTING_LIMIT)
+        trained = {tuple(row) for row in self.rows.tolist()}
+        fresh = points[[tuple(row) not in trained for row in points.tolist()]] if trained else points
+        if not len(fresh):
+            return len(points), 0.0, None
+        potential = self.potential(fresh, self.lower(fresh, self.rows, self.errors))
+        top = int(np.argmax(potential))
+        return len(points), float(potential[top]), tuple(int(v) for v in fresh[top])
+
+    def boxed(self) -> tuple[int, float, Index | None]:
+        """The same from above: cut the box with the largest potential until that is small enough, or a point's own."""
+        enough = self._enough()
+        trained = {tuple(row) for row in self.rows.tolist()}
+        tie = itertools.count()
+        heap: list[tuple[float, int, Box, NDArray[np.intp]]] = []
+
+        def push(box: Box, relevant: NDArray[np.intp]) -> None:
+            lo, hi = np.array([box.lo], dtype=np.int16), np.array([box.hi], dtype=np.int16)
+            relevant = relevant[self.problem.space.leq(lo[0], self.rows[relevant])]
+            point = box.lo == box.hi
+            if point and (box.lo in trained or not self.problem.space.feasible(lo)[0]):
+                return
+            lower = self.lower(hi, self.rows[relevant], self.errors[relevant])
+            potential = float(self.potential(lo, lower)[0])
+            if potential > 0:
+                heapq.heappush(heap, (-potential, next(tie), box, relevant))
+
+        for root in self.problem.space.roots():
+            push(root, np.arange(len(self.rows)))
+        while heap:
+            potential, count, box, relevant = heap[0]
+            if -potential <= enough or box.lo == box.hi or count > BOX_LIMIT:
+                return self.problem.space.num_points, -potential, box.lo
+            heapq.heappop(heap)
+            for part in _cut(box, self._closing(box, relevant, enough)):
+                push(part, relevant)
+        return self.problem.space.num_points, 0.0, None
+
+    def _closing(self, box: Box, relevant: NDArray[np.intp], enough: float) -> Index | None:
+        """Upper corner of the largest part [lo, y] of ``box`` that some trained y >= lo closes, None where none does."""
+        corner = np.array([box.lo], dtype=np.int16)
+        lower = np.maximum(self.floor, (1 - self.delta) * self.errors[relevant])
+        closing = relevant[self.potential(np.repeat(corner, len(relevant), axis=0), lower) <= enough]
+        if not len(closing):
+            return None
+        reach = np.minimum(self.rows[closing], np.array(box.hi, dtype=np.int16))
+        volume = np.log1p(reach - corner.astype(np.float64)).sum(axis=1)
+        return tuple(int(v) for v in reach[int(np.argmax(volume))])
+
+    def _enough(self) -> float:
+        """The potential at which epsilon is reached: what lies below need not be looked at."""
+        _, value, _, _ = self.reached(0.0)
+        if self.problem.claim == "w":
+            return value / (1 - self.problem.epsilon)
+        if self.problem.claim == "constrained":
+            return 1 / ((1 - self.problem.epsilon) * value)
+        return 1 + self.problem.epsilon
+
+    def reached(self, top: float) -> tuple[Index | None, float, float, float | None]:
+        """(pick, its value, bound, epsilon reached), given the largest potential of what was not trained."""
+        if not len(self.rows):
+            return None, math.inf if self.problem.claim == "constrained" else 0.0, math.inf, None
+        w = self.g(self.problem.costs(self.rows)) / self.errors
+        if self.problem.claim == "constrained":
+            errors = np.where(self.problem.within(self.rows), self.errors, np.inf)
+            n, value = int(np.argmin(errors)), float(errors.min())
+            if value == math.inf:
+                return None, value, 1 / top if top > 0 else math.inf, None
+            bound = min(value, 1 / top if top > 0 else math.inf)
+            return tuple(int(v) for v in self.rows[n]), value, bound, 1 - bound / value
+        n, value = int(np.argmax(w)), float(w.max())
+        pick = tuple(int(v) for v in self.rows[n])
+        if self.problem.claim == "front":
+            return pick, value, max(top, 1.0), max(top, 1.0) - 1
+        bound = max(value, top)
+        return (pick, value, bound, 1 - value / bound) if value > 0 else (None, value, bound, None)
+
+
+def _cut(box: Box, at: Index | None) -> list[Box]:
+    """Parts that make up ``box``: [lo, at] and what lies above ``at`` along an axis; halves where that cuts nothing."""
+    if at is None or at == box.hi:
+        lengths = [high - low for low, high in zip(box.lo, box.hi, strict=True)]
+        axis = int(np.argmax(lengths))
+        middle = (box.lo[axis] + box.hi[axis]) // 2
+        at = tuple(middle if j == axis else high for j, high in enumerate(box.hi))
+    parts: list[Box] = []
+    rest = list(box.hi)
+    for axis, (position, low) in enumerate(zip(at, box.lo, strict=True)):
+        if position < rest[axis]:
+            parts.append(Box((*box.lo[:axis], position + 1, *box.lo[axis + 1 :]), tuple(rest)))
+            rest[axis] = position
+        assert low <= position
+    return [*parts, Box(box.lo, tuple(rest))]
+
+
+# ------------------------------------------------------------------------------------------------------- verdict
+
+
+def resolved(derived: Derived, noise: float, epsilon: float) -> bool:
+    """The public rule: the errors' spread is at least ten times the repeat noise, and delta < epsilon."""
+    return derived.evaluated > 1 and derived.spread >= RESOLVING_FACTOR * noise and derived.delta < epsilon
+
+
+def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool) -> tuple[Verdict, str]:
+    """The verdict and the reason for it in plain words.
+
+    Args:
+        derived: what the errors prove.
+        epsilon: what was asked.
+        noise: standard deviation of the error of one architecture over other seeds and batches.
+        counts_hold: whether p and i were shown to be monotone, and the clauses of the ABnC check that a program can
+            check all hold.
+    """
+    everything = derived.listed and derived.evaluated >= derived.space_size
+    if not counts_hold:
+        return "no guarantee", (
+            "A clause of the ABnC check fails (see the clauses): the order that the bound needs is not shown."
+        )
+    if derived.achieved is None:
+        return "no guarantee", "Nothing to choose: no trained architecture qualifies for this claim."
+    if derived.achieved > epsilon:
+        reason = f"Stopped early: epsilon {derived.achieved:.3g} was reached, {epsilon:g} was asked."
+        if derived.delta >= epsilon:
+            reason += f" With violations of up to {derived.delta:.3g} only training everything could reach it."
+        return "no guarantee", reason
+    if derived.delta >= epsilon and not everything:
+        return "no guarantee", (
+            f"The errors break monotony by up to {derived.delta:.3g}, which is no less than epsilon = {epsilon:g}."
+        )
+    if not resolved(derived, noise, epsilon):
+        return "unresolved", (
+            f"The errors do not separate: their spread {derived.spread:.3g} against a repeat noise of {noise:.3g} "
+            f"(at least {RESOLVING_FACTOR:g} times is needed), delta {derived.delta:.3g} against epsilon {epsilon:g}. "
+            "Size and speed alone decided."
+        )
+    if everything:
+        return "certified", "Every architecture of the space was trained: the pick is the best of them."
+    return "certified", (
+        f"No architecture of the space can beat the pick by more than {derived.achieved:.3g} (asked: {epsilon:g}), "
+        f"given that a larger network is never worse by more than {derived.delta:.3g}."
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ document
+
+
+def digest(document: Any) -> str:
+    """SHA-256 of the canonical JSON form."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: bool) -> dict[str, Any]:
+    """Every field of the certificate that follows from the ledger and the question; the verifier compares these."""
+    name, reason = verdict(derived, epsilon=problem.epsilon, noise=noise, counts_hold=counts_hold)
+
+    def architecture(index: Index | None) -> Architecture | None:
+        return None if index is None else problem.space.architecture(index)
+
+    return {
+        "claim": problem.claim,
+        "verdict": name,
+        "reason": reason,
+        "epsilon": problem.epsilon,
+        "achieved": derived.achieved,
+        "delta": derived.delta,
+        "e_min": problem.e_min,
+        "error_floor": {"assumed": problem.error_floor, "void": derived.floor_void},
+        "evaluated": derived.evaluated,
+        "space_size": derived.space_size,
+        "space_listed": derived.listed,
+        "spread": derived.spread,
+        "noise": noise,
+        "resolved": resolved(derived, noise, problem.epsilon),
+        "violations": [
+            {
+                "smaller": architecture(violation.smaller),
+                "larger": architecture(violation.larger),
+                "smaller_error": violation.smaller_error,
+                "larger_error": violation.larger_error,
+                "size": violation.size,
+            }
+            for violation in derived.violations
+        ],
+        "best": {"architecture": architecture(derived.best), "value": _number(derived.value)},
+        "bound": {"value": _number(derived.bound), "architecture": architecture(derived.bound_at)},
+        "limits": {limit.name: limit.maximum for limit in problem.limits},
+        "space_hash": problem.space.hash,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """Which of ``keys`` differ, and how, in one line each."""
+    return [
+        f"{key}: the certificate says {_short(found.get(key))}, the ledger gives {_short(expected[key])}"
+        for key in keys
+        if not _same(expected[key], found.get(key))
+    ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
