@@ -44,7 +44,7 @@ _MAX_AXIS_DEGREE = 5
 _MAX_COMBINATIONS = 64  # of unordered values, each with a polynomial of its own
 _ENOUGH = 64  # monomials that are solved for at once, without raising the total degree step by step
 _MOST = 160
-_HELD_OUT = 8
+_HELD_OUT = 6
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
     oracle = _Oracle(family, sequence_length)
     main = max(roots, key=lambda root: len(members[root]))
     fit = _Fit(family, main, oracle, members[main], rng)
-    others = [space.architecture(index) for root in roots if root is not main for index in members[root][:2]]
+    others = [space.architecture(index) for root in roots if root is not main for index in members[root][:1]]
     pieces: dict[str, list[Piece] | None] = {}
     for quantity, terms in fit.terms.items():
         shared = terms is not None and _residual(terms, quantity, others, oracle, fit.names) == 0
