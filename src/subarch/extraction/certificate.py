@@ -210,7 +210,7 @@ class _Ledger:
         return self.problem.space.num_points, 0.0, None
 
     def _closing(self, box: Box, relevant: NDArray[np.intp], enough: float) -> Index | None:
-        """Upper corner of the largest part [lo, y] of ``box`` that some trained y >= lo closes, None where none does."""
+        """Upper corner of the largest part [lo, y] of ``box`` that some trained y >= lo closes; None without one."""
         corner = np.array([box.lo], dtype=np.int16)
         lower = np.maximum(self.floor, (1 - self.delta) * self.errors[relevant])
         closing = relevant[self.potential(np.repeat(corner, len(relevant), axis=0), lower) <= enough]

@@ -1,56 +1,33 @@
-"""What is still open: bounds on every architecture that was not trained, and which one to train next.
+"""What is still open, and which architecture to train next.
 
-Write x <= y for the order of the space and L(x) for the proven lower bound on the error of x. Under assumption
-M(delta), e(x) >= (1 - delta) e(y) whenever x <= y, so
+:class:`Listed` holds one bound per architecture and serves spaces of up to a few thousand; :class:`Boxes` partitions a
+space of any size into boxes [lo, hi], bounds each by p, i at lo and errors at hi, and never lists it. Bounds,
+priorities and thresholds are those of :mod:`subarch.extraction.claims`.
 
-    L(x) = max(floor, (1 - delta) * max{ e(y) : y trained, y >= x }).
-
-A claim turns L into a *priority* (how good x could still be, relative to the best seen) and a *threshold* (open means
-priority > threshold); the search is over when nothing is open. :class:`Listed` holds one bound per architecture and
-serves spaces of up to a few thousand; :class:`Boxes` partitions a space of any size into boxes [lo, hi], bounds each
-by p, i at lo and errors at hi, and never lists it.
-
-Which architecture is trained next is a heuristic and touches no guarantee: a regression of log e on the logarithms of
-the parameters predicts what each training would close, and the one that closes most is taken.
+Which architecture is trained next is a heuristic and touches no guarantee: the errors predicted by a regression say
+what each training would close, and the one that closes most is taken.
 """
 
 from __future__ import annotations
 
+import copy
 import heapq
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from subarch.extraction.claims import RULES, ClaimRule, Status, Trained
+from subarch.extraction.prediction import ErrorModel
 from subarch.extraction.problem import FloatArray, Problem
-from subarch.networks.space import Box, Index, IndexArray, Space
+from subarch.networks.space import Box, Index, IndexArray
 
 LISTED_LIMIT = 4096
 """Largest grid that gets one bound per architecture: the order then is a matrix of at most 16 MB."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """Where the search stands.
-
-    Args:
-        trained: architectures trained.
-        best: the architecture picked so far; None before anything qualifies.
-        value: its W (claim ``w``), its error (``constrained``); for ``front`` the size of the trained set.
-        bound: no architecture has a larger W, or a smaller error; for ``front`` the worst factor 1 + epsilon.
-        achieved: the epsilon reached, None where nothing qualifies yet.
-    """
-
-    trained: int
-    best: Index | None
-    value: float
-    bound: float
-    achieved: float | None
 
 
 class Frontier(Protocol):
@@ -68,344 +45,9 @@ class Frontier(Protocol):
         """Best and bound so far."""
         ...
 
-
-class Trained:
-    """The trained architectures, their errors, and the violation delta among comparable pairs."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.delta = problem.delta
-        self.floor = max(problem.error_floor, problem.e_min)
-        self.known: dict[Index, float] = {}
-        self._rows = np.zeros((64, len(problem.space.parameters)), dtype=np.int16)
-        self._errors = np.zeros(64)
-        self._costs = np.zeros((64, 2))
-        self._within = np.zeros(64, dtype=np.bool_)
-
-    def __len__(self) -> int:
-        return len(self.known)
-
-    @property
-    def rows(self) -> IndexArray:
-        return self._rows[: len(self)]
-
-    @property
-    def errors(self) -> FloatArray:
-        return self._errors[: len(self)]
-
-    @property
-    def costs(self) -> FloatArray:
-        return self._costs[: len(self)]
-
-    @property
-    def within(self) -> NDArray[np.bool_]:
-        return self._within[: len(self)]
-
-    def add(self, index: Index, error: float) -> bool:
-        """Record; True when delta or the floor changed, so that older bounds must be computed again."""
-        assert index not in self.known, index
-        row = np.array([index], dtype=np.int16)
-        above = self.errors[self.problem.space.leq(row, self.rows)]
-        below = self.errors[self.problem.space.leq(self.rows, row)]
-        worst = max(1 - error / above.max() if len(above) else 0.0, 1 - below.min() / error if len(below) else 0.0)
-        if len(self) == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-            self._errors = np.concatenate([self._errors, np.zeros_like(self._errors)])
-            self._costs = np.concatenate([self._costs, np.zeros_like(self._costs)])
-            self._within = np.concatenate([self._within, np.zeros_like(self._within)])
-        position = len(self)
-        self.known[index] = error
-        self._rows[position], self._errors[position] = row[0], error
-        self._costs[position] = self.problem.costs(row)[0]
-        self._within[position] = self.problem.within(row)[0]
-        changed = worst > self.delta
-        self.delta = max(self.delta, worst)
-        if error < self.problem.error_floor and self.floor > self.problem.e_min:
-            self.floor, changed = self.problem.e_min, True  # the assumed floor is void
-        return changed
-
-    def lower_bounds(self, highest: FloatArray) -> FloatArray:
-        """L from the highest error among trained larger architectures (0 for none)."""
-        return np.maximum(self.floor, (1 - self.delta) * highest)
-
-
-# ---------------------------------------------------------------------------------------------------------- claims
-
-
-class ClaimRule(Protocol):
-    """How a claim turns lower bounds into what is open. Arrays run over architectures or boxes."""
-
-    def priority(self, costs: FloatArray, within: NDArray[np.bool_], lower: FloatArray) -> FloatArray:
-        """How good each could still be; larger is more open, comparable with :meth:`threshold`."""
+    def forecast(self) -> int | None:
+        """Trainings that are expected to be still needed; None where nobody can tell cheaply."""
         ...
-
-    def threshold(self) -> float:
-        """Open means priority above this."""
-        ...
-
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        """The lower bound L that closes each."""
-        ...
-
-    def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
-        """How good an architecture with these (predicted) errors would be as the pick; larger is better."""
-        ...
-
-    def status(self, top: float) -> Status:
-        """The standing, given the largest priority among what was not trained."""
-        ...
-
-
-def prefactor(costs: FloatArray, reference: tuple[float, float]) -> FloatArray:
-    """g(x) for rows (p, i)."""
-    return np.prod(np.maximum(0.0, 1 - costs / np.asarray(reference)), axis=-1)
-
-
-@dataclass(frozen=True)
-class LargestW:
-    """Claim ``w``: priority is U(x) = g(x)/L(x), the largest W that x could have."""
-
-    trained: Trained
-
-    def _best(self) -> tuple[int | None, float]:
-        if not len(self.trained):
-            return None, 0.0
-        w = prefactor(self.trained.costs, self.trained.problem.reference) / self.trained.errors
-        position = int(np.argmax(w))
-        return position, float(w[position])
-
-    def priority(self, costs: FloatArray, within: NDArray[np.bool_], lower: FloatArray) -> FloatArray:
-        g = prefactor(costs, self.trained.problem.reference)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(g > 0, g / lower, 0.0)
-
-    def threshold(self) -> float:
-        return self._best()[1] / (1 - self.trained.problem.epsilon)
-
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            g = prefactor(costs, self.trained.problem.reference)
-            return np.where(g > 0, g / self.threshold(), 0.0)
-
-    def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
-        return prefactor(costs, self.trained.problem.reference) / errors
-
-    def status(self, top: float) -> Status:
-        position, value = self._best()
-        bound = max(top, value)
-        best = tuple(int(v) for v in self.trained.rows[position]) if position is not None and value > 0 else None
-        achieved = 1 - value / bound if best is not None else None
-        return Status(trained=len(self.trained), best=best, value=value, bound=bound, achieved=achieved)
-
-
-@dataclass(frozen=True)
-class LowestError:
-    """Claim ``constrained``: priority is 1/L(x) within the limits, nothing outside."""
-
-    trained: Trained
-
-    def _best(self) -> tuple[int | None, float]:
-        if not self.trained.within.any():
-            return None, math.inf
-        position = int(np.argmin(np.where(self.trained.within, self.trained.errors, np.inf)))
-        return position, float(self.trained.errors[position])
-
-    def priority(self, costs: FloatArray, within: NDArray[np.bool_], lower: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore"):
-            return np.where(within, 1 / lower, 0.0)
-
-    def threshold(self) -> float:
-        return 1 / ((1 - self.trained.problem.epsilon) * self._best()[1])
-
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        return np.where(within, (1 - self.trained.problem.epsilon) * self._best()[1], 0.0)
-
-    def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
-        return np.where(within, 1 / errors, 0.0)
-
-    def status(self, top: float) -> Status:
-        position, value = self._best()
-        bound = min(value, 1 / top if top > 0 else math.inf)
-        best = tuple(int(v) for v in self.trained.rows[position]) if position is not None else None
-        achieved = 1 - bound / value if best is not None else None
-        return Status(trained=len(self.trained), best=best, value=value, bound=bound, achieved=achieved)
-
-
-@dataclass(frozen=True)
-class ParetoFront:
-    """Claim ``front``: priority is the factor by which the trained set fails to cover x in p, i and e."""
-
-    trained: Trained
-
-    def priority(self, costs: FloatArray, within: NDArray[np.bool_], lower: FloatArray) -> FloatArray:
-        worst = np.full(len(costs), np.inf)
-        with np.errstate(divide="ignore"):
-            for (p, i), error in zip(self.trained.costs, self.trained.errors, strict=True):
-                np.minimum(worst, np.maximum(np.maximum(p / costs[:, 0], i / costs[:, 1]), error / lower), out=worst)
-        return worst
-
-    def threshold(self) -> float:
-        return 1 + self.trained.problem.epsilon
-
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        lowest = np.full(len(costs), np.inf)
-        for (p, i), error in zip(self.trained.costs, self.trained.errors, strict=True):
-            covers = (p <= self.threshold() * costs[:, 0]) & (i <= self.threshold() * costs[:, 1])
-            np.minimum(lowest, np.where(covers, error, np.inf), out=lowest)
-        return lowest / self.threshold()
-
-    def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
-        return np.zeros(len(costs))
-
-    def status(self, top: float) -> Status:
-        size = len(self.trained)
-        reached = max(top, 1.0)
-        best = None
-        if size:
-            w = prefactor(self.trained.costs, self.trained.problem.reference) / self.trained.errors
-            best = tuple(int(v) for v in self.trained.rows[int(np.argmax(w))])
-        return Status(
-            trained=size, best=best, value=float(size), bound=reached, achieved=reached - 1 if size else None
-        )
-
-
-_RULES = {"w": LargestW, "constrained": LowestError, "front": ParetoFront}
-
-
-# ----------------------------------------------------------------------------------------------- predicting errors
-
-
-class ErrorModel:
-    """Bayesian regression of log e on a quadratic form in the log parameters (unordered ones: indicators).
-
-    Only steers the search. Prior: errors fall gently along every ordered parameter.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._ordered = [j for j, p in enumerate(space.parameters) if p.ordered and len(p.choices) > 1]
-        longest = max((len(space.parameters[j].choices) for j in self._ordered), default=1)
-        self._table = np.zeros((len(self._ordered), longest))
-        for row, j in enumerate(self._ordered):
-            self._table[row, : len(space.parameters[j].choices)] = self._axis(j)
-        self._unordered = [j for j in range(len(space.parameters)) if not space.ordered[j]]
-        k = len(self._ordered)
-        pairs = list(itertools.combinations(range(k), 2)) if k <= 16 else []
-        self._left = np.array([a for a, _ in pairs], dtype=np.intp)
-        self._right = np.array([b for _, b in pairs], dtype=np.intp)
-        flags = sum(len(space.parameters[j].choices) for j in self._unordered)
-        self._mean = np.concatenate([[0.0], np.full(k, -0.3), np.zeros(k + len(pairs) + flags)])
-        self._deviation = np.concatenate(
-            [[3.0], np.full(k, 1.0), np.full(k, 0.3), np.full(len(pairs), 0.3), np.full(flags, 0.1)]
-        )
-        self._weights = self._mean
-        self._half = np.diag(self._deviation)
-        self.noise = 0.3
-        self._update_form()
-
-    def _axis(self, j: int) -> FloatArray:
-        values = np.array(self._space.parameters[j].choices, dtype=np.float64)
-        scale = np.log(values) if values[0] > 0 else np.arange(len(values), dtype=np.float64)
-        spread = scale[-1] - scale[0]
-        return 2 * (scale - scale[0]) / (spread or 1.0) - 1
-
-    def _scaled(self, indices: IndexArray) -> FloatArray:
-        """``(architectures, ordered axes)``: log values in [-1, 1]."""
-        return self._table[np.arange(len(self._ordered)), indices[:, self._ordered]]
-
-    def _features(self, indices: IndexArray) -> FloatArray:
-        z = self._scaled(indices)
-        flags = [indices[:, j] == c for j in self._unordered for c in range(len(self._space.parameters[j].choices))]
-        parts = [np.ones((len(z), 1)), z, z * z, z[:, self._left] * z[:, self._right]]
-        return np.concatenate([*parts, *(flag[:, None].astype(np.float64) for flag in flags)], axis=1)
-
-    def fit(self, indices: IndexArray, errors: FloatArray) -> None:
-        """Posterior of the weights; the noise level is the most probable of a few."""
-        features, target = self._features(indices), np.log(errors)
-        scaled = features * self._deviation
-        residual = target - features @ self._mean
-        gram, moment, energy = scaled.T @ scaled, scaled.T @ residual, float(residual @ residual)
-        best = -math.inf
-        for noise in (0.003, 0.01, 0.03, 0.1, 0.3):
-            precision = gram / noise**2 + np.eye(len(gram))
-            lower = np.linalg.cholesky(precision)
-            half = np.linalg.solve(lower, moment / noise**2)
-            evidence = (
-                -0.5 * (energy / noise**2 - float(half @ half))
-                - float(np.log(np.diag(lower)).sum())
-                - len(target) * math.log(noise)
-            )
-            if evidence > best:
-                best, self.noise = evidence, noise
-                self._weights = self._mean + self._deviation * np.linalg.solve(lower.T, half)
-                self._half = np.linalg.solve(lower, np.diag(self._deviation))
-        self._update_form()
-
-    def _update_form(self) -> None:
-        k = len(self._ordered)
-        self._form = np.diag(self._weights[1 + k : 1 + 2 * k])
-        self._form[self._left, self._right] = self._weights[1 + 2 * k : 1 + 2 * k + len(self._left)]
-
-    def predict(self, indices: IndexArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation of log e."""
-        features = self._features(indices)
-        spread = self._half @ features.T
-        return features @ self._weights, np.sqrt((spread * spread).sum(axis=0) + self.noise**2)
-
-    def mean(self, indices: IndexArray) -> FloatArray:
-        """Mean of log e alone, as a quadratic form: the search asks for it thousands of times."""
-        k = len(self._ordered)
-        z = self._scaled(indices)
-        result = self._weights[0] + z @ self._weights[1 : 1 + k] + ((z @ self._form) * z).sum(axis=1)
-        at = 1 + 2 * k + len(self._left)
-        for j in self._unordered:
-            result += self._weights[at + indices[:, j]]
-            at += len(self._space.parameters[j].choices)
-        return result
-
-    def grown(self, box: Box, target: float) -> Index:
-        """The largest y of ``box`` found with predicted log e >= target, from lo upwards along the cheapest axes.
-
-        Each move takes the axis that gains most volume for the error it costs; strides start at a quarter of the way
-        and halve. Plain Python on purpose: a move costs microseconds, and boxed spaces make thousands.
-        """
-        k = len(self._ordered)
-        linear, square = self._weights[1 : 1 + k].tolist(), np.diag(self._form).tolist()
-        off = self._form - np.diag(np.diag(self._form))
-        cross = (off + off.T).tolist()
-        table = self._table.tolist()
-        low, high = [box.lo[j] for j in self._ordered], [box.hi[j] for j in self._ordered]
-        at, z = list(low), [table[a][low[a]] for a in range(k)]
-        slope = [linear[a] + sum(c * v for c, v in zip(cross[a], z, strict=True)) for a in range(k)]
-        mean = float(self.mean(np.array([box.lo], dtype=np.int16))[0])
-        stride = [max(1, (high[a] - low[a]) // 4) for a in range(k)]
-        while True:
-            best, move, coarse = -1.0, None, False
-            for a in range(k):
-                if at[a] == high[a]:
-                    continue
-                coarse = coarse or stride[a] > 1
-                to = min(at[a] + stride[a], high[a])
-                step = table[a][to] - z[a]
-                change = step * (slope[a] + square[a] * (table[a][to] + z[a]))
-                if mean + change < target:
-                    continue
-                rate = math.log((to - low[a] + 1) / (at[a] - low[a] + 1)) / max(-change, 1e-9)
-                if rate > best:
-                    best, move = rate, (a, to, step, change)
-            if move is None:
-                if not coarse:
-                    break
-                stride = [max(1, s // 2) for s in stride]
-                continue
-            a, to, step, change = move
-            at[a], z[a], mean = to, table[a][to], mean + change
-            for other in range(k):
-                slope[other] += cross[other][a] * step
-        found = list(box.lo)
-        for a, j in enumerate(self._ordered):
-            found[j] = at[a]
-        return tuple(found)
 
 
 # ------------------------------------------------------------------------------------------------ one bound each
@@ -421,7 +63,7 @@ class Listed:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._trained = Trained(problem)
-        self._rule: ClaimRule = _RULES[problem.claim](self._trained)
+        self._rule: ClaimRule = RULES[problem.claim](self._trained)
         self._rows = problem.space.listed()
         if not len(self._rows):
             raise ValueError("the space is empty: no architecture meets its constraints; relax them")
@@ -453,8 +95,26 @@ class Listed:
         is_open[waiting] = False
         if not is_open.any():
             return None
-        chosen = self._corner(waiting) if len(self._trained) + len(waiting) < 2 else self._most_closing(is_open, waiting)
+        chosen = (
+            self._corner(waiting) if len(self._trained) + len(waiting) < 2 else self._most_closing(is_open, waiting)
+        )
         return tuple(int(v) for v in self._rows[chosen])
+
+    def forecast(self) -> int | None:
+        """Play the search on with the predicted errors and count."""
+        if len(self._trained) < 2 or len(self._rows) > 1024:
+            return None
+        dream = copy.copy(self)
+        dream._trained = self._trained.copy()
+        dream._rule = RULES[self._problem.claim](dream._trained)
+        dream._done = self._done.copy()
+        for count in range(len(self._rows)):
+            index = dream.ask()
+            if index is None:
+                return count
+            expected = float(np.exp(dream._model.mean(np.array([index], dtype=np.int16)))[0])
+            dream.tell(index, expected)
+        return len(self._rows)
 
     def _corner(self, waiting: list[int]) -> int:
         """First the largest architecture (it bounds all others), then the smallest (it spans the errors)."""
@@ -539,7 +199,7 @@ class Boxes:
         self._problem = problem
         self._space = problem.space
         self._trained = Trained(problem)
-        self._rule: ClaimRule = _RULES[problem.claim](self._trained)
+        self._rule: ClaimRule = RULES[problem.claim](self._trained)
         self._model = ErrorModel(problem.space)
         self._fitted = 0
         self._climbed = 0
@@ -633,6 +293,9 @@ class Boxes:
             for entry in aside:
                 heapq.heappush(self._heap, entry)
 
+    def forecast(self) -> int | None:
+        return None
+
     # Which architecture
 
     def _choose(self, box: Box, highest: float) -> Index | None:
@@ -723,6 +386,3 @@ class Boxes:
 def open_frontier(problem: Problem, *, listed_limit: int = LISTED_LIMIT) -> Frontier:
     """The frontier that fits the size of the space."""
     return Listed(problem) if problem.space.num_points <= listed_limit else Boxes(problem)
-
-
-__all__ = ["Boxes", "Frontier", "Listed", "Status", "open_frontier", "prefactor"]

@@ -72,7 +72,9 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < 1:
-            raise ValueError(f"epsilon must lie strictly between 0 and 1 (0.1 = within ten percent), got {self.epsilon}")
+            raise ValueError(
+                f"epsilon must lie strictly between 0 and 1 (0.1 = within ten percent), got {self.epsilon}"
+            )
         if not 0 <= self.delta < 1:
             raise ValueError(f"delta must lie in [0, 1), got {self.delta}")
         if self.error_floor < 0 or self.e_min < 0:

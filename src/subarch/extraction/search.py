@@ -2,7 +2,8 @@
 
 Strategies:
     ``certified`` (default): best-first branch and bound with a proof of how far from optimal the pick can be.
-    ``interval``: the published algorithm (OSE, arXiv 2010.08512): sort by p, train every ``interval``-th, keep the best W.
+    ``interval``: the published algorithm (OSE, arXiv 2010.08512): sort by p, train every ``interval``-th, keep
+        the best W.
     ``exhaustive``: interval 1.
 
 The search handles numbers and indices only. How an error is measured is the caller's function, where trials are kept
@@ -12,12 +13,14 @@ is the caller's ledger, and where trainings run is any ``concurrent.futures.Exec
 from __future__ import annotations
 
 import concurrent.futures
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from subarch.extraction.frontier import LISTED_LIMIT, Frontier, Status, open_frontier
+from subarch.extraction.claims import Status
+from subarch.extraction.frontier import LISTED_LIMIT, Frontier, open_frontier
 from subarch.extraction.problem import Problem
 from subarch.networks.space import Index
 
@@ -25,9 +28,20 @@ Strategy = Literal["certified", "interval", "exhaustive"]
 
 
 class Evaluate(Protocol):
-    """Measures the error of one architecture; runs in the executor's worker."""
+    """Measures one architecture; runs in the executor's worker and returns whatever ``record`` understands."""
 
-    def __call__(self, index: Index, /) -> float: ...
+    def __call__(self, index: Index, /) -> Any: ...
+
+
+class Record(Protocol):
+    """Writes a finished measurement down, in the searching process, and returns the error (clamped to e_min)."""
+
+    def __call__(self, index: Index, measurement: Any, /) -> float: ...
+
+
+def _as_it_is(index: Index, measurement: Any, /) -> float:
+    del index
+    return float(measurement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +74,21 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One training, as seen by whoever watches."""
+    """One training, as seen by whoever watches.
+
+    Args:
+        index: what was trained.
+        error: its error.
+        status: where the search stands after it.
+        trained_now: False when it was replayed.
+        left: trainings that are expected to be still needed, None where no forecast is made.
+    """
 
     index: Index
     error: float
     status: Status
     trained_now: bool
+    left: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +104,12 @@ def search(
     problem: Problem,
     evaluate: Evaluate,
     *,
+    record: Record = _as_it_is,
     known: Mapping[Index, float] | None = None,
     given: Mapping[Index, float] | None = None,
     strategy: Strategy = "certified",
     interval: int = 1,
-    budget: Budget = Budget(),  # noqa: B008 - frozen
+    budget: Budget = Budget(),
     executor: concurrent.futures.Executor | None = None,
     workers: int = 1,
     watch: Callable[[Step], None] | None = None,
@@ -95,7 +119,8 @@ def search(
 
     Args:
         problem: space, costs, claim, epsilon.
-        evaluate: the error of an architecture (already clamped to ``problem.e_min``).
+        evaluate: measures an architecture; may run elsewhere.
+        record: turns a measurement into an error, here, before the next architecture is asked for.
         known: errors that this very search has measured before it was interrupted. They are replayed: asked for in the
             same order and taken instead of a training, so that the search goes on exactly as if undisturbed.
         given: errors from elsewhere (the same space and error, another claim or epsilon), used from the start.
@@ -116,7 +141,7 @@ def search(
     source: Frontier = frontier
     if strategy != "certified":
         source = _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given or ())))
-    run = _Run(source, evaluate, dict(known or {}), budget, watch)
+    run = _Run(source, evaluate, record, dict(known or {}), budget, watch)
     finished = run.serially() if executor is None else run.concurrently(executor, workers)
     return Outcome(errors={**dict(given or {}), **run.errors}, status=frontier.status(), finished=finished)
 
@@ -124,7 +149,9 @@ def search(
 def _every(problem: Problem, interval: int, done: set[Index]) -> list[Index]:
     rows = problem.space.listed()
     if not 1 <= interval <= max(1, len(rows)):
-        raise ValueError(f"the interval must be an integer from 1 to the size of the space ({len(rows)}), got {interval}")
+        raise ValueError(
+            f"the interval must be an integer from 1 to the size of the space ({len(rows)}), got {interval}"
+        )
     costs = problem.costs(rows)
     order = sorted(range(len(rows)), key=lambda n: (costs[n, 0], costs[n, 1], n))
     chosen = [tuple(int(v) for v in rows[n]) for n in order[::interval]]
@@ -147,11 +174,15 @@ class _Sequence:
     def status(self) -> Status:
         return self._frontier.status()
 
+    def forecast(self) -> int | None:
+        return operator.length_hint(self._rest)
+
 
 @dataclass
 class _Run:
     frontier: Frontier
     evaluate: Evaluate
+    record: Record
     known: dict[Index, float]
     budget: Budget
     watch: Callable[[Step], None] | None
@@ -170,7 +201,21 @@ class _Run:
         self.errors[index] = error
         self.frontier.tell(index, error)
         if self.watch is not None:
-            self.watch(Step(index=index, error=error, status=self.frontier.status(), trained_now=trained_now))
+            step = Step(
+                index=index,
+                error=error,
+                status=self.frontier.status(),
+                trained_now=trained_now,
+                left=self._left() if trained_now else None,
+            )
+            self.watch(step)
+
+    def _left(self) -> int | None:
+        forecast = self.frontier.forecast()
+        if self.budget.trainings is not None:
+            rest = max(0, self.budget.trainings - len(self.errors))
+            return rest if forecast is None else min(rest, forecast)
+        return forecast
 
     def serially(self) -> bool:
         while not self._spent():
@@ -178,11 +223,12 @@ class _Run:
             if index is None:
                 return True
             replayed = self.known.get(index)
-            self._tell(index, self.evaluate(index) if replayed is None else replayed, trained_now=replayed is None)
+            error = self.record(index, self.evaluate(index)) if replayed is None else replayed
+            self._tell(index, error, trained_now=replayed is None)
         return self.frontier.ask() is None
 
     def concurrently(self, executor: concurrent.futures.Executor, workers: int) -> bool:
-        running: dict[concurrent.futures.Future[float], Index] = {}
+        running: dict[concurrent.futures.Future[Any], Index] = {}
         try:
             while True:
                 while len(running) < workers and not self._spent(len(running)):
@@ -197,7 +243,8 @@ class _Run:
                     return self.frontier.ask() is None
                 done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
-                    self._tell(running.pop(future), future.result(), trained_now=True)
+                    index = running.pop(future)
+                    self._tell(index, self.record(index, future.result()), trained_now=True)
         finally:
             for future in running:
                 future.cancel()

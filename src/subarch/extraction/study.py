@@ -1,0 +1,221 @@
+"""The ledger: an Optuna study in the run directory, one finished trial a training.
+
+A trial is written in one transaction when its training is done, so that a process killed at any moment leaves whole
+trials or none. Three minimised objectives (parameters, cost, error); everything else is in user attributes, so that
+``optuna-dashboard`` and ``study.trials_dataframe()`` work on a run.
+
+Errors of different step counts never mix: each step count has a study of its own, named ``steps-N``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+
+from subarch.networks.space import Architecture, Index, Parameter, Space
+
+Purpose = Literal["search", "repeat", "floor"]
+"""``search``: a candidate's error; ``repeat``: the same architecture with other seeds and batches, for the noise;
+``floor``: the smallest candidate before any training, for e_min."""
+
+FILE = "study.db"
+BUSY_SECONDS = 60
+_DIRECTIONS: tuple[Literal["minimize"], ...] = ("minimize", "minimize", "minimize")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One finished training.
+
+    Args:
+        number: position in the ledger, from 0.
+        purpose: what it was for.
+        architecture: what was trained.
+        parameters: p.
+        cost: i.
+        error: as measured, before it is clamped to e_min.
+        details: standard error, runs, seconds, repeat number and so on; JSON.
+    """
+
+    number: int
+    purpose: Purpose
+    architecture: Architecture
+    parameters: float
+    cost: float
+    error: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """What the ledger's hash covers: everything but the clock."""
+        details = {key: value for key, value in self.details.items() if key != "seconds"}
+        return {
+            "number": self.number,
+            "purpose": self.purpose,
+            "architecture": self.architecture,
+            "parameters": self.parameters,
+            "cost": self.cost,
+            "error": self.error,
+            "details": details,
+        }
+
+
+class Ledger:
+    """The study of one run and one step count.
+
+    Args:
+        run: the run directory; must exist.
+        space: the search space.
+        steps: the step count that names the study.
+        identity: what a trial's error depends on (JSON); a run directory made with another identity is refused.
+
+    Raises:
+        ValueError: when the directory holds another space or another definition of the error.
+        OSError: when the study cannot be read or written.
+    """
+
+    def __init__(self, run: Path, space: Space, steps: int, identity: Mapping[str, Any]) -> None:
+        self._path = run / FILE
+        self._space = space
+        self._name = f"steps-{steps}"
+        with self._storage_errors("open"):
+            self._study = _study(self._path, self._name, create=True)
+            self._check(dict(identity))
+
+    @classmethod
+    def reading(cls, run: Path, space: Space, steps: int) -> Ledger:
+        """Open an existing study without checking or changing it.
+
+        Raises:
+            ValueError: when there is none.
+        """
+        ledger = cls.__new__(cls)
+        ledger._path, ledger._space, ledger._name = run / FILE, space, f"steps-{steps}"
+        if not ledger._path.is_file():
+            raise ValueError(f"expected a ledger at {ledger._path}, found none: is this the directory of a run?")
+        with ledger._storage_errors("read"):
+            try:
+                ledger._study = _study(ledger._path, ledger._name, create=False)
+            except KeyError as error:
+                raise ValueError(f"{ledger._path} holds no study named {ledger._name!r}") from error
+        return ledger
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the trials' errors depend on, as recorded when the study began."""
+        return dict(self._study.user_attrs.get("identity", {}))
+
+    def _check(self, identity: dict[str, Any]) -> None:
+        recorded = self._study.user_attrs.get("identity")
+        if recorded is None:
+            self._study.set_user_attr("identity", identity)
+            return
+        asked = json.loads(json.dumps(identity))
+        changed = [key for key in sorted({*recorded, *asked}) if recorded.get(key) != asked.get(key)]
+        if changed:
+            lines = "; ".join(
+                f"{key}: the run has {_short(recorded.get(key))}, this command {_short(asked.get(key))}"
+                for key in changed
+            )
+            raise ValueError(
+                f"{self._path.parent} was made with other settings ({lines}). Give the same ones, or another --run."
+            )
+
+    @contextmanager
+    def _storage_errors(self, verb: str) -> Generator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
+            cause = error.__cause__ or error
+            detail = str(getattr(cause, "orig", cause)).splitlines()[0] if str(cause) else type(cause).__name__
+            raise OSError(
+                f"could not {verb} the ledger {self._path}: {detail}. Finished trials are safe: check that the disk "
+                "has room, that the directory can be written and that the file is an Optuna study, and run the command again"
+            ) from error
+
+    def record(
+        self,
+        purpose: Purpose,
+        architecture: Architecture,
+        *,
+        parameters: float,
+        cost: float,
+        error: float,
+        details: Mapping[str, Any],
+    ) -> None:
+        """Append one finished training, whole or not at all."""
+        trial = create_trial(
+            state=TrialState.COMPLETE,
+            params=dict(architecture),
+            distributions={p.name: _distribution(p) for p in self._space.parameters},
+            values=[float(parameters), float(cost), float(error)],
+            user_attrs={"purpose": purpose, "details": dict(details)},
+        )
+        with self._storage_errors("write to"):
+            self._study.add_trial(trial)
+
+    def trials(self) -> list[Trial]:
+        """Every finished training, in the order of recording."""
+        with self._storage_errors("read"):
+            frozen = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [
+            Trial(
+                number=trial.number,
+                purpose=trial.user_attrs["purpose"],
+                architecture={name: trial.params[name] for name in self._space.names},
+                parameters=trial.values[0],
+                cost=trial.values[1],
+                error=trial.values[2],
+                details=trial.user_attrs["details"],
+            )
+            for trial in sorted(frozen, key=lambda trial: trial.number)
+        ]
+
+    def hash(self) -> str:
+        """SHA-256 over the trials in order and what they depend on; clocks apart."""
+        content = {"identity": self.identity, "trials": [trial.content() for trial in self.trials()]}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def errors(self, trials: list[Trial], e_min: float) -> dict[Index, float]:
+        """The clamped errors of the search's trials, in the order of training."""
+        return {
+            self._space.index(trial.architecture): max(trial.error, e_min)
+            for trial in trials
+            if trial.purpose == "search"
+        }
+
+
+def _study(path: Path, name: str, *, create: bool) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}
+        )
+        if create:
+            return optuna.create_study(storage=storage, study_name=name, directions=_DIRECTIONS, load_if_exists=True)
+        return optuna.load_study(storage=storage, study_name=name)
+
+
+def _distribution(parameter: Parameter) -> BaseDistribution:
+    choices = parameter.choices
+    if parameter.ordered and all(isinstance(choice, int) for choice in choices):
+        return IntDistribution(int(choices[0]), int(choices[-1]))
+    if parameter.ordered:
+        return FloatDistribution(float(choices[0]), float(choices[-1]))
+    return CategoricalDistribution(choices)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
