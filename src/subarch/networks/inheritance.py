@@ -1,0 +1,406 @@
+"""A student takes over the part of its source that fits it.
+
+Depth follows an even map that always keeps the source's last layer. Attention heads and intermediate units are
+ranked layer by layer, hidden units once for the whole network (every layer adds to one residual stream), and a
+student keeps the first so many of each ranking: the units of a smaller student are a subset of a larger one's.
+
+A ranking removes, again and again, the units whose loss costs least once what remains has made up for it (the
+optimal brain surgeon's criterion, B. Hassibi and D. Stork, 1993). With C the covariance of a linear map's inputs on
+calibration data and W its weights, dropping unit j costs ``|W_j|^2 / (C^-1)_jj``; hidden units sum that, as a fraction
+of the output's energy, over every map that reads the residual stream. The same least squares then corrects the maps of
+the student: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R. Layer normalisation takes its statistics over fewer
+units in a student, so its weight and bias are fitted to the source's outputs on the calibration data.
+
+Whatever contributes nothing has a zero cost and a zero correction, so removing it changes nothing; a student of the
+source's own shape is a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+Axis = Literal["hidden", "heads", "units", "pooled", "kept"]
+MODEL_TYPES = ("bert", "roberta")
+
+# What the rows (outputs) and columns (inputs) of a linear map count, by its name inside a stock model.
+_LINEARS: tuple[tuple[re.Pattern[str], Axis, Axis], ...] = (
+    (re.compile(r"layer\.\d+\.attention\.self\.(query|key|value)$"), "heads", "hidden"),
+    (re.compile(r"layer\.\d+\.attention\.output\.dense$"), "hidden", "heads"),
+    (re.compile(r"layer\.\d+\.intermediate\.dense$"), "units", "hidden"),
+    (re.compile(r"layer\.\d+\.output\.dense$"), "hidden", "units"),
+    (re.compile(r"(pooler|^classifier)\.dense$"), "pooled", "hidden"),
+    (re.compile(r"^classifier(\.out_proj)?$"), "kept", "pooled"),
+    (re.compile(r"^(cls\.predictions\.transform|lm_head)\.dense$"), "hidden", "hidden"),
+    (re.compile(r"^(cls\.predictions|lm_head)\.decoder$"), "kept", "hidden"),
+)
+_LAYER = re.compile(r"(?<=encoder\.layer\.)\d+")
+
+
+def depth_map(student: int, source: int) -> tuple[int, ...]:
+    """The source layer that each student layer takes over: evenly spaced, the last one from the last.
+
+    Raises:
+        ValueError: unless ``1 <= student <= source``.
+    """
+    if not 1 <= student <= source:
+        raise ValueError(f"a student of a {source}-layer source has 1 to {source} layers to inherit, got {student}")
+    return tuple(-(-(i + 1) * source // student) - 1 for i in range(student))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Mean ``(units,)`` and covariance ``(units, units)`` of a linear map's inputs, over ``rows`` tokens."""
+
+    mean: Tensor
+    covariance: Tensor
+    rows: int
+
+
+class _Accumulator:
+    """Streams the inputs of one linear map into their moments, in float64."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.shift = self.total = self.product = torch.empty(0)
+
+    def add(self, values: Tensor) -> None:  # (rows, units)
+        # Shifting by the first mean keeps float32 products accurate where units have large constant parts.
+        if not self.rows:
+            self.shift = values.mean(0)
+            self.total = torch.zeros_like(self.shift, dtype=torch.float64)
+            self.product = torch.zeros(len(self.shift), len(self.shift), dtype=torch.float64)
+        shifted = values - self.shift
+        self.rows += len(values)
+        self.total += shifted.sum(0, dtype=torch.float64)
+        self.product += shifted.T @ shifted
+
+    def moments(self) -> _Moments:
+        mean = self.total / self.rows
+        covariance = self.product / self.rows - torch.outer(mean, mean)
+        return _Moments((mean + self.shift).float(), covariance.float(), self.rows)
+
+
+def _ridged(covariance: Tensor, ridge: float) -> Tensor:
+    """``covariance`` with ``ridge`` times its mean variance on the diagonal, so that it can be inverted."""
+    level = ridge * covariance.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
+    return covariance + level * torch.eye(len(covariance), dtype=covariance.dtype)
+
+
+def rank(weights: Sequence[Tensor], covariances: Sequence[Tensor], *, group: int = 1, ridge: float = 0.01) -> Tensor:
+    """Order of the groups of inputs shared by several linear maps, the most important first.
+
+    Args:
+        weights: of each map, ``(outputs, units)``.
+        covariances: of each map's inputs, ``(units, units)``.
+        group: how many neighbouring units live and die together (the head size for attention heads).
+        ridge: added to the diagonals, as a fraction of the mean variance.
+
+    Returns:
+        ``(units // group,)``: group numbers.
+    """
+    units = len(covariances[0])
+    inverses = [torch.cholesky_inverse(torch.linalg.cholesky(_ridged(c.double(), ridge))) for c in covariances]
+    # Only W^T W matters: a triangular factor stands for maps with more outputs than inputs.
+    factors = [torch.linalg.qr(w.double(), mode="r")[1] if len(w) > units else w.double().clone() for w in weights]
+    energies = [((f @ c.double()) * f).sum().clamp_min(1e-300) for f, c in zip(factors, covariances, strict=True)]
+    alive = torch.arange(units // group)
+    removed: list[Tensor] = []
+    while len(alive):
+        cost = torch.zeros(len(alive), dtype=torch.float64)
+        for factor, inverse, energy in zip(factors, inverses, energies, strict=True):
+            cost += _removal_cost(factor, inverse, group) / energy
+        # Whole batches go at once (a few dozen rounds in all) but fewer and fewer, as the rest matters more.
+        batch = max(1, len(alive) // 12)
+        order = torch.argsort(cost, stable=True)
+        gone, stay = order[:batch], order[batch:].sort().values
+        removed.extend(alive[gone])
+        alive = alive[stay]
+        for j, (factor, inverse) in enumerate(zip(factors, inverses, strict=True)):
+            factors[j], inverses[j] = _without(factor, inverse, _members(gone, group), _members(stay, group))
+    return torch.stack(removed).flip(0)
+
+
+def _members(groups: Tensor, size: int) -> Tensor:
+    """Units of ``groups``, in their order: ``(groups * size,)``."""
+    return (groups[:, None] * size + torch.arange(size)).reshape(-1)
+
+
+def _removal_cost(factor: Tensor, inverse: Tensor, group: int) -> Tensor:
+    """Energy lost at the output when one group goes and the others make up for it: ``(groups,)``."""
+    if group == 1:
+        return factor.square().sum(0) / inverse.diagonal()
+    blocks = factor.T.reshape(-1, group, len(factor))  # (groups, size, outputs)
+    corners = torch.stack([inverse[i : i + group, i : i + group] for i in range(0, len(inverse), group)])
+    return (torch.linalg.solve(corners, blocks) * blocks).sum((1, 2))
+
+
+def _without(factor: Tensor, inverse: Tensor, gone: Tensor, stay: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and inverse covariance after ``gone`` was removed and compensated for."""
+    crossed = torch.linalg.solve(inverse[gone][:, gone], inverse[gone][:, stay])  # (gone, stay)
+    return factor[:, stay] - factor[:, gone] @ crossed, inverse[stay][:, stay] - inverse[stay][:, gone] @ crossed
+
+
+class Inheritance:
+    """Builds students of one source. Calibrates once; a student then costs a few matrix products.
+
+    Args:
+        source: a stock BERT or RoBERTa model of any head: backbone, masked language model, sequence classifier.
+        calibration: batches of the model's inputs, ``input_ids`` and optionally ``attention_mask``, each
+            ``(batch, sequence)``. A few thousand tokens are enough.
+        ridge: of the least-squares corrections, as a fraction of the mean variance.
+
+    Raises:
+        ValueError: for another kind of model, or no calibration data.
+    """
+
+    def __init__(
+        self, source: PreTrainedModel, calibration: Sequence[Mapping[str, Tensor]], *, ridge: float = 0.01
+    ) -> None:
+        config = source.config
+        if config.model_type not in MODEL_TYPES or getattr(config, "is_decoder", False):
+            raise ValueError(
+                f"inheritance knows stock encoders of type {list(MODEL_TYPES)}, got {config.model_type!r}: "
+                "use start 'scratch', or a callable of your own"
+            )
+        if not calibration:
+            raise ValueError("inheritance needs at least one batch of calibration data, got none")
+        self.source, self.ridge = source, ridge
+        self.head_size = config.hidden_size // config.num_attention_heads
+        self._modules: dict[str, Any] = dict(source.named_modules())
+        self._weights = {name: p.detach() for name, p in source.named_parameters(remove_duplicate=False)}
+        self._calibrate(calibration)
+        self._rank()
+
+    # ------------------------------------------------------------------ calibration
+
+    def _linears(self) -> Iterator[tuple[str, Axis, Axis]]:
+        for name, module in self._modules.items():
+            if isinstance(module, nn.Linear):
+                for pattern, rows, columns in _LINEARS:
+                    if pattern.search(name):
+                        yield name, rows, columns
+
+    @torch.no_grad()
+    def _calibrate(self, batches: Sequence[Mapping[str, Tensor]]) -> None:
+        accumulators: dict[str, _Accumulator] = {}
+        normalised: dict[str, list[Tensor]] = {}
+        mask = torch.empty(0, dtype=torch.bool)
+
+        def rows(values: Tensor) -> Tensor:  # drops padding; heads that read one token a sequence have no padding
+            return values[mask] if values.dim() == 3 else values
+
+        def reads(name: str) -> Any:
+            accumulator = accumulators.setdefault(name, _Accumulator())
+            return _before(lambda values: accumulator.add(rows(values)))
+
+        def normalises(name: str) -> Any:
+            return _before(lambda values: normalised.setdefault(name, []).append(rows(values)))
+
+        handles = [
+            self._modules[name].register_forward_pre_hook(reads(name))
+            for name in {self._site(name) for name, _, _ in self._linears()}
+        ] + [
+            module.register_forward_pre_hook(normalises(name))
+            for name, module in self._modules.items()
+            if isinstance(module, nn.LayerNorm)
+        ]
+        training = self.source.training
+        self.source.eval()
+        try:
+            for batch in batches:
+                mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+                self.source(**batch)
+        finally:
+            self.source.train(training)
+            for handle in handles:
+                handle.remove()
+        self._moments = {name: accumulator.moments() for name, accumulator in accumulators.items() if accumulator.rows}
+        self._normalised = {name: torch.cat(parts) for name, parts in normalised.items()}
+        self._final = torch.cat([self._outputs(name) for name in self._last_norm()])
+
+    def _last_norm(self) -> list[str]:
+        last = self.source.config.num_hidden_layers - 1
+        return [name for name in self._normalised if name.endswith(f"layer.{last}.output.LayerNorm")]
+
+    def _site(self, name: str) -> str:
+        """The map whose recorded inputs are also those of ``name``: query, key and value read the same states."""
+        return re.sub(r"self\.(key|value)$", "self.query", name)
+
+    def _outputs(self, norm: str) -> Tensor:
+        module = self._modules[norm]
+        return nn.functional.layer_norm(
+            self._normalised[norm], module.normalized_shape, module.weight, module.bias, module.eps
+        ).detach()
+
+    def _rank(self) -> None:
+        hidden: dict[str, list[Tensor]] = {}
+        self._ranking: dict[str, Tensor] = {}
+        for name, _, columns in self._linears():
+            if self._site(name) not in self._moments:
+                continue
+            weight, moments = self._weights[f"{name}.weight"], self._moments[self._site(name)]
+            if columns == "hidden":
+                hidden.setdefault(self._site(name), []).append(weight)
+            else:
+                group = self.head_size if columns == "heads" else 1
+                self._ranking[name] = rank([weight], [moments.covariance], group=group, ridge=self.ridge)
+        weights = [torch.cat(parts) for parts in hidden.values()]
+        covariances = [self._moments[site].covariance for site in hidden]
+        if self.source.base_model is self.source:  # nothing but the user reads the last states: all count alike
+            weights.append(torch.eye(self.source.config.hidden_size))
+            covariances.append(torch.cov(self._final.T.double()))
+        self._ranking["hidden"] = rank(weights, covariances, ridge=self.ridge)
+
+    # ------------------------------------------------------------------ students
+
+    def config_for(self, architecture: Mapping[str, Any]) -> Any:
+        """The source's config with the sizes of ``architecture``; sizes it does not name stay as they are.
+
+        Raises:
+            ValueError: when no part of the source has this shape.
+        """
+        config = copy.deepcopy(self.source.config)
+        sizes = {n: int(architecture.get(n, getattr(config, n))) for n in ("hidden_size", "intermediate_size")}
+        for name, size in sizes.items():
+            if not 1 <= size <= getattr(config, name):
+                raise ValueError(
+                    f"this candidate cannot inherit: {name} must lie in 1..{getattr(config, name)}, got {size}"
+                )
+        depth_map(int(architecture.get("num_hidden_layers", config.num_hidden_layers)), config.num_hidden_layers)
+        hidden = sizes["hidden_size"]
+        heads = int(architecture.get("num_attention_heads", max(1, hidden // self.head_size)))
+        if heads * self.head_size != hidden:
+            raise ValueError(
+                f"this candidate cannot inherit: the source's heads have size {self.head_size}, {heads} heads of a "
+                f"hidden size of {hidden} would have size {hidden / heads:g}; keep hidden_size / num_attention_heads"
+            )
+        config.num_hidden_layers = int(architecture.get("num_hidden_layers", config.num_hidden_layers))
+        config.hidden_size, config.intermediate_size = hidden, sizes["intermediate_size"]
+        config.num_attention_heads = heads
+        return config
+
+    @torch.no_grad()
+    def student(self, architecture: Mapping[str, Any]) -> PreTrainedModel:
+        """A stock model of the source's class and the given shape, with weights of its own, in evaluation mode.
+
+        Raises:
+            ValueError: when no part of the source has this shape.
+        """
+        config = self.config_for(architecture)
+        layers = depth_map(config.num_hidden_layers, self.source.config.num_hidden_layers)
+        with torch.device("meta"):
+            student = cast("PreTrainedModel", type(cast("Any", self.source))(config))
+        state: dict[str, Tensor] = {}
+        for name, module in student.named_modules():
+            origin = _LAYER.sub(lambda match: str(layers[int(match.group())]), name)
+            for kind, value in self._parameters(origin, config):
+                assert value.shape == getattr(module, kind).shape, f"{name}.{kind}: {tuple(value.shape)}"
+                state[f"{name}.{kind}" if name else kind] = value
+        student.load_state_dict(state, strict=False, assign=True)
+        _restore_buffers(student, self.source)
+        student.tie_weights()
+        student.requires_grad_(True)
+        return student.eval()
+
+    def _kept(self, axis: Axis, name: str, config: Any) -> Tensor | None:
+        """Source units that a student keeps along one axis of the map ``name``; None: all of them."""
+        source = self.source.config
+        if axis == "hidden":
+            return self._top("hidden", config.hidden_size, source.hidden_size)
+        if axis == "units":
+            reader = re.sub(r"intermediate\.dense$", "output.dense", name)
+            return self._top(reader, config.intermediate_size, source.intermediate_size)
+        if axis == "heads":
+            reader = re.sub(r"self\.\w+$", "output.dense", name)
+            top = self._top(reader, config.num_attention_heads, source.num_attention_heads)
+            return None if top is None else _members(top, self.head_size)
+        if axis == "pooled":
+            reader = "classifier.out_proj" if "classifier.out_proj" in self._modules else "classifier"
+            ranking = reader if reader in self._ranking else "hidden"
+            return self._top(ranking, config.hidden_size, source.hidden_size)
+        return None
+
+    def _top(self, ranking: str, count: int, full: int) -> Tensor | None:
+        # Sorted: units keep the source's order, so that a full set is the identity.
+        return None if count == full else self._ranking[ranking][:count].sort().values
+
+    def _parameters(self, name: str, config: Any) -> Iterator[tuple[str, Tensor]]:
+        """The student's own parameters of one module, by their names in it."""
+        module = self._modules[name]
+        if isinstance(module, nn.LayerNorm):
+            yield from zip(("weight", "bias"), self._norm(name, config), strict=True)
+        elif isinstance(module, nn.Linear):
+            _, rows, columns = next(entry for entry in self._linears() if entry[0] == name)
+            yield from self._linear(name, self._kept(rows, name, config), self._kept(columns, name, config))
+        else:  # embeddings, and the vocabulary's biases
+            for kind, parameter in module.named_parameters(recurse=False):
+                hidden = self._kept("hidden", name, config) if parameter.dim() == 2 else None
+                yield kind, (parameter.clone() if hidden is None else parameter.index_select(1, hidden))
+
+    def _linear(self, name: str, out: Tensor | None, kept: Tensor | None) -> Iterator[tuple[str, Tensor]]:
+        weight, bias = self._weights[f"{name}.weight"], self._weights.get(f"{name}.bias")
+        if out is not None:
+            weight, bias = weight.index_select(0, out), None if bias is None else bias.index_select(0, out)
+        moments = self._moments.get(self._site(name))
+        # A decoder is tied to the embeddings and takes no correction of its own.
+        if kept is None or moments is None or name.endswith("decoder"):
+            corrected, shift = weight.clone() if kept is None else weight.index_select(1, kept), None
+        else:
+            corrected, shift = self._corrected(weight, kept, moments)
+        yield "weight", corrected
+        if bias is not None:
+            yield "bias", bias.clone() if shift is None else bias + shift
+
+    def _corrected(self, weight: Tensor, kept: Tensor, moments: _Moments) -> tuple[Tensor, Tensor]:
+        """Weights of the kept inputs that also stand for the removed ones, and the shift of the bias."""
+        gone = _complement(kept, weight.shape[1])
+        sliced, rest = weight.index_select(1, kept), weight.index_select(1, gone)
+        shift = rest @ moments.mean[gone]
+        if moments.rows < 2 * len(kept):  # too little data for a regression: the mean alone is made up for
+            return sliced, shift
+        target = moments.covariance[kept][:, gone] @ rest.T  # (kept, outputs)
+        factor = torch.linalg.cholesky(_ridged(moments.covariance[kept][:, kept], self.ridge))
+        correction = torch.cholesky_solve(target, factor).T  # (outputs, kept)
+        return sliced + correction, shift - correction @ moments.mean[kept]
+
+    def _norm(self, name: str, config: Any) -> tuple[Tensor, Tensor]:
+        """Weight and bias over the kept units, fitted to the source's outputs by least squares, unit by unit."""
+        module = self._modules[name]
+        hidden = self._kept("hidden", name, config)
+        if hidden is None:
+            return module.weight.detach().clone(), module.bias.detach().clone()
+        target = self._outputs(name)[:, hidden]  # (tokens, kept)
+        inputs = nn.functional.layer_norm(self._normalised[name][:, hidden], (len(hidden),), eps=module.eps)
+        centred, goal = inputs - inputs.mean(0), target - target.mean(0)
+        weight = (centred * goal).sum(0) / centred.square().sum(0).clamp_min(1e-12)
+        return weight, target.mean(0) - weight * inputs.mean(0)
+
+
+def _complement(kept: Tensor, size: int) -> Tensor:
+    mask = torch.ones(size, dtype=torch.bool)
+    mask[kept] = False
+    return mask.nonzero()[:, 0]
+
+
+def _before(action: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    """A hook that shows a module's input to ``action`` before the module sees it."""
+
+    def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        action(inputs[0])
+
+    return hook
+
+
+def _restore_buffers(student: nn.Module, source: nn.Module) -> None:
+    """Positions and segments are buffers that no state dict holds; they do not depend on the shape."""
+    for name, _ in list(student.named_buffers()):
+        owner, _, leaf = name.rpartition(".")
+        setattr(student.get_submodule(owner), leaf, source.get_buffer(name).clone())

@@ -1,0 +1,224 @@
+"""Laws of inheritance: an own-shape student is a copy, and what contributes nothing can go."""
+
+from typing import Any, cast
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaForSequenceClassification,
+    RobertaModel,
+)
+
+from subarch.networks.inheritance import Inheritance, depth_map, rank
+
+SIZES = {
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 3,
+    "intermediate_size": 48,
+    "max_position_embeddings": 24,
+    "num_labels": 3,
+}
+CLASSES: list[Any] = [
+    BertModel,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    RobertaModel,
+    RobertaForMaskedLM,
+    RobertaForSequenceClassification,
+]
+
+
+def make(kind: Any, **changes: Any) -> PreTrainedModel:
+    """A random network with weights ten times the usual, so that every part matters; biases and norms too."""
+    torch.manual_seed(1)
+    config = BertConfig if "Bert" in kind.__name__ else RobertaConfig
+    model = kind(config(**{**SIZES, "initializer_range": 0.2, **changes}))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def batch(seed: int = 0, rows: int = 24) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, SIZES["vocab_size"], (rows, 12), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[::3, 9:] = 0
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def outputs(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+    with torch.no_grad():
+        out = cast("Any", model)(**inputs)
+    return out.logits if "logits" in out else out.last_hidden_state
+
+
+def layers(model: PreTrainedModel) -> Any:
+    return cast("Any", model.base_model).encoder.layer
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_student_of_the_sources_shape_is_an_independent_copy(kind: Any) -> None:
+    source = make(kind)
+    student = Inheritance(source, [batch()]).student({n: SIZES[n] for n in ("num_hidden_layers", "hidden_size")})
+    assert torch.equal(outputs(student, batch(1)), outputs(source, batch(1)))
+    before = outputs(source, batch(1))
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter.zero_()
+    assert torch.equal(outputs(source, batch(1)), before)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_students_are_stock_models_that_save_and_load(kind: Any, tmp_path: Any) -> None:
+    sizes = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 20}
+    student = Inheritance(make(kind), [batch()]).student(sizes)
+    assert {n: getattr(student.config, n) for n in sizes} == sizes
+    assert student.config.num_attention_heads == 2
+    assert not any(tensor.is_meta for tensor in [*student.parameters(), *student.buffers()])
+    student.save_pretrained(tmp_path)
+    torch.testing.assert_close(outputs(kind.from_pretrained(tmp_path).eval(), batch(1)), outputs(student, batch(1)))
+    if "MaskedLM" in kind.__name__:
+        assert student.get_output_embeddings().weight is student.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_intermediate_units_and_whole_layers_of_heads_without_output_can_go(kind: Any) -> None:
+    source = make(kind)
+    with torch.no_grad():
+        for number, layer in enumerate(layers(source)):
+            unused = torch.randperm(48, generator=torch.Generator().manual_seed(number))[:30]
+            layer.output.dense.weight[:, unused] = 0
+    student = Inheritance(source, [batch()]).student({"intermediate_size": 18})
+    torch.testing.assert_close(outputs(student, batch(1)), outputs(source, batch(1)), atol=1e-5, rtol=1e-5)
+
+
+def test_rank_puts_heads_without_output_last() -> None:
+    torch.manual_seed(0)
+    samples = torch.randn(500, 32) @ torch.randn(32, 32)
+    weight = torch.randn(32, 32)
+    weight[:, 8:16] = 0
+    weight[:, 24:32] = 0
+    assert set(rank([weight], [torch.cov(samples.T)], group=8)[2:].tolist()) == {1, 3}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_hidden_units_that_only_repeat_others_can_go_with_their_heads(kind: Any) -> None:
+    """Units 16..31 copy 0..15, nothing reads them, and heads 2, 3 write nothing: half the width is the same network.
+
+    Layer normalisation over two copies of a vector has the statistics of one.
+    """
+    source = make(kind)
+    with torch.no_grad():
+        for name, module in source.named_modules():
+            if isinstance(module, nn.Embedding | nn.LayerNorm):
+                for parameter in module.parameters(recurse=False):
+                    parameter[..., 16:] = parameter[..., :16]
+            if isinstance(module, nn.Linear):
+                if name.endswith((".output.dense", "transform.dense", "lm_head.dense")):
+                    module.weight[16:], module.bias[16:] = module.weight[:16].clone(), module.bias[:16].clone()
+                if not name.endswith(("decoder", ".output.dense")) or name.endswith("attention.output.dense"):
+                    module.weight[:, 16:] = 0
+    student = Inheritance(source, [batch()]).student({"hidden_size": 16})
+    assert student.config.num_attention_heads == 2
+    theirs, ours = outputs(source, batch(1)), outputs(student, batch(1))
+    if kind in (BertModel, RobertaModel):
+        theirs = theirs[..., :16]
+    elif "MaskedLM" in kind.__name__:  # the tied decoder reads both copies, less the biases: twice the logits
+        bias = cast("Any", source).get_output_embeddings().bias
+        theirs = (theirs - bias) / 2 + bias
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_rankings_are_nested_and_rows_are_the_sources() -> None:
+    source = make(BertModel)
+    inheritance = Inheritance(source, [batch()])
+    rows = {
+        size: inheritance.student({"hidden_size": size}).get_input_embeddings().weight.T.tolist()
+        for size in (8, 16, 24)
+    }
+    columns = source.get_input_embeddings().weight.T.tolist()
+    assert all(row in rows[16] for row in rows[8])
+    assert all(row in rows[24] for row in rows[16])
+    assert all(row in columns for row in rows[24])
+
+
+def test_least_squares_make_up_for_units_that_others_predict() -> None:
+    """x3 = x0 + x1 makes the output x0 + x1 + x2 + 3 x3 = 4 x3 + x2: units 0 and 1 are free, and 2 is the next to go."""
+    torch.manual_seed(0)
+    samples = torch.randn(1000, 4)
+    samples[:, 3] = samples[:, 0] + samples[:, 1]
+    weight = torch.tensor([[1.0, 1.0, 1.0, 3.0]])
+    order = rank([weight], [torch.cov(samples.T)], ridge=1e-6).tolist()
+    assert order[:2] == [3, 2]
+
+
+@given(st.integers(1, 48), st.integers(1, 48))
+def test_depth_map_is_even_and_ends_at_the_last_layer(student: int, source: int) -> None:
+    if student > source:
+        with pytest.raises(ValueError, match="layers to inherit"):
+            depth_map(student, source)
+        return
+    layers = depth_map(student, source)
+    gaps = [b - a for a, b in zip((-1, *layers), layers, strict=False)]
+    assert len(layers) == student
+    assert layers[-1] == source - 1
+    assert max(gaps) - min(gaps) <= 1
+    assert min(gaps) >= 1
+
+
+def test_depth_maps_by_hand() -> None:
+    assert depth_map(6, 6) == (0, 1, 2, 3, 4, 5)
+    assert depth_map(3, 6) == (1, 3, 5)
+    assert depth_map(4, 12) == (2, 5, 8, 11)
+    assert depth_map(1, 6) == (5,)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ({"hidden_size": 16, "num_attention_heads": 4}, "heads have size 8"),
+        ({"hidden_size": 20}, "heads have size 8"),
+        ({"num_hidden_layers": 4}, "1 to 3 layers"),
+        ({"intermediate_size": 49}, r"intermediate_size must lie in 1\.\.48, got 49"),
+        ({"hidden_size": 40}, r"hidden_size must lie in 1\.\.32, got 40"),
+    ],
+)
+def test_what_cannot_inherit_says_why(architecture: dict[str, int], message: str) -> None:
+    inheritance = Inheritance(make(BertModel), [batch()])
+    with pytest.raises(ValueError, match=message):
+        inheritance.student(architecture)
+
+
+def test_other_networks_are_refused() -> None:
+    gpt = GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=20))
+    with pytest.raises(ValueError, match="stock encoders"):
+        Inheritance(gpt, [batch()])
+    with pytest.raises(ValueError, match="calibration"):
+        Inheritance(make(BertModel), [])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 3), st.sampled_from([8, 16, 24, 32]), st.integers(1, 48))
+def test_every_shape_inherits(depth: int, hidden: int, units: int) -> None:
+    source = make(BertForSequenceClassification)
+    student = Inheritance(source, [batch()]).student(
+        {"num_hidden_layers": depth, "hidden_size": hidden, "intermediate_size": units}
+    )
+    assert torch.isfinite(outputs(student, batch(1))).all()
+    assert len(layers(student)) == depth
