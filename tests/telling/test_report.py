@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from subarch.telling import figures as drawing
 from subarch.telling.report import write_report
-from subarch.telling.wording import decimal, describe, duration, percent, short
+from subarch.telling.wording import claim_in_words, decimal, describe, duration, percent, short
 
 Json = dict[str, Any]
 Write = Callable[[dict[str, Json]], Path]
@@ -146,7 +146,7 @@ def test_epsilon_band_ends_where_the_search_may_stop(claim: str) -> None:
     [
         ("certified", "✓ Certified", "reaches at least 90 % of the highest W"),
         ("unresolved", "≈ Unresolved", "size and speed alone decided"),
-        ("no guarantee", "✕ No guarantee", "Nothing is promised about architectures that were not trained"),
+        ("no guarantee", "✕ No guarantee", "What was asked for is not guaranteed"),
     ],
 )
 def test_verdicts(files: dict[str, Json], write_run: Write, verdict: str, badge: str, words: str) -> None:
@@ -159,13 +159,28 @@ def test_verdicts(files: dict[str, Json], write_run: Write, verdict: str, badge:
 
 
 def test_constrained_claim_names_its_limits(files: dict[str, Json], write_run: Write) -> None:
-    limits = {"speedup": 3.0, "max_parameters": 5_000_000, "max_latency_ms": None}
+    limits = {"speedup": 3.0, "parameters": 5_000_000, "latency_ms": None}
     files["certificate"].update(claim="constrained", achieved=0.04, limits=limits)
     _, outline, data = read(write_run(files))
     assert "at least 3 times as fast as the source; at most 5,000,000 parameters." in outline.text
     assert "No architecture within the limits has an error below 96 %" in outline.text
     shapes = data["plots"]["size-error"]["any"]["layout"]["shapes"]
     assert [shape["x0"] for shape in shapes] == [files["extract"]["source"]["parameters"], 5_000_000]
+
+
+def test_front_claim_shows_the_distance_reached(files: dict[str, Json], write_run: Write) -> None:
+    files["certificate"].update(claim="front", achieved=0.08)
+    _, outline, data = read(write_run(files))
+    reached, asked = data["plots"]["progress"]["any"]["data"]
+    assert reached["y"] == pytest.approx([100 * one["achieved"] for one in files["extract"]["progress"]])
+    assert asked["y"] == [10, 10]
+    assert "larger, costlier and worse in error by at most 8 % each" in outline.text
+
+
+@pytest.mark.parametrize("achieved", [None, 1.0])
+def test_without_a_bound_nothing_is_claimed(achieved: float | None) -> None:
+    words = claim_in_words({"claim": "w", "verdict": "no guarantee", "achieved": achieved})
+    assert words == "Nothing is proven about architectures that were not trained."
 
 
 def test_files_that_disagree_are_called_out(files: dict[str, Json], write_run: Write) -> None:
@@ -268,7 +283,7 @@ def test_sparse_files_are_told_as_far_as_they_go(write_run: Write) -> None:
     extract = {"architecture": {"width_1": 32}, "parameters": 10, "macs": 20, "error": math.inf, "trained": None}
     certificate = {"claim": "w", "verdict": "no guarantee", "limits": None, "achieved": None}
     _, outline, data = read(write_run({"extract": extract, "certificate": certificate, "manifest": {"command": "x"}}))
-    assert "width 1 32" in outline.text and "✕ No guarantee" in outline.text
+    assert "Width 1 32" in outline.text and "✕ No guarantee" in outline.text
     assert "progress" not in data["plots"]
 
 

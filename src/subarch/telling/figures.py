@@ -35,6 +35,7 @@ COST_WORDS: dict[Cost, str] = {"macs": "operations", "latency_ms": "latency"}
 _SIZE_TITLE = "Size (parameters)"
 _ERROR_TITLE = "Error (lower is better)"
 _MOST_STEPS = 2000  # more points than any screen has columns only make the file large
+_CROWD = 400  # from so many points on, marks are drawn smaller and lighter
 _TICKS = ((0.8, (1, 2, 3, 5, 7)), (1.5, (1, 2, 3, 5)), (2.5, (1, 2, 5)))  # digits that fit on so many decades
 _LOG_FROM = 4.0  # an axis that spans more than this factor is logarithmic
 
@@ -206,6 +207,8 @@ def _scatter3d(series: Sequence[Series], cost: Cost) -> dict[str, Any]:
     for one in series:
         if one.mode == "markers":
             marker = {"symbol": one.symbol, "color": one.color, "size": max(4, round(one.size * 0.6)), "opacity": 0.9}
+            if len(one.points) > _CROWD:
+                marker |= {"size": 3, "opacity": 0.5}
             if one.key == "extracted":
                 marker["size"] = 16
             traces.append(
@@ -250,7 +253,7 @@ def _scatter(series: Sequence[Series], name: str, title: str, source: Record, li
             )
     reach = [*_values(series, name), source.get(name)]
     layout = {"xaxis": _axis(title, reach, nticks=8), "yaxis": _axis(_ERROR_TITLE, _values(series, "error"), nticks=8)}
-    _add_verticals(layout, {"source": source.get(name), "limit": limits.get(f"max_{name}")})
+    _add_verticals(layout, {"source": source.get(name), "limit": limits.get(name, limits.get(f"max_{name}"))})
     return {"data": traces, "layout": layout}
 
 
@@ -259,7 +262,17 @@ def _marker(one: Series) -> dict[str, Any]:
     edge = "--paper" if one.symbol in ("circle", "square", "diamond") else one.color
     symbol = "cross-thin" if one.symbol == "cross" else one.symbol
     width = 1 if edge == "--paper" else 1.5 if one.symbol == "cross" else 2.5
-    return {"symbol": symbol, "color": one.color, "size": one.size, "line": {"color": edge, "width": width}}
+    size, crowded = one.size, len(one.points) > _CROWD
+    if crowded:
+        size, width = max(4, round(size * 0.7)), width * 0.5
+    opacity = 0.45 if crowded and one.symbol == "cross" else 1
+    return {
+        "symbol": symbol,
+        "color": one.color,
+        "size": size,
+        "opacity": opacity,
+        "line": {"color": edge, "width": width},
+    }
 
 
 def _staircase(points: Sequence[Record], name: str) -> tuple[list[float], list[float]]:
@@ -315,7 +328,9 @@ def _progress(extract: Record, certificate: Record) -> dict[str, Any] | None:
     traces = _bound_traces(steps, str(claim), epsilon) if has_bound else _achieved_traces(steps, epsilon)
     if not any(number is not None for trace in traces for number in trace["y"]):
         return None
-    title = ("W (higher is better)" if claim == "w" else _ERROR_TITLE) if has_bound else "Distance reached (%)"
+    title = (
+        ("W (higher is better)" if claim == "w" else _ERROR_TITLE) if has_bound else "Distance from the true front (%)"
+    )
     values = [number for trace in traces if trace["meta"] != "band" for number in trace["y"]]
     layout = {
         "xaxis": _axis("Networks trained", [], tickformat=",d", nticks=8),
@@ -344,7 +359,7 @@ def _bound_traces(steps: Sequence[Record], claim: str, epsilon: float | None) ->
     bound_line = {"color": "--front", "width": 2.5, "shape": "hv", "dash": "dash"}
     shown = {"mode": "lines+markers" if len(steps) < 60 else "lines", "hoverinfo": "text", "hovertext": text, "x": x}
     traces.append({**_marked(shown, "circle", "--trained"), "y": best, "line": best_line, "name": "best trained"})
-    name = "no architecture can be better than" if up else "no architecture can be lower than"
+    name = "no architecture can be better than" if up else "no architecture within the limits can be lower than"
     traces.append({**_marked(shown, "cross-thin", "--front"), "y": bound, "line": bound_line, "name": name})
     return traces
 

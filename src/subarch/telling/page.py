@@ -213,7 +213,6 @@ figure { margin: 1rem 0 0; min-width: 0; } figure + p { margin-top: .6rem; }
 button:focus-visible, a:focus-visible, .scroll:focus-visible, summary:focus-visible, label:focus-within {
   outline: 2px solid var(--accent); outline-offset: 2px; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .6rem 0 1rem; border: 1px solid var(--edge); border-radius: 8px; }
-.tall { max-height: 30rem; overflow-y: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .89rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .6rem .7rem; }
 caption span { display: inline-block; position: sticky; left: .7rem; max-width: calc(100vw - 4.5rem); }

@@ -44,6 +44,7 @@ from subarch.telling.wording import (
 )
 
 _MOST_ROWS = 500
+_DEFINING = ("description", "words", "definition", "distance", "metric", "loss", "kind", "name")
 _EXPECTED = {"extract.json": "architecture", "certificate.json": "verdict", "manifest.json": "command"}
 _VERDICTS = {
     "certified": ("good", "✓ Certified"),
@@ -170,10 +171,11 @@ def _headline(run: Run) -> Html:
     effort = f"{trained:,} of {counted(size, 'architecture')} trained"
     effort += f", {duration(sum(seconds))} of training in all." if seconds else "."
     limits = limits_in_words(certificate.get("limits"))
+    shape = describe(extract.get("architecture"))
     return tag(
         "header",
         tag("p", f"subarch extraction report · {_source_name(run)}", class_="eyebrow"),
-        tag("h1", describe(extract.get("architecture")), class_="headline"),
+        tag("h1", shape[0].upper() + shape[1:], class_="headline"),
         tag("p", f"Extracted from a source with {describe(source.get('architecture'))}. {effort}"),
         tag("p", f"Asked for: {_asked(certificate)}{': ' if limits else ''}{'; '.join(limits)}."),
         tag("div", *_tiles(extract, source), class_="tiles"),
@@ -220,9 +222,7 @@ def _tile(value: str, what: str, detail: str) -> Html:
 def _error_definition(certificate: Record) -> str:
     definition = (certificate.get("objectives") or {}).get("error")
     if isinstance(definition, Mapping):
-        words = next(
-            (definition[key] for key in ("words", "definition", "distance", "loss") if definition.get(key)), ""
-        )
+        words = next((definition[key] for key in _DEFINING if definition.get(key)), "")
         return str(words)
     return str(definition or "")
 
@@ -266,7 +266,7 @@ def _front(run: Run, figures: Figures) -> list[Html]:
         chart("cost-error", Html(f"Error against {cost.text}"), tag("p", plane), f"{label} Error against cost."),
     ]
     return [
-        tag("p", "Every architecture that was trained, and those that no longer needed to be."),
+        tag("p", "Every architecture that was trained, and how good the others could be at best."),
         tag("p", *_untrained_words(run), class_="note"),
         *controls,
         legend,

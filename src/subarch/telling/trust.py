@@ -28,9 +28,12 @@ def bound(certificate: Record, figures: Figures) -> list[Html]:
     if "progress" in figures.plots:
         caption = tag("p", "Each training moves one line or both. Between them lies all that is still unknown.")
         label = "Line chart of the best value found and the proven bound against the number of networks trained."
-        content.append(chart("progress", "Best found and proven bound", caption, label))
+        title = "Distance from the true front" if certificate.get("claim") == "front" else "Best found and proven bound"
+        if certificate.get("claim") == "front":
+            caption = tag("p", "How far, at most, any architecture can be better than what the front holds.")
+        content.append(chart("progress", title, caption, label))
     last = certificate.get("bound") or {}
-    if finite(last.get("value")) is not None:
+    if finite(last.get("value")) is not None and certificate.get("claim") != "front":
         where = f" It is set by {describe(last['architecture'])}." if last.get("architecture") else ""
         content.append(tag("p", f"The bound ended at {decimal(last['value'])}.{where}", class_="note"))
     return content
@@ -83,6 +86,8 @@ def _delta(certificate: Record, delta: float) -> str:
 
 def _violations(certificate: Record) -> list[Html]:
     found = sorted(certificate.get("violations") or [], key=lambda one: -(finite(one.get("size")) or 0))
+    if certificate.get("violations") is None:
+        return []
     if not found:
         return [tag("p", "No trained network had a higher error than a smaller one that fits inside it.")]
     shown = found[:_MOST_VIOLATIONS]

@@ -20,9 +20,9 @@ _WORDS = {
 }
 _LIMITS = {
     "speedup": "at least {} times as fast as the source",
-    "max_parameters": "at most {} parameters",
-    "max_latency_ms": "at most {} ms a forward pass",
-    "max_macs": "at most {} operations a forward pass",
+    "parameters": "at most {} parameters",
+    "latency_ms": "at most {} ms a forward pass",
+    "macs": "at most {} operations a forward pass",
 }
 
 
@@ -127,7 +127,7 @@ def limits_in_words(limits: object) -> list[str]:
     if not isinstance(limits, Mapping):
         return []
     return [
-        _LIMITS.get(str(name), f"{str(name).replace('_', ' ')}: {{}}").replace("{}", _plain(value))
+        _LIMITS.get(str(name).removeprefix("max_"), f"{str(name).replace('_', ' ')}: {{}}").replace("{}", _plain(value))
         for name, value in limits.items()
         if value is not None
     ]
@@ -143,25 +143,22 @@ def claim_in_words(certificate: Mapping[str, Any]) -> str:
         One or two sentences without markup. Where the verdict is not ``certified`` they say that nothing is claimed.
     """
     achieved = finite(certificate.get("achieved"))
-    statement = _statement(str(certificate.get("claim")), achieved)
-    if certificate.get("verdict") == "certified":
+    claim, verdict = str(certificate.get("claim")), certificate.get("verdict")
+    if achieved is None or (achieved >= 1 and claim != "front"):
+        return "Nothing is proven about architectures that were not trained."
+    statement = _statement(claim, achieved)
+    if verdict == "certified":
         return statement
-    if certificate.get("verdict") == "unresolved" and achieved is not None:
+    later = statement[0].lower() + statement[1:]
+    if verdict == "unresolved":
         return (
             "The arithmetic of the bound closed, but the measured errors do not separate the architectures: size and "
-            f"speed alone decided. Read as arithmetic only, it says: {statement[0].lower()}{statement[1:]}"
+            f"speed alone decided. Read as arithmetic only, it says: {later}"
         )
-    reached = (
-        f" What was reached when the search stopped: {statement[0].lower()}{statement[1:]}"
-        if achieved is not None
-        else ""
-    )
-    return "Nothing is promised about architectures that were not trained." + reached
+    return f"What was asked for is not guaranteed. This is what the bound had reached when the search ended: {later}"
 
 
-def _statement(claim: str, achieved: float | None) -> str:
-    if achieved is None:
-        return "No bound was derived."
+def _statement(claim: str, achieved: float) -> str:
     share = percent(max(0.0, 1 - achieved))
     if claim == "w":
         return f"The extracted architecture reaches at least {share} of the highest W that the space can offer."
