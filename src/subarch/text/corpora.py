@@ -256,7 +256,9 @@ def _text_blocks(path: Path) -> Iterator[str]:
         *complete, rest = _BLANK_LINES.split(rest + chunk)
         if len(rest) > 2 * MAX_DOCUMENT_CHARACTERS:
             # Without a blank line in sight: hand on whole pieces, keep the last, which may go on.
+            gap = rest[len(rest.rstrip()) :]  # the space before a word that the next chunk begins with
             *pieces, rest = _bounded(rest)
+            rest += gap
             complete += pieces
         yield from complete
     yield rest

@@ -221,7 +221,9 @@ def _modules(package: str) -> list[tuple[Path, str]]:
     return sorted(modules, key=lambda module: (module[1], module[0].name))
 
 
-_HEADER_OR_QUOTES = re.compile(r'^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|("""|\'\'\')', re.MULTILINE)
+_HEADER_OR_QUOTES = re.compile(
+    r'^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|((?<!\')"""|(?<!")\'\'\')', re.MULTILINE
+)
 _LOWER_CASE_WORD = re.compile(r"\b[a-z]+\b")
 _ADDED = re.compile(
     r"add_\w*doc\w*\(\s*(?:([\w.]+)|[\"']([\w.]+)[\"'])\s*,(?:\s*\(?\s*[\"']([\w.]+)[\"']\s*,)?\s*[rRuU]?$"

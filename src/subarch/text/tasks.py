@@ -204,8 +204,8 @@ def _pieces_of(package: str, documents: Sequence[Document]) -> Iterator[tuple[st
 # fmt: off
 _ALIASES = (
     "networkx", "nx", "python", "cpython", "scipy", "sp", "sklearn", "scikit", "scikits", "learn", "sqlalchemy", "sa",
-    "alchemy", "orm", "sympy", "sym", "torch", "pytorch", "aten", "transformers", "huggingface", "hugging", "hf", "numpy",
-    "np", "tensorflow", "tf", "jax", "pandas", "pd", "matplotlib", "plt",
+    "alchemy", "orm", "sympy", "sym", "torch", "pytorch", "aten", "transformers", "huggingface", "hugging", "hf",
+    "numpy", "np", "tensorflow", "tf", "jax", "pandas", "pd", "matplotlib", "plt",
 )
 # fmt: on
 _NAME_LIKE = re.compile(
@@ -216,6 +216,7 @@ _NAME_LIKE = re.compile(
     re.VERBOSE,
 )
 _ALIAS = re.compile(r"\b(?:" + "|".join(_ALIASES) + r")\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]\w+")
 _REPEATED = re.compile(rf"\b{NEUTRAL_NAME}(?:[\s.,/'-]+{NEUTRAL_NAME}\b)+")
 
 
@@ -227,11 +228,8 @@ def without_names(document: Document) -> str:
     """
     text = _NAME_LIKE.sub(NEUTRAL_NAME, document.text)
     text = _ALIAS.sub(NEUTRAL_NAME, text)
-    own = {part for part in re.split(r"[._]", document.name) if len(part) > 2}
-    if own:
-        text = re.sub(
-            r"\b(?:" + "|".join(map(re.escape, sorted(own))) + r")\b", NEUTRAL_NAME, text, flags=re.IGNORECASE
-        )
+    own = {part for part in re.split(r"[._]", document.name.casefold()) if len(part) > 2}
+    text = _WORD.sub(lambda word: NEUTRAL_NAME if word[0].casefold() in own else word[0], text)
     return _REPEATED.sub(NEUTRAL_NAME, text)
 
 

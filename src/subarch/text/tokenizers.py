@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -28,6 +29,7 @@ SPECIAL_TOKENS = {
     "mask_token": "[MASK]",
 }
 Model = Literal["wordpiece", "bpe"]
+MAX_LETTERS = 120
 MAX_TRAINING_CHARACTERS = 30_000_000  # more text changes a vocabulary of a few ten thousand words no more
 
 
@@ -94,42 +96,60 @@ def _cached(path: Path) -> Tokenizer | None:
 
 
 def _train(texts: Iterable[str], vocabulary_size: int, model: Model) -> Tokenizer:
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]") if model == "wordpiece" else models.BPE())
+    limited = list(_limited(texts))
+    if not limited:
+        raise ValueError("expected text to train a tokenizer on, got none: give a corpus that is not empty")
+    vocabulary = _learned_wordpiece(limited, vocabulary_size) if model == "wordpiece" else None
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]") if vocabulary else models.BPE())
     tokenizer = cast("Any", backend)  # its attributes are settable, which its type hints do not say
     special = list(SPECIAL_TOKENS.values())
-    options: dict[str, Any] = {"vocab_size": vocabulary_size, "special_tokens": special, "show_progress": False}
-    if model == "wordpiece":
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if vocabulary:
+        tokenizer.normalizer, tokenizer.pre_tokenizer = _bert_pieces()
         tokenizer.decoder = decoders.WordPiece()
-        trainer: Any = trainers.WordPieceTrainer(**options, limit_alphabet=200)
+        tokenizer.add_special_tokens(special)
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(**options, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    limited = _Limited(texts, MAX_TRAINING_CHARACTERS)
-    tokenizer.train_from_iterator(iter(limited), trainer)
-    if not limited.characters:
-        raise ValueError("expected text to train a tokenizer on, got none: give a corpus that is not empty")
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        options: dict[str, Any] = {"vocab_size": vocabulary_size, "special_tokens": special, "show_progress": False}
+        tokenizer.train_from_iterator(limited, trainers.BpeTrainer(**options, initial_alphabet=alphabet))
     start, end = (tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", end), ("[CLS]", start))
     return backend
 
 
-class _Limited:
-    """Texts up to a number of characters, counted on the way."""
+def _learned_wordpiece(texts: list[str], vocabulary_size: int) -> dict[str, int]:
+    """A word piece vocabulary that is the same in every run.
 
-    def __init__(self, texts: Iterable[str], limit: int) -> None:
-        self._texts = texts
-        self._limit = limit
-        self.characters = 0
+    The trainer numbers continuing letters in the random order of a hash table and lets ties between merges follow those
+    numbers. Listed among its special tokens they get fixed ones, and they are special to nobody once only the
+    vocabulary is kept.
+    """
+    scratch = cast("Any", Tokenizer(models.WordPiece(unk_token="[UNK]")))
+    scratch.normalizer, scratch.pre_tokenizer = _bert_pieces()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(scratch.normalizer.normalize_str(text))
+    letters = sorted(letter for letter in counts if not letter.isspace())
+    alphabet = sorted(sorted(letters, key=lambda letter: -counts[letter])[:MAX_LETTERS])
+    options: dict[str, Any] = {"vocab_size": vocabulary_size, "show_progress": False, "initial_alphabet": alphabet}
+    fixed = [*SPECIAL_TOKENS.values(), *(f"##{letter}" for letter in alphabet)]
+    trainer = trainers.WordPieceTrainer(**options, limit_alphabet=len(alphabet), special_tokens=fixed)
+    scratch.train_from_iterator(texts, trainer)
+    return dict(sorted(scratch.get_vocab().items(), key=lambda item: item[1]))
 
-    def __iter__(self) -> Any:
-        for text in self._texts:
-            if self.characters >= self._limit:
-                return
-            self.characters += len(text)
-            yield text
+
+def _bert_pieces() -> tuple[normalizers.Normalizer, pre_tokenizers.PreTokenizer]:
+    return normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+
+
+def _limited(texts: Iterable[str]) -> Iterator[str]:
+    characters = 0
+    for text in texts:
+        if characters >= MAX_TRAINING_CHARACTERS:
+            return
+        characters += len(text)
+        yield text
 
 
 def _wrapped(backend: Tokenizer) -> PreTrainedTokenizerFast:
