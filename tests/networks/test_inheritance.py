@@ -159,7 +159,7 @@ def test_rankings_are_nested_and_rows_are_the_sources() -> None:
 
 
 def test_least_squares_make_up_for_units_that_others_predict() -> None:
-    """x3 = x0 + x1 makes the output x0 + x1 + x2 + 3 x3 = 4 x3 + x2: units 0 and 1 are free, and 2 is the next to go."""
+    """x3 = x0 + x1 makes the output x0 + x1 + x2 + 3 x3 = 4 x3 + x2: units 0 and 1 are free, 2 goes next."""
     torch.manual_seed(0)
     samples = torch.randn(1000, 4)
     samples[:, 3] = samples[:, 0] + samples[:, 1]

@@ -9,7 +9,9 @@ optimal brain surgeon's criterion, B. Hassibi and D. Stork, 1993). With C the co
 calibration data and W its weights, dropping unit j costs ``|W_j|^2 / (C^-1)_jj``; hidden units sum that, as a fraction
 of the output's energy, over every map that reads the residual stream. The same least squares then corrects the maps of
 the student: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R. Layer normalisation takes its statistics over fewer
-units in a student, so its weight and bias are fitted to the source's outputs on the calibration data.
+units in a student, on inputs that earlier cuts have changed. So its weight and bias are fitted to the source's outputs,
+layer by layer in the order of the forward pass, each on what the student really gets there. (Without this, narrow deep
+students start worse than narrow shallow ones: errors of the statistics pile up from layer to layer.)
 
 Whatever contributes nothing has a zero cost and a zero correction, so removing it changes nothing; a student of the
 source's own shape is a copy.
@@ -28,7 +30,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 Axis = Literal["hidden", "heads", "units", "pooled", "kept"]
+NormAction = Callable[[str, Any, Tensor], None]
 MODEL_TYPES = ("bert", "roberta")
+PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
 
 # What the rows (outputs) and columns (inputs) of a linear map count, by its name inside a stock model.
 _LINEARS: tuple[tuple[re.Pattern[str], Axis, Axis], ...] = (
@@ -191,54 +195,54 @@ class Inheritance:
     @torch.no_grad()
     def _calibrate(self, batches: Sequence[Mapping[str, Tensor]]) -> None:
         accumulators: dict[str, _Accumulator] = {}
-        normalised: dict[str, list[Tensor]] = {}
+        self._targets: dict[str, Tensor] = {}  # outputs of each layer normalisation on the probe: (tokens, hidden)
+        self._probe = _leading(batches, PROBE_TOKENS)
         mask = torch.empty(0, dtype=torch.bool)
-
-        def rows(values: Tensor) -> Tensor:  # drops padding; heads that read one token a sequence have no padding
-            return values[mask] if values.dim() == 3 else values
 
         def reads(name: str) -> Any:
             accumulator = accumulators.setdefault(name, _Accumulator())
-            return _before(lambda values: accumulator.add(rows(values)))
-
-        def normalises(name: str) -> Any:
-            return _before(lambda values: normalised.setdefault(name, []).append(rows(values)))
+            return _before(lambda values: accumulator.add(_unpadded(values, mask)))
 
         handles = [
             self._modules[name].register_forward_pre_hook(reads(name))
             for name in {self._site(name) for name, _, _ in self._linears()}
-        ] + [
-            module.register_forward_pre_hook(normalises(name))
-            for name, module in self._modules.items()
-            if isinstance(module, nn.LayerNorm)
         ]
         training = self.source.training
         self.source.eval()
         try:
             for batch in batches:
-                mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+                mask = _mask(batch)
                 self.source(**batch)
+            self._watch_norms(self.source, self._record)
         finally:
             self.source.train(training)
             for handle in handles:
                 handle.remove()
         self._moments = {name: accumulator.moments() for name, accumulator in accumulators.items() if accumulator.rows}
-        self._normalised = {name: torch.cat(parts) for name, parts in normalised.items()}
-        self._final = torch.cat([self._outputs(name) for name in self._last_norm()])
 
-    def _last_norm(self) -> list[str]:
-        last = self.source.config.num_hidden_layers - 1
-        return [name for name in self._normalised if name.endswith(f"layer.{last}.output.LayerNorm")]
+    def _watch_norms(self, model: PreTrainedModel, action: NormAction) -> None:
+        """One pass over the probe in which ``action`` sees every layer normalisation before it runs, and its inputs."""
+        mask = _mask(self._probe)
+
+        def hook(name: str, module: Any) -> Any:
+            return _before(lambda values: action(name, module, _unpadded(values, mask)))
+
+        norms = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)]
+        handles = [module.register_forward_pre_hook(hook(name, module)) for name, module in norms]
+        try:
+            cast("Any", model)(**self._probe)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _record(self, name: str, module: nn.LayerNorm, inputs: Tensor) -> None:
+        self._targets[name] = nn.functional.layer_norm(
+            inputs, module.normalized_shape, module.weight, module.bias, module.eps
+        )
 
     def _site(self, name: str) -> str:
         """The map whose recorded inputs are also those of ``name``: query, key and value read the same states."""
         return re.sub(r"self\.(key|value)$", "self.query", name)
-
-    def _outputs(self, norm: str) -> Tensor:
-        module = self._modules[norm]
-        return nn.functional.layer_norm(
-            self._normalised[norm], module.normalized_shape, module.weight, module.bias, module.eps
-        ).detach()
 
     def _rank(self) -> None:
         hidden: dict[str, list[Tensor]] = {}
@@ -256,7 +260,8 @@ class Inheritance:
         covariances = [self._moments[site].covariance for site in hidden]
         if self.source.base_model is self.source:  # nothing but the user reads the last states: all count alike
             weights.append(torch.eye(self.source.config.hidden_size))
-            covariances.append(torch.cov(self._final.T.double()))
+            last = f"encoder.layer.{self.source.config.num_hidden_layers - 1}.output.LayerNorm"
+            covariances.append(torch.cov(self._targets[last].T))
         self._ranking["hidden"] = rank(weights, covariances, ridge=self.ridge)
 
     # ------------------------------------------------------------------ students
@@ -300,15 +305,17 @@ class Inheritance:
             student = cast("PreTrainedModel", type(cast("Any", self.source))(config))
         state: dict[str, Tensor] = {}
         for name, module in student.named_modules():
-            origin = _LAYER.sub(lambda match: str(layers[int(match.group())]), name)
-            for kind, value in self._parameters(origin, config):
+            for kind, value in self._parameters(_origin(name, layers), config):
                 assert value.shape == getattr(module, kind).shape, f"{name}.{kind}: {tuple(value.shape)}"
                 state[f"{name}.{kind}" if name else kind] = value
         student.load_state_dict(state, strict=False, assign=True)
         _restore_buffers(student, self.source)
         student.tie_weights()
-        student.requires_grad_(True)
-        return student.eval()
+        student.requires_grad_(True).eval()
+        sizes = ("num_hidden_layers", "hidden_size", "intermediate_size")
+        if any(getattr(config, name) != getattr(self.source.config, name) for name in sizes):
+            self._fit_norms(student, layers, self._kept("hidden", "", config))
+        return student
 
     def _kept(self, axis: Axis, name: str, config: Any) -> Tensor | None:
         """Source units that a student keeps along one axis of the map ``name``; None: all of them."""
@@ -336,7 +343,9 @@ class Inheritance:
         """The student's own parameters of one module, by their names in it."""
         module = self._modules[name]
         if isinstance(module, nn.LayerNorm):
-            yield from zip(("weight", "bias"), self._norm(name, config), strict=True)
+            hidden = self._kept("hidden", name, config)
+            for kind, parameter in module.named_parameters():
+                yield kind, (parameter.clone() if hidden is None else parameter.index_select(0, hidden))
         elif isinstance(module, nn.Linear):
             _, rows, columns = next(entry for entry in self._linears() if entry[0] == name)
             yield from self._linear(name, self._kept(rows, name, config), self._kept(columns, name, config))
@@ -371,17 +380,38 @@ class Inheritance:
         correction = torch.cholesky_solve(target, factor).T  # (outputs, kept)
         return sliced + correction, shift - correction @ moments.mean[kept]
 
-    def _norm(self, name: str, config: Any) -> tuple[Tensor, Tensor]:
-        """Weight and bias over the kept units, fitted to the source's outputs by least squares, unit by unit."""
-        module = self._modules[name]
-        hidden = self._kept("hidden", name, config)
-        if hidden is None:
-            return module.weight.detach().clone(), module.bias.detach().clone()
-        target = self._outputs(name)[:, hidden]  # (tokens, kept)
-        inputs = nn.functional.layer_norm(self._normalised[name][:, hidden], (len(hidden),), eps=module.eps)
-        centred, goal = inputs - inputs.mean(0), target - target.mean(0)
-        weight = (centred * goal).sum(0) / centred.square().sum(0).clamp_min(1e-12)
-        return weight, target.mean(0) - weight * inputs.mean(0)
+    def _fit_norms(self, student: PreTrainedModel, layers: tuple[int, ...], hidden: Tensor | None) -> None:
+        """Layer normalisations of the student to the source's outputs, by least squares, unit by unit."""
+
+        def fit(name: str, module: nn.LayerNorm, values: Tensor) -> None:
+            target = self._targets[_origin(name, layers)]  # (tokens, hidden)
+            target = target if hidden is None else target.index_select(1, hidden)
+            inputs = nn.functional.layer_norm(values, module.normalized_shape, eps=module.eps)
+            centred, goal = inputs - inputs.mean(0), target - target.mean(0)
+            module.weight.copy_((centred * goal).sum(0) / centred.square().sum(0).clamp_min(1e-12))
+            module.bias.copy_(target.mean(0) - module.weight * inputs.mean(0))
+
+        self._watch_norms(student, fit)
+
+
+def _origin(name: str, layers: tuple[int, ...]) -> str:
+    """The source's name of the student's module ``name``."""
+    return _LAYER.sub(lambda match: str(layers[int(match.group())]), name)
+
+
+def _mask(batch: Mapping[str, Tensor]) -> Tensor:
+    return batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+
+
+def _unpadded(values: Tensor, mask: Tensor) -> Tensor:
+    """Rows of real tokens; heads that read one token a sequence have no padding."""
+    return values[mask] if values.dim() == 3 and values.shape[:2] == mask.shape else values.flatten(0, -2)
+
+
+def _leading(batches: Sequence[Mapping[str, Tensor]], tokens: int) -> Mapping[str, Tensor]:
+    """The first sequences of the first batch that together have about so many tokens."""
+    rows = max(1, -(-tokens // batches[0]["input_ids"].shape[1]))
+    return {name: values[:rows] for name, values in batches[0].items()}
 
 
 def _complement(kept: Tensor, size: int) -> Tensor:
