@@ -115,7 +115,9 @@ def test_operations_reproduce_the_table(shape: tuple[int, int, int, int], millio
     family = bort_preset()
     names = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
     for length, expected in zip((16, 128, 512), millions, strict=True):
-        macs = count(family, dict(zip(names, shape, strict=True)), length).macs
+        with torch.device("meta"):
+            network = family.build(dict(zip(names, shape, strict=True)))
+            macs, _ = module_macs(network, **family.inputs(1, length))
         per_token = layers * (4 * hidden**2 + 2 * hidden * intermediate + 2 * length * hidden)
         assert macs == per_token * length
         assert round(per_token / 1e6, 3) == expected
@@ -242,13 +244,13 @@ class Rule(Family):
         return Parts((), ())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_random_polynomials_are_found_exactly(data: st.DataObject) -> None:
     """Random integer polynomials over random spaces with a constraint and an unordered parameter."""
     k = data.draw(st.integers(1, 3))
     names = [f"x{j}" for j in range(k)]
-    values = st.lists(st.integers(1, 40), min_size=3, max_size=6, unique=True).map(sorted)
+    values = st.lists(st.integers(1, 40), min_size=5, max_size=6, unique=True).map(sorted)
     parameters = [Parameter(name=n, choices=tuple(data.draw(values))) for n in names]
     kinds = data.draw(st.sampled_from([("a",), ("a", "b")]))
     exponents = st.tuples(*[st.integers(0, 2)] * k)
@@ -264,8 +266,6 @@ def test_random_polynomials_are_found_exactly(data: st.DataObject) -> None:
         )
 
     indices = space.listed()
-    if not len(indices):
-        return
     model = fit_counts(Rule(space, rule), seed=data.draw(st.integers(0, 9)))
     assert model.parameters is not None
     for index in indices:
@@ -294,6 +294,15 @@ def test_counts_that_are_no_polynomial_are_built() -> None:
     restored = CountModel.from_json(json.loads(json.dumps(model.to_json())), space)
     with pytest.raises(ValueError, match="needs its family"):
         restored.counts({"bits": 5})
+
+
+def test_spaces_too_small_to_confirm_are_counted_right_all_the_same() -> None:
+    """Nine points for the six monomials of x + x y^2 and their confirmation, then six points, then one."""
+    for xs, ys in (((2, 3, 4), (5, 7, 11)), ((2, 3), (5, 7, 11)), ((2,), (5,))):
+        space = Space((Parameter(name="x", choices=xs), Parameter(name="y", choices=ys)))
+        model = fit_counts(Rule(space, lambda x, y: x + x * y * y))
+        expected = [3 * (x + x * y * y) for x in xs for y in ys]
+        assert model.table(space.listed())[0].tolist() == expected
 
 
 def test_counts_survive_json() -> None:
