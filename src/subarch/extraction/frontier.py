@@ -45,6 +45,11 @@ class Frontier(Protocol):
         """Best and bound so far."""
         ...
 
+    @property
+    def delta(self) -> float:
+        """The violation of monotony that the bounds allow for."""
+        ...
+
     def forecast(self) -> int | None:
         """Trainings that are expected to be still needed; None where nobody can tell cheaply."""
         ...
@@ -99,6 +104,10 @@ class Listed:
             self._corner(waiting) if len(self._trained) + len(waiting) < 2 else self._most_closing(is_open, waiting)
         )
         return tuple(int(v) for v in self._rows[chosen])
+
+    @property
+    def delta(self) -> float:
+        return self._trained.delta
 
     def forecast(self) -> int | None:
         """Play the search on with the predicted errors and count."""
@@ -292,6 +301,10 @@ class Boxes:
         finally:
             for entry in aside:
                 heapq.heappush(self._heap, entry)
+
+    @property
+    def delta(self) -> float:
+        return self._trained.delta
 
     def forecast(self) -> int | None:
         return None

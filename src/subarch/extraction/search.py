@@ -82,6 +82,7 @@ class Step:
         status: where the search stands after it.
         trained_now: False when it was replayed.
         left: trainings that are expected to be still needed, None where no forecast is made.
+        delta: the violation of monotony that the bounds allow for.
     """
 
     index: Index
@@ -89,6 +90,7 @@ class Step:
     status: Status
     trained_now: bool
     left: int | None
+    delta: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +176,10 @@ class _Sequence:
     def status(self) -> Status:
         return self._frontier.status()
 
+    @property
+    def delta(self) -> float:
+        return self._frontier.delta
+
     def forecast(self) -> int | None:
         return operator.length_hint(self._rest)
 
@@ -207,6 +213,7 @@ class _Run:
                 status=self.frontier.status(),
                 trained_now=trained_now,
                 left=self._left() if trained_now else None,
+                delta=self.frontier.delta,
             )
             self.watch(step)
 

@@ -140,7 +140,7 @@ class Ledger:
             detail = str(getattr(cause, "orig", cause)).splitlines()[0] if str(cause) else type(cause).__name__
             raise OSError(
                 f"could not {verb} the ledger {self._path}: {detail}. Finished trials are safe: check that the disk "
-                "has room, that the directory can be written and that the file is an Optuna study, and run the command again"
+                "has room, that the directory can be written and that it is an Optuna study, then run the command again"
             ) from error
 
     def record(

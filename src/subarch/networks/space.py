@@ -106,7 +106,7 @@ class Constraint:
     expression: str
 
     def __post_init__(self) -> None:
-        self._evaluate({name: 1 for name in self.names}, dry=True)
+        self._evaluate(dict.fromkeys(self.names, 1), dry=True)
 
     @cached_property
     def _tree(self) -> ast.expr:
@@ -165,7 +165,7 @@ class Box:
     @property
     def volume(self) -> int:
         """Grid points inside, those that constraints remove included."""
-        return math.prod(h - l + 1 for l, h in zip(self.lo, self.hi, strict=True))
+        return math.prod(high - low + 1 for low, high in zip(self.lo, self.hi, strict=True))
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,8 @@ class Space:
         for constraint in self.constraints:
             if unknown := set(constraint.names) - set(self.names):
                 raise ValueError(
-                    f"constraint {constraint.expression!r} names {sorted(unknown)}, the parameters are {list(self.names)}"
+                    f"constraint {constraint.expression!r} names {sorted(unknown)}; "
+                    f"the parameters are {list(self.names)}"
                 )
 
     # ------------------------------------------------------------------ shape
@@ -222,9 +223,9 @@ class Space:
 
     # ------------------------------------------------------------------ architectures and positions
 
-    def architecture(self, index: Sequence[int]) -> Architecture:
+    def architecture(self, index: Sequence[int] | NDArray[Any]) -> Architecture:
         """The architecture at choice positions ``index``."""
-        return {p.name: p.choices[int(i)] for p, i in zip(self.parameters, index, strict=True)}
+        return {p.name: p.choices[int(i)] for p, i in zip(self.parameters, list(index), strict=True)}
 
     def index(self, architecture: Mapping[str, Value]) -> Index:
         """Choice positions of ``architecture``.
@@ -267,7 +268,7 @@ class Space:
 
     def points(self, box: Box) -> IndexArray:
         """Every feasible position inside ``box``, in lexicographic order: ``(architectures, parameters)``."""
-        axes = [np.arange(l, h + 1, dtype=np.int16) for l, h in zip(box.lo, box.hi, strict=True)]
+        axes = [np.arange(low, high + 1, dtype=np.int16) for low, high in zip(box.lo, box.hi, strict=True)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         return grid[self.feasible(grid)]
 

@@ -1,0 +1,7 @@
+"""``python -m subarch``."""
+
+import sys
+
+from subarch.cli import main
+
+sys.exit(main())

@@ -1,0 +1,149 @@
+"""The command line: a table of commands. Options and their help live in :mod:`subarch.options` and nowhere else.
+
+People read standard error; with ``--json`` exactly one JSON object goes to standard output. Exit status: 0 done,
+2 wrong input, 1 a failure of the work, 130 interrupted (the run can be resumed by the same command).
+
+Heavy libraries are imported inside the commands, so that ``subarch --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from subarch.options import (
+    CheckOptions,
+    DemoOptions,
+    ExtractOptions,
+    InspectOptions,
+    ReportOptions,
+    VerifyOptions,
+)
+
+Options = (
+    Annotated[InspectOptions, tyro.conf.subcommand("inspect", prefix_name=False)]
+    | Annotated[CheckOptions, tyro.conf.subcommand("check", prefix_name=False)]
+    | Annotated[ExtractOptions, tyro.conf.subcommand("extract", prefix_name=False)]
+    | Annotated[VerifyOptions, tyro.conf.subcommand("verify", prefix_name=False)]
+    | Annotated[ReportOptions, tyro.conf.subcommand("report", prefix_name=False)]
+    | Annotated[DemoOptions, tyro.conf.subcommand("demo", prefix_name=False)]
+)
+
+DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
+
+Start with: subarch demo (no download), or: subarch extract ./my-bert --speedup 3"""
+
+Result = tuple[dict[str, Any], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options: Any = tyro.cli(Options, prog="subarch", description=DESCRIPTION, args=given)  # type: ignore[call-overload]
+    except ValueError as error:
+        return _fail(str(error), 2)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    from subarch.telling import console
+
+    show = console.Console(quiet=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
+    try:
+        with show:
+            result, status = _COMMANDS[type(options)](options, show, "subarch " + shlex.join(given))
+    except KeyboardInterrupt:
+        return _fail("interrupted; everything finished is kept: the same command (with the same --run) goes on", 130)
+    except (ValueError, OSError, ImportError) as error:
+        return _fail(_message(error), 2)
+    except Exception as error:
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        return _fail(f"the work failed: {type(error).__name__}: {error}", 1)
+    if options.json:
+        sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
+    return status
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"subarch: {message}\n")
+    return status
+
+
+def _inspect(options: InspectOptions, show: Any, command: str) -> Result:
+    from subarch.networks.inspection import inspect_network
+
+    result = inspect_network(options.name, options.sequence_length)
+    show.inspection(result)
+    return result, 0
+
+
+def _check(options: CheckOptions, show: Any, command: str) -> Result:
+    from subarch.pipeline import check
+
+    result = check(options)
+    show.clauses(result)
+    return result, 0
+
+
+def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
+    from subarch.pipeline import extract
+
+    result = extract(options, watch=show.watch, command=command)
+    show.extraction(result)
+    return result, 0
+
+
+def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
+    from subarch.pipeline import verify_run
+
+    found = verify_run(options.run, retrain=options.retrain, watch=show.watch)
+    result = {
+        "accepted": found.accepted,
+        "reason": found.reason,
+        "achieved": found.achieved,
+        "retrained": [dict(row) for row in found.retrained],
+    }
+    show.verification(result)
+    return result, 0 if found.accepted else 1
+
+
+def _report(options: ReportOptions, show: Any, command: str) -> Result:
+    from subarch.telling.report import write_report
+
+    path = write_report(options.run)
+    show.written(path)
+    return {"path": str(path)}, 0
+
+
+def _demo(options: DemoOptions, show: Any, command: str) -> Result:
+    from subarch.pipeline import demo
+
+    result = demo(options, watch=show.watch, command=command)
+    show.extraction(result)
+    return result, 0
+
+
+_COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
+    InspectOptions: _inspect,
+    CheckOptions: _check,
+    ExtractOptions: _extract,
+    VerifyOptions: _verify,
+    ReportOptions: _report,
+    DemoOptions: _demo,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Where trainings run: any ``concurrent.futures.Executor``, by name."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import re
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, cast
+
+_HELP = "give serial, threads:N, processes:N, or module.path:function that returns a concurrent.futures.Executor"
+
+
+def open_executor(name: str) -> tuple[Executor | None, int]:
+    """The executor of that name and how many trainings it runs at once; None and 1 for ``serial``.
+
+    A factory ``module.path:function`` may return an executor, or a pair of an executor and its number of workers
+    (4 otherwise): that is how clusters come in (Ray, Dask and MPI all offer executors).
+
+    Raises:
+        ValueError: for a name that means nothing, or a factory that returns no executor.
+    """
+    if name == "serial":
+        return None, 1
+    if match := re.fullmatch(r"(threads|processes):([1-9]\d*)", name):
+        workers = int(match[2])
+        if match[1] == "threads":
+            return ThreadPoolExecutor(workers), workers
+        # Spawned, not forked: a fork in a process whose numerical libraries have started threads can hang.
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")), workers
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        raise ValueError(f"unknown executor {name!r}: {_HELP}")
+    module, _, function = name.partition(":")
+    try:
+        made: Any = getattr(importlib.import_module(module), function)()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"executor {name!r} could not be imported ({error}): {_HELP}") from error
+    executor, workers = cast("tuple[Any, int]", made) if isinstance(made, tuple) else (made, 4)
+    if not isinstance(executor, Executor):
+        raise ValueError(f"executor {name!r} returned {type(made).__name__}: {_HELP}")
+    return executor, workers

@@ -1,0 +1,238 @@
+"""``subarch verify``: derive a run's certificate again and compare, sharing nothing with the search.
+
+What is read: ``certificate.json``, the ledger, and the files that repeat the pick. What is done anew: the family is
+made from its JSON, its networks are counted again, every trial's p and i are compared with those counts, the noise and
+e_min are computed from the ledger, and the whole conclusion is derived and compared field by field. A run is thereby
+tamper-*evident*; against a ledger forged as a whole only training again helps (``retrain``).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from subarch.extraction.abnc import check_abnc
+from subarch.extraction.certificate import conclusions, derive, differences, digest
+from subarch.extraction.problem import Problem
+from subarch.extraction.question import Question
+from subarch.extraction.study import Ledger, Trial
+from subarch.networks.counting import CountModel, fit_counts
+from subarch.networks.family import Family
+from subarch.networks.sources import family_from_json
+from subarch.networks.space import Architecture, Space
+from subarch.running.timing import LatencyTable
+
+SMALLEST_SHARE = 0.01
+"""e_min is at least this share of the smallest candidate's distance before training."""
+NOISE_FACTOR = 2.0
+"""e_min is at least this many times the repeat noise."""
+
+Retrain = Callable[[Architecture], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether the certificate holds, why (not), and the epsilon that the ledger proves."""
+
+    accepted: bool
+    reason: str
+    achieved: float | None
+    retrained: tuple[Mapping[str, Any], ...] = ()
+
+
+class Refused(Exception):  # noqa: N818 - a verdict, not an error
+    """The run does not bear out its certificate."""
+
+
+def noise_of(trials: list[Trial]) -> float:
+    """Standard deviation of the error of one architecture over other seeds and batches."""
+    repeats = [trial.error for trial in trials if trial.purpose == "repeat"]
+    return float(np.std(repeats, ddof=1)) if len(repeats) > 1 else 0.0
+
+
+def e_min_of(trials: list[Trial]) -> float:
+    """The constant to which errors are clamped.
+
+    The larger of 1 % of the smallest candidate's distance before training, and twice the repeat noise.
+    """
+    smallest = [trial.error for trial in trials if trial.purpose == "floor"]
+    return max([SMALLEST_SHARE * error for error in smallest] + [NOISE_FACTOR * noise_of(trials)])
+
+
+def load_certificate(run: Path) -> dict[str, Any]:
+    """``certificate.json`` of a run.
+
+    Raises:
+        ValueError: when the directory is no run, or the file is no certificate.
+    """
+    path = run / "certificate.json"
+    if not run.is_dir() or not path.is_file():
+        raise ValueError(
+            f"expected the directory of a finished extraction, found no {path}: run `subarch extract` first"
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON ({error}): it was damaged; run the extraction again") from error
+    if not isinstance(document, dict) or "verdict" not in document:
+        raise ValueError(f"{path} is no certificate: run the extraction again")
+    return cast("dict[str, Any]", document)
+
+
+def verify(
+    run: Path,
+    *,
+    retrain: int = 0,
+    retrainer: Callable[[dict[str, Any]], Retrain] | None = None,
+    tolerance: float = 1e-3,
+) -> Verification:
+    """Verify a run.
+
+    Args:
+        run: its directory.
+        retrain: this many random trials are trained again and compared.
+        retrainer: makes the function that trains one architecture again, from the certificate; needed for ``retrain``.
+        tolerance: relative difference to be granted to a retrained error, besides three times the noise.
+
+    Raises:
+        ValueError: when the directory holds no certificate at all.
+    """
+    certificate = load_certificate(run)
+    try:
+        achieved, trials, problem, noise = _derived_again(run, certificate)
+        _files_agree(run, certificate)
+        retrained: list[Mapping[str, Any]] = []
+        if retrain:
+            assert retrainer is not None
+            retrained = _retrained(trials, problem.e_min, noise, retrain, retrainer(certificate), tolerance)
+    except Refused as refusal:
+        return Verification(accepted=False, reason=str(refusal), achieved=None)
+    except (KeyError, TypeError, AttributeError) as error:
+        return Verification(accepted=False, reason=f"the certificate is not whole: {error!r}", achieved=None)
+    return Verification(
+        accepted=True,
+        reason=f"The ledger bears out the certificate: {certificate['verdict']}.",
+        achieved=achieved,
+        retrained=tuple(retrained),
+    )
+
+
+def _derived_again(run: Path, certificate: dict[str, Any]) -> tuple[float | None, list[Trial], Problem, float]:
+    body = {key: value for key, value in certificate.items() if key != "digest"}
+    _expect(
+        certificate.get("digest") == digest(body), "the certificate was edited: its digest does not match its content"
+    )
+    try:
+        family = family_from_json(certificate["family"])
+        question = Question.from_json(certificate["question"])
+        space = Space.from_json(certificate["space"])
+        ledger = Ledger.reading(run, space, int(certificate["steps"]))
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    _expect(space.hash == certificate["space_hash"] == family.space.hash, "the space is not the one the family has")
+    _expect(dict(question.reference) == dict(family.reference), "the reference T is not the family's")
+    identity = ledger.identity
+    _expect(identity.get("space") == space.hash, "the ledger belongs to another space")
+    _expect(identity.get("reference") == dict(question.reference), "the ledger was made with another reference T")
+    _expect(identity.get("error") == certificate["objectives"]["error"], "the ledger measured another error")
+    _expect(identity.get("family") == digest(certificate["family"]), "the ledger belongs to another family")
+    try:
+        trials = ledger.trials()
+    except (KeyError, TypeError, IndexError) as error:
+        raise Refused(f"the ledger was damaged: {error!r}") from error
+    _expect(
+        ledger.hash() == certificate["ledger_hash"],
+        "the ledger is not the one the certificate was made from: a trial was changed, added or dropped",
+    )
+    _expect([trial.number for trial in trials] == list(range(len(trials))), "trials are missing from the ledger")
+    counts = fit_counts(family, question.sequence_length)
+    table = LatencyTable.from_json(certificate["latency_table"], space) if certificate.get("latency_table") else None
+    problem = question.problem(family, counts, table, e_min_of(trials))
+    _counts_agree(trials, problem, counts, certificate)
+    noise = noise_of(trials)
+    derived = derive(problem, ledger.errors(trials, problem.e_min))
+    expected = conclusions(problem, derived, noise, counts_hold(family, counts))
+    if found := differences(expected, certificate, list(expected)):
+        raise Refused("the ledger does not give what the certificate says: " + "; ".join(found))
+    return derived.achieved, trials, problem, noise
+
+
+def counts_hold(family: Family, counts: CountModel) -> bool:
+    """Whether the clauses that a program can check all hold: polynomial counts, growth, order."""
+    return check_abnc(family, counts).verdict in ("strong", "weak")
+
+
+def _counts_agree(trials: list[Trial], problem: Problem, counts: CountModel, certificate: dict[str, Any]) -> None:
+    recorded = certificate["reference"]
+    _expect(
+        (recorded["parameters"], recorded["cost"]) == problem.reference,
+        f"the reference counts {problem.reference}, the certificate says {recorded['parameters'], recorded['cost']}",
+    )
+    for trial in trials:
+        try:
+            index = problem.space.index(trial.architecture)
+        except ValueError as error:
+            raise Refused(f"trial {trial.number} is outside the space: {error}") from error
+        p, i = problem.costs(np.array([index], dtype=np.int16))[0]
+        _expect(
+            (trial.parameters, trial.cost) == (float(p), float(i)),
+            f"trial {trial.number} records p, i = {trial.parameters, trial.cost}, its network has {float(p), float(i)}",
+        )
+    stored = certificate["objectives"]["parameters"].get("polynomial")
+    again = counts.parameters.to_json() if counts.parameters else None
+    _expect(json.dumps(stored, sort_keys=True) == json.dumps(again, sort_keys=True), "the counts' polynomial differs")
+
+
+def _files_agree(run: Path, certificate: dict[str, Any]) -> None:
+    """The files that repeat the pick must repeat it rightly."""
+    best = certificate["best"]["architecture"]
+    path = run / "extract.json"
+    if path.is_file():
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise Refused(f"extract.json is not JSON: {error}") from error
+        _expect(told.get("certificate") == certificate, "extract.json carries another certificate")
+        _expect(told.get("architecture") == best, "extract.json names another architecture")
+    path = run / "architecture.json"
+    if best is not None:
+        _expect(path.is_file(), "architecture.json is missing")
+        described = family_from_json(certificate["family"]).describe(best)
+        try:
+            written = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise Refused(f"architecture.json is not JSON: {error}") from error
+        _expect(
+            json.dumps(written, sort_keys=True) == json.dumps(described, sort_keys=True),
+            "architecture.json is not the certified architecture",
+        )
+
+
+def _retrained(
+    trials: list[Trial], e_min: float, noise: float, number: int, train: Retrain, tolerance: float
+) -> list[Mapping[str, Any]]:
+    candidates = [trial for trial in trials if trial.purpose == "search"]
+    # Drawn afresh each time: a forger must not know which trials will be looked at.
+    chosen = random.SystemRandom().sample(candidates, min(number, len(candidates)))
+    rows: list[Mapping[str, Any]] = []
+    for trial in sorted(chosen, key=lambda trial: trial.number):
+        again = train(trial.architecture)
+        allowed = max(3 * noise, tolerance * trial.error)
+        rows.append({"trial": trial.number, "recorded": trial.error, "again": again, "allowed": allowed})
+        _expect(
+            abs(max(again, e_min) - max(trial.error, e_min)) <= allowed,
+            f"trial {trial.number} records an error of {trial.error:.6g}, training it again gives {again:.6g} "
+            f"(a difference of {allowed:.2g} is granted)",
+        )
+    return rows
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Refused(otherwise)

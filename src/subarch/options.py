@@ -1,0 +1,234 @@
+"""The options of every command: frozen, documented, checked; the command line is made from these and nothing else.
+
+Light on purpose: importing this module imports no numerical library, so that ``subarch --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Positional = tyro.conf.Positional
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InspectOptions:
+    """Count a network exactly: parameters by convention, operations per token.
+
+    Example: subarch inspect bert-large
+    """
+
+    name: Annotated[str, Positional, tyro.conf.arg(metavar="NAME_OR_PATH")]
+    """A preset (bort, bort-flipped, bort-2, bert-base, bert-large, roberta-large, distilbert, minilm-l6-h384,
+    tinybert-4), a checkpoint folder, or a Hugging Face name."""
+    sequence_length: int = 128
+    """Tokens of the forward pass whose operations are counted."""
+    json: bool = False
+    """Print one JSON object on standard output instead of a table."""
+
+    def __post_init__(self) -> None:
+        _at_least("--sequence-length", self.sequence_length, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOptions:
+    """Check whether a network has the ABnC property that the guarantee stands on, clause by clause.
+
+    Example: subarch check bort
+    """
+
+    source: Annotated[str, Positional, tyro.conf.arg(metavar="SOURCE")]
+    """A preset (bort, mlp), a checkpoint folder, a Hugging Face name, or module.path:Name of a Family."""
+    space: Path | None = None
+    """JSON file with the search space, instead of the one derived from the source."""
+    run: Path | None = None
+    """Directory of a finished extraction: its errors are the evidence for the clause about the error."""
+    sequence_length: int = 128
+    """Tokens of the forward pass whose operations are counted."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        _at_least("--sequence-length", self.sequence_length, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtractOptions:
+    """Find the best small network inside a large one, with a certificate of how far from optimal it can be.
+
+    The same command with the same --run goes on where it stopped, however it was stopped.
+
+    Examples:
+    subarch extract ./my-bert --speedup 3;
+    subarch extract ./my-bert --corpus ./texts --epsilon 0.05 --run runs/mine;
+    subarch extract bort --start scratch --steps 3
+    """
+
+    source: Annotated[str, Positional, tyro.conf.arg(metavar="SOURCE")]
+    """A checkpoint folder or Hugging Face name (its space is derived from its sizes, candidates inherit its weights), a
+    preset (bort, mlp), or module.path:Name of a Family."""
+    run: Path | None = None
+    """Run directory; a new one under runs/ when not given."""
+    space: Path | None = None
+    """JSON file with the search space: {"num_hidden_layers": [2, 4], "hidden_size": [128, 256], ...}."""
+    reference: str | None = None
+    """The reference T as JSON, {"num_hidden_layers": 24, ...}, or a file that holds it; the source when not given."""
+    claim: Literal["w", "constrained", "front"] | None = None
+    """What is certified: the largest W (default), the lowest error under a limit (default where a limit is given), or
+    the whole Pareto front."""
+    epsilon: float = 0.1
+    """How far from optimal the answer may be: between 0 and 1; for --strategy interval an integer, the interval."""
+    strategy: Literal["certified", "interval", "exhaustive"] = "certified"
+    """certified: branch and bound with a guarantee; interval: the published algorithm; exhaustive: everything."""
+    start: str | None = None
+    """Where a candidate starts: inherit (the source's weights; default where there are any), scratch, or
+    module.path:name of your own error function."""
+    steps: str = "default"
+    """Training steps a candidate: a number, auto (doubled until the errors are resolved), or default."""
+    seeds: int = 1
+    """Seeds a candidate is trained with; its error is their mean."""
+    learning_rates: tuple[float, ...] = ()
+    """Hyperparameter sets: every candidate is trained with each, the best counts. Defaults fit the start."""
+    clip_weights: float | None = None
+    """Keep every weight within this distance of zero during training (the compactness that the theory asks for)."""
+    corpus: Path | None = None
+    """Text: .txt, .jsonl or .parquet (also .gz, .xz, .zst), or a folder; the installed documentation when not given."""
+    data: str | None = None
+    """Labelled text: a CSV, TSV, JSONL or Parquet file, or demo/packages; the error is then the error rate on it."""
+    tokenizer: str | None = None
+    """Tokenizer folder or name; the source's own when not given, or one trained on the corpus for presets."""
+    sequence_length: int = 128
+    """Tokens of the forward pass that is counted and timed."""
+    cost: Literal["macs", "latency_ms"] = "macs"
+    """The inference cost in W and on the front: multiply-accumulates (exact), or latency on this machine."""
+    runtime: Literal["pytorch"] = "pytorch"
+    """What runs the networks that are timed."""
+    threads: int | None = None
+    """Threads for timing and training; all cores when not given."""
+    speedup: float | None = None
+    """Limit: at least this many times as fast as the source, measured here."""
+    max_parameters: float | None = None
+    """Limit: parameters of the backbone with its embeddings."""
+    max_latency_ms: float | None = None
+    """Limit: milliseconds for one text of --sequence-length tokens, measured here."""
+    max_macs: float | None = None
+    """Limit: multiply-accumulates of one forward pass."""
+    error_floor: float = 0.0
+    """A lower bound on every error that you vouch for: named in the certificate as an assumption."""
+    delta: float = 0.0
+    """Violation of monotony to allow for from the start; at least the largest one seen is always allowed for."""
+    executor: str = "serial"
+    """Where trainings run: serial, threads:N, processes:N, or module.path:function that makes an Executor."""
+    budget: str | None = None
+    """Stop early: a number of trainings (40), or seconds (600s). The certificate then says what was reached."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.strategy == "interval":
+            if self.epsilon < 1 or self.epsilon != int(self.epsilon):
+                raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
+        elif not 0 < self.epsilon < 1:
+            raise ValueError(f"--epsilon must lie between 0 and 1 (0.1 = within ten percent), got {self.epsilon:g}")
+        if self.steps not in ("auto", "default") and not self.steps.isdigit():
+            raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
+        _at_least("--seeds", self.seeds, 1)
+        _at_least("--sequence-length", self.sequence_length, 1)
+        if self.threads is not None:
+            _at_least("--threads", self.threads, 1)
+        for rate in self.learning_rates:
+            _positive("--learning-rates", rate)
+        for name in ("speedup", "max_parameters", "max_latency_ms", "max_macs", "clip_weights"):
+            if (value := getattr(self, name)) is not None:
+                _positive("--" + name.replace("_", "-"), value)
+        if not 0 <= self.error_floor < math.inf:
+            raise ValueError(f"--error-floor must be a number from 0, got {self.error_floor}")
+        if not 0 <= self.delta < 1:
+            raise ValueError(f"--delta must lie in [0, 1), got {self.delta}")
+        if self.limits and self.claim not in (None, "constrained"):
+            raise ValueError(
+                f"--{next(iter(self.limits)).replace('_', '-')} makes the claim 'constrained', but --claim {self.claim} "
+                "was asked: one claim a run; leave one of them out"
+            )
+        if self.claim == "constrained" and not self.limits:
+            raise ValueError(
+                "--claim constrained needs a limit: --speedup, --max-parameters, --max-latency-ms or --max-macs"
+            )
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that were given, by the names that the certificate uses."""
+        given = {
+            "speedup": self.speedup,
+            "parameters": self.max_parameters,
+            "latency_ms": self.max_latency_ms,
+            "macs": self.max_macs,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifyOptions:
+    """Derive the certificate of a run again from its ledger; exit 0 when it holds, 1 when it does not.
+
+    Example: subarch verify runs/mine --retrain 2
+    """
+
+    run: Annotated[Path, Positional, tyro.conf.arg(metavar="DIR")]
+    """Run directory."""
+    retrain: int = 0
+    """Train this many random trials again and compare: the only defence against a ledger forged as a whole."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        _at_least("--retrain", self.retrain, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportOptions:
+    """Write report.html: one page that opens offline, with the front, the bound, the certificate, the manifest.
+
+    Example: subarch report runs/mine
+    """
+
+    run: Annotated[Path, Positional, tyro.conf.arg(metavar="DIR")]
+    """Run directory."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoOptions:
+    """The main story on data that needs no download: train a small source here, extract from it, verify, report.
+
+    Example: subarch demo
+    """
+
+    run: Path = Path("runs/demo")
+    """Run directory; the same command goes on where it stopped."""
+    speedup: float = 3.0
+    """How many times as fast as the source the pick must be."""
+    epsilon: float = 0.1
+    """How far from optimal the pick may be."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        _positive("--speedup", self.speedup)
+        if not 0 < self.epsilon < 1:
+            raise ValueError(f"--epsilon must lie between 0 and 1 (0.1 = within ten percent), got {self.epsilon:g}")
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} must be an integer from {least}, got {value}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {value}")

@@ -1,0 +1,195 @@
+"""What a person sees on standard error: progress with time left, tables, what was written where."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import rich.console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from subarch.telling.wording import decimal, describe, short, whole
+
+_QUIET_SECONDS = 10.0
+"""Without a terminal a line at most this often says where the work is."""
+
+_COLOURS = {"certified": "green", "strong": "green", "unresolved": "yellow", "weak": "yellow", "checked": "green"}
+
+
+class Console:
+    """A progress bar while the work goes on, then tables. On a terminal live; otherwise a line now and then."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._out = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._out,
+            transient=True,
+            disable=not self._out.is_terminal,
+        )
+        self._stage = ""
+        self._task: TaskID | None = None
+        self._told = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def handler(self) -> logging.Handler:
+        """Warnings go above the progress bar, not through it."""
+        return RichHandler(console=self._out, show_time=False, show_path=False, show_level=True, markup=False)
+
+    def watch(self, stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+        """Show where the work is; ``total`` is what is expected now and may change."""
+        if stage != self._stage or self._task is None:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._stage, self._task, self._told = stage, self._progress.add_task(stage, total=total, note=note), 0.0
+        self._progress.update(self._task, completed=done, total=total, note=note)
+        now = time.monotonic()
+        if not self._out.is_terminal and now - self._told >= _QUIET_SECONDS:
+            self._told = now
+            count = "" if not done and total is None else f" {done}" if total is None else f" {done} of about {total}"
+            self._out.print(f"{stage}{count}{': ' + note if note else ''}", soft_wrap=True)
+
+    def written(self, path: Path) -> None:
+        """Say where a file is."""
+        self._out.print(f"wrote {path}", soft_wrap=True)
+
+    # Results
+
+    def extraction(self, result: Mapping[str, Any]) -> None:
+        """The front, the picks, and the certificate in plain words."""
+        certificate = result["certificate"]
+        source, run = result["source"], result["run"]
+        self._out.print(self._front(result))
+        colour = _COLOURS.get(certificate["verdict"], "red")
+        self._out.print(f"[bold {colour}]{certificate['verdict']}[/]: {certificate['reason']}")
+        self._out.print(
+            f"trained {certificate['evaluated']} of {whole(certificate['space_size'])} architectures "
+            f"(and {certificate['repeats']} for scale and noise); "
+            f"epsilon {decimal(certificate['achieved'], 3)} reached, {certificate['epsilon']:g} asked; delta {decimal(certificate['delta'], 3)}, spread "
+            f"{decimal(certificate['spread'], 3)}, noise {decimal(certificate['noise'], 2)}, "
+            f"{len(certificate['violations'])} violations"
+        )
+        self._out.print(f"[bold]the pick[/]: {describe(result['architecture'])}")
+        self._out.print("  " + ", ".join(self._gains(result, source)))
+        for missed in (result["picks"].get("constrained") or {}).get("missed", []):
+            self._out.print(f"[yellow]  the target is missed: {missed}")
+        self._out.print(f"{run}/report.html shows it all; {run}/architecture.json is its config; ", end="")
+        self._out.print(f"check it with: subarch verify {run}", soft_wrap=True)
+
+    @staticmethod
+    def _gains(result: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
+        share = result["parameters"] / source["parameters"]
+        gains = [
+            f"{short(result['parameters'])} parameters ({share:.1%} of the source)",
+            f"{source['macs'] / result['macs']:.1f} times fewer operations",
+        ]
+        if result["latency_ms"] and source["latency_ms"]:
+            gains.append(f"{source['latency_ms'] / result['latency_ms']:.1f} times as fast here")
+        return [*gains, f"error {decimal(result['error'], 3)}"]
+
+    def _front(self, result: Mapping[str, Any]) -> Table:
+        table = Table(title="Pareto front of what was trained", title_justify="left", box=None, pad_edge=False)
+        for name in ("architecture", "parameters", "operations", "latency", "error", ""):
+            table.add_column(name, justify="left" if name in ("architecture", "") else "right", no_wrap=name != "")
+        picks = {name: pick["architecture"] for name, pick in result["picks"].items() if pick}
+        certified = {name for name, pick in result["picks"].items() if pick and pick["certified"]}
+        for point in result["front"]:
+            names = [
+                f"{name}{' (certified)' if name in certified else ''}"
+                for name, architecture in picks.items()
+                if architecture == point["architecture"]
+            ]
+            latency = "" if point["latency_ms"] is None else f"{point['latency_ms']:.2f} ms"
+            table.add_row(
+                " / ".join(str(value) for value in point["architecture"].values()),
+                short(point["parameters"]),
+                short(point["macs"]),
+                latency,
+                decimal(point["error"], 3),
+                ", ".join(names),
+            )
+        return table
+
+    def verification(self, result: Mapping[str, Any]) -> None:
+        """Accepted or refused, and why."""
+        word = "[bold green]accepted[/]" if result["accepted"] else "[bold red]refused[/]"
+        self._out.print(f"{word}: {result['reason']}", soft_wrap=True)
+        for row in result["retrained"]:
+            self._out.print(f"  trial {row['trial']}: recorded {row['recorded']:.6g}, again {row['again']:.6g}")
+
+    def clauses(self, result: Mapping[str, Any]) -> None:
+        """The ABnC check."""
+        colour = _COLOURS.get(result["verdict"], "red")
+        self._out.print(f"ABnC property: [bold {colour}]{result['verdict']}[/]")
+        table = Table(box=None, pad_edge=False)
+        for name in ("clause", "verdict", "evidence"):
+            table.add_column(name, overflow="fold")
+        for clause in result["clauses"]:
+            table.add_row(clause["name"], clause["verdict"], clause["evidence"])
+        self._out.print(table)
+
+    def inspection(self, result: Mapping[str, Any]) -> None:
+        """Exact counts, and the published figures beside them where there are any."""
+        self._out.print(f"[bold]{result['name']}[/]: {describe(result['architecture'])}")
+        columns = ["parameters", "exact"]
+        rows = [[name, whole(value)] for name, value in result["parameters"].items()]
+        if "stock" in result:
+            columns.append("as the stock library runs it")
+            for row, value in zip(rows, result["stock"]["parameters"].values(), strict=True):
+                row.append(whole(value))
+        self._table(columns, rows)
+        self._out.print(
+            f"operations per token: {whole(result['macs_per_token'])} at length {result['sequence_length']}"
+        )
+        if result.get("published"):
+            self._out.print("[bold]published figures beside the exact ones")
+            self._table(
+                ["figure", "published", "exact", "reconciles"], [self._reconciled(r) for r in result["published"]]
+            )
+        for name, meaning in result["conventions"].items():
+            self._out.print(f"[dim]{name}: {meaning}", soft_wrap=True)
+
+    @staticmethod
+    def _reconciled(row: Mapping[str, Any]) -> list[str]:
+        exact = ", ".join(f"{value:g} ({name})" for name, value in row["exact"].items())
+        flipped = row.get("reconciles_with_flipped_shape")
+        word = "yes" if row["reconciles"] else "only with the flipped shape" if flipped else "no"
+        return [row["figure"], f"{row['published']:g} {row['unit']}", exact, word]
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(box=None, pad_edge=False)
+        for n, name in enumerate(columns):
+            table.add_column(name, justify="right" if n and len(columns) < 4 else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self._out.print(table)
