@@ -203,17 +203,17 @@ class Inheritance:
             accumulator = accumulators.setdefault(name, _Accumulator())
             return _before(lambda values: accumulator.add(_unpadded(values, mask)))
 
+        training = self.source.training
+        self.source.eval()
+        self._watch_norms(self.source, self._record)
         handles = [
             self._modules[name].register_forward_pre_hook(reads(name))
             for name in {self._site(name) for name, _, _ in self._linears()}
         ]
-        training = self.source.training
-        self.source.eval()
         try:
             for batch in batches:
                 mask = _mask(batch)
                 self.source(**batch)
-            self._watch_norms(self.source, self._record)
         finally:
             self.source.train(training)
             for handle in handles:
@@ -302,7 +302,7 @@ class Inheritance:
         config = self.config_for(architecture)
         layers = depth_map(config.num_hidden_layers, self.source.config.num_hidden_layers)
         with torch.device("meta"):
-            student = cast("PreTrainedModel", type(cast("Any", self.source))(config))
+            student = cast("PreTrainedModel", type(cast("Any", self.source))(config, **self._options()))
         state: dict[str, Tensor] = {}
         for name, module in student.named_modules():
             for kind, value in self._parameters(_origin(name, layers), config):
@@ -316,6 +316,11 @@ class Inheritance:
         if any(getattr(config, name) != getattr(self.source.config, name) for name in sizes):
             self._fit_norms(student, layers, self._kept("hidden", "", config))
         return student
+
+    def _options(self) -> dict[str, bool]:
+        """A backbone may have been made without its pooler; the config does not say so."""
+        bare = self.source.base_model is self.source and getattr(self.source, "pooler", None) is None
+        return {"add_pooling_layer": False} if bare else {}
 
     def _kept(self, axis: Axis, name: str, config: Any) -> Tensor | None:
         """Source units that a student keeps along one axis of the map ``name``; None: all of them."""

@@ -1,0 +1,688 @@
+"""The error of a candidate: s training steps from a common start, then a distance on fixed held-out text.
+
+Every candidate sees the same batches in the same order (common random numbers), with every hyperparameter set of
+Theta and one or more seeds; e is the mean over the seeds on one held-out batch B, for the best set. Where a candidate
+starts decides whether e means anything:
+
+- ``inherit``: from the part of the source that fits it (:mod:`subarch.networks.inheritance`), by distillation. e is a
+  distance to the source, zero for the source itself: the divergence of its class distributions or of its masked-token
+  distributions where it has such a head, otherwise the distance of token-similarity matrices, which does not depend
+  on the hidden size. With labelled data e is the error rate on the development split.
+- ``scratch``: random weights and masked language modelling, as published. e is a cross-entropy.
+- ``module.path:name``: a callable of the user's, ``(architecture, seed) -> float``.
+
+``repeat`` > 0 draws other seeds, training batches, held-out text and calibration data: the spread over repeats is the
+noise of e.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import statistics
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging as library_logging
+
+from subarch.learning.training import Hyperparameters, Run, fit
+from subarch.networks.encoder import EncoderFamily
+from subarch.networks.inheritance import Inheritance
+from subarch.networks.sources import Source
+from subarch.networks.space import Value
+from subarch.running.timing import pinned
+from subarch.text.corpora import Corpus, blocks, open_corpus
+from subarch.text.tasks import Split, Task, load_task
+from subarch.text.tokenizers import load_tokenizer, train_tokenizer
+
+Batch = dict[str, Tensor]
+MASKED_SHARE = 0.15
+SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
+EVALUATION_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measured error of one architecture.
+
+    Attributes:
+        error: e, for the best hyperparameter set; infinite when every set diverged.
+        standard_error: of the mean over the seeds; 0 for a single seed, whose scatter is not known.
+        runs: one JSON record a training: seed, hyperparameters, error, losses, gradient_norm, failure.
+        seconds: wall time.
+    """
+
+    error: float
+    standard_error: float
+    runs: list[dict[str, Any]]
+    seconds: float
+
+
+def rank_correlation(short: Sequence[float], long: Sequence[float]) -> float:
+    """Spearman's rank correlation of the errors of the same architectures after few and after many steps.
+
+    Raises:
+        ValueError: for fewer than three pairs, or lists of different length.
+    """
+    if len(short) != len(long) or len(short) < 3:
+        raise ValueError(f"rank correlation needs three or more pairs, got {len(short)} and {len(long)} errors")
+    return float(cast("Any", spearmanr(short, long)).statistic)
+
+
+# ---------------------------------------------------------------------- distances
+
+
+class _Objective(ABC):
+    """What candidates learn, and how far they are from it."""
+
+    words: str
+    zero: bool = True  # whether a perfect candidate has loss 0
+    steps: int = 10
+    learning_rates: tuple[float, ...] = (3e-4,)
+    batch_size: int = 8
+
+    @abstractmethod
+    def prepared(self, batch: Batch) -> Batch:
+        """The batch with everything that is the same for all candidates: what the source makes of it."""
+
+    @abstractmethod
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        """Training loss of every example of the batch: ``(examples,)``."""
+
+    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        """What is averaged on held-out text: ``(examples,)``."""
+        return self.losses(model, batch)
+
+
+def _outputs(model: nn.Module, batch: Batch) -> Any:
+    return model(**{name: batch[name] for name in ("input_ids", "attention_mask") if name in batch})
+
+
+def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Similarities of the tokens of each sequence, as one unit vector a sequence.
+
+    States are centred within the sequence and scaled to unit length; the matrix of their products, without its
+    diagonal of ones, is scaled to norm 1. Nothing of it depends on the hidden size.
+
+    Args:
+        states: ``(batch, sequence, hidden)``.
+        mask: ``(batch, sequence)``, 0 at padding.
+
+    Returns:
+        ``(batch, sequence * sequence)``.
+    """
+    if mask is not None:
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        centred = (states - (states * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)) * weights
+    else:
+        centred = states - states.mean(1, keepdim=True)
+    unit = functional.normalize(centred, dim=-1)
+    similarity = unit @ unit.transpose(1, 2)  # (batch, sequence, sequence)
+    similarity = similarity * (1 - torch.eye(similarity.shape[1], dtype=states.dtype, device=states.device))
+    return functional.normalize(similarity.flatten(1), dim=1)
+
+
+@dataclass
+class _Relations(_Objective):
+    teacher: PreTrainedModel
+    words: str = (
+        "distance to the source: half the mean squared distance of the normalised matrices of similarities between a "
+        "sequence's centred tokens, last hidden states; 0 = the same, 1 = unrelated"
+    )
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": self._of(self.teacher, batch)}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        # Half of |a - b|^2 rather than 1 - a.b: the same for unit vectors, and exactly zero where they are equal.
+        return 0.5 * (self._of(model, batch) - batch["target"]).square().sum(1)
+
+    def _of(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return relations(_outputs(model, batch).last_hidden_state, batch.get("attention_mask"))
+
+
+def _divergence(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the student's distributions from the teacher's: ``(examples,)``, in nats."""
+    return functional.kl_div(
+        student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True
+    ).sum(-1)
+
+
+@dataclass
+class _Classes(_Objective):
+    teacher: PreTrainedModel
+    words: str = "distance to the source: mean Kullback-Leibler divergence of its class distributions, in nats"
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": _outputs(self.teacher, batch).logits}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return _divergence(batch["target"], _outputs(model, batch).logits)
+
+
+def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """Last hidden states at the masked positions: ``(masked, hidden)``."""
+    return _outputs(model.base_model, batch).last_hidden_state[batch["masked"]]
+
+
+def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
+    head = cast("Any", model)
+    return head.lm_head(states) if model.config.model_type == "roberta" else head.cls(states)
+
+
+@dataclass
+class _MaskedTokens(_Objective):
+    teacher: PreTrainedModel
+    words: str = (
+        "distance to the source: mean Kullback-Leibler divergence of its distributions at masked tokens, in nats"
+    )
+
+    def prepared(self, batch: Batch) -> Batch:
+        # The states, not the logits: a vocabulary's worth of numbers a token would fill the memory.
+        return batch | {"target": _masked_states(self.teacher, batch)}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            target = _vocabulary_logits(self.teacher, batch["target"])
+        return _divergence(target, _vocabulary_logits(model, _masked_states(model, batch)))
+
+
+class _Language(_Objective):
+    words = "cross-entropy of masked language modelling, in nats a masked token; it has no zero that can be reached"
+    zero = False
+    steps = 3
+    learning_rates = (1e-4, 5e-4)
+    batch_size = 16
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        logits = _vocabulary_logits(model, _masked_states(model, batch))
+        return functional.cross_entropy(logits, batch["labels"][batch["masked"]], reduction="none")
+
+
+@dataclass
+class _Labels(_Objective):
+    teacher: PreTrainedModel
+    distils: bool  # the source is a classifier of as many classes
+    classes: Tensor = field(default_factory=lambda: torch.empty(0))  # the network's output for each label of the task
+    words: str = "error rate on the development split"
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        self.zero = self.distils
+        self.steps = 30 if self.zero else 100  # a fresh head has to be learned first
+        self.words += ", after distillation of the source" if self.zero else ", after training with a fresh head"
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": _outputs(self.teacher, batch).logits} if self.distils else batch
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        logits = _outputs(model, batch).logits
+        if self.distils:
+            return _divergence(batch["target"], logits)
+        return functional.cross_entropy(logits[:, self.classes], batch["labels"], reduction="none")
+
+    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return (_outputs(model, batch).logits[:, self.classes].argmax(-1) != batch["labels"]).float()
+
+
+# ---------------------------------------------------------------------- one candidate after another
+
+
+@dataclass
+class _World:
+    """Everything that candidates share within one repeat: held-out batches, students' builder, training batches."""
+
+    held_out: list[Batch]
+    student: Callable[[Mapping[str, Value], int], PreTrainedModel]
+    training: dict[tuple[int, int], list[Batch]] = field(default_factory=dict[tuple[int, int], list[Batch]])
+
+
+class CandidateError:
+    """Measures e, the third objective. Picklable and cheap to pickle: weights and text are read when first needed.
+
+    Args:
+        source: where candidates come from.
+        start: ``"inherit"`` (default where the source has weights), ``"scratch"``, or ``"module.path:name"`` of a
+            callable ``(architecture, seed) -> float``; a class is instantiated first. It may also take ``steps``.
+        steps: s, 0 or more; a default that fits the kind of error when not given.
+        seeds: how many trainings are averaged.
+        learning_rates: one hyperparameter set each; the best set counts.
+        clip_weights: keep weights in [-clip, clip].
+        corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
+        data: labelled text, a file or a task's name; e is then the error rate.
+        tokenizer: folder or name; the source's own when not given, trained on the corpus where there is none.
+        threads: torch's threads while measuring; None leaves them.
+        batch_size: sequences of a training batch.
+        length: tokens of a sequence.
+        held_out: sequences of the held-out batch B.
+        calibration: sequences on which importance is measured.
+        cache: folder for trained tokenizers.
+
+    Raises:
+        ValueError: for a start that the source does not allow, or options out of range.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        start: str | None = None,
+        steps: int | None = None,
+        seeds: int = 1,
+        learning_rates: Sequence[float] = (),
+        clip_weights: float | None = None,
+        corpus: str | Path | None = None,
+        data: str | Path | None = None,
+        tokenizer: str | Path | None = None,
+        threads: int | None = None,
+        batch_size: int | None = None,
+        length: int | None = None,
+        held_out: int | None = None,
+        calibration: int = 64,
+        cache: Path | None = None,
+    ) -> None:
+        self.source = source
+        self.start = start or ("inherit" if source.checkpoint is not None else "scratch")
+        self._numbers = {"seeds": seeds, "calibration": calibration, "batch_size": batch_size, "held_out": held_out}
+        for name, value in {**self._numbers, "length": length and length - 2, "threads": threads}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is too small, got {value}: give at least {3 if name == 'length' else 1}")
+        if steps is not None and steps < 0:
+            raise ValueError(f"steps must be 0 or more, got {steps}")
+        self.seeds, self.threads, self._calibration = seeds, threads, calibration
+        self._corpus_path, self._data_path, self._tokenizer_name, self._cache = corpus, data, tokenizer, cache
+        self._clip, self._rates, self._steps = clip_weights, tuple(learning_rates), steps
+        self._batch_size = batch_size
+        self.length = length or (128 if data is not None else 64)
+        self._held_out = held_out or (512 if data is not None else 64)
+        self._forget()
+        self._check_start()
+        _ = self.hyperparameters
+
+    # ------------------------------------------------------------------ what is asked
+
+    @property
+    def inherits(self) -> bool:
+        """Whether candidates start from the source's weights, so that steps=0 has a meaning."""
+        return self.start == "inherit"
+
+    @property
+    def custom(self) -> bool:
+        """Whether the user's own callable measures the error."""
+        return ":" in self.start
+
+    @property
+    def steps(self) -> int:
+        """s."""
+        return self._steps if self._steps is not None else self._profile.steps
+
+    @cached_property
+    def hyperparameters(self) -> tuple[Hyperparameters, ...]:
+        """Theta."""
+        profile = self._profile
+        return tuple(
+            Hyperparameters(learning_rate=rate, clip_weights=self._clip, scale_by_loss=profile.zero)
+            for rate in self._rates or profile.learning_rates
+        )
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """What e is, as JSON: two equal definitions measure the same thing."""
+        common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
+        if self.custom:
+            return common | {"loss": f"the value of {self.start}(architecture, seed)", "data": {}}
+        text: Task | Corpus = self._task if self._task is not None else self._corpus
+        tokenizer = str(self._tokenizer_name or self.source.checkpoint or "trained on the corpus")
+        return common | {
+            "loss": self._profile.words,
+            "hyperparameters": [one.to_json() for one in self.hyperparameters],
+            "batch_size": self._batch_size or self._profile.batch_size,
+            "length": self.length,
+            "held_out": self._held_out,
+            "calibration": self._calibration if self.inherits else 0,
+            "tokenizer": Path(tokenizer).name,
+            "data": {"name": str(text.name), "fingerprint": text.fingerprint},
+        }
+
+    def _check_start(self) -> None:
+        if self.custom:
+            _callable(self.start)  # found now rather than at the first training
+        elif self.start not in ("inherit", "scratch"):
+            raise ValueError(f"start must be 'inherit', 'scratch' or 'module.path:name', got {self.start!r}")
+        elif not isinstance(self.source.family, EncoderFamily):
+            raise ValueError(
+                f"start {self.start!r} trains encoders on text, got a family {self.source.family.name!r}: give "
+                "--start module.path:name, a function (architecture, seed) -> error of your own"
+            )
+        elif self.start == "inherit" and self.source.checkpoint is None:
+            name = self.source.name
+            raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
+
+    @cached_property
+    def _profile(self) -> _Objective:
+        """The objective without its teacher: words and defaults."""
+        missing = cast("Any", None)
+        if self._data_path is not None:
+            return _Labels(missing, self._distils)
+        if self.start != "inherit":
+            return _Language()
+        kinds: dict[str | None, type[Any]] = {"classifier": _Classes, "masked-lm": _MaskedTokens}
+        return kinds.get(self.source.kind, _Relations)(missing)
+
+    # ------------------------------------------------------------------ measuring
+
+    def measure(self, architecture: Mapping[str, Value], *, repeat: int = 0, steps: int | None = None) -> Measurement:
+        """Train and measure one candidate.
+
+        Args:
+            architecture: by the names of the source's space.
+            repeat: 0 for the error itself; 1, 2, ... for other seeds, batches, held-out text and calibration data.
+            steps: instead of s.
+
+        Raises:
+            ValueError: when the candidate cannot inherit, or the text is too short.
+        """
+        start = time.perf_counter()
+        steps = self.steps if steps is None else steps
+        with pinned(self.threads):
+            if self.custom:
+                records = [self._call(architecture, seed + 1000 * repeat, steps) for seed in range(self.seeds)]
+            else:
+                records = list(self._trainings(architecture, repeat, steps))
+        best = min(self._by_hyperparameters(records), key=statistics.fmean)
+        spread = statistics.stdev(best) / math.sqrt(len(best)) if len(best) > 1 and math.isfinite(sum(best)) else 0.0
+        return Measurement(statistics.fmean(best), spread, records, time.perf_counter() - start)
+
+    @staticmethod
+    def _by_hyperparameters(records: list[dict[str, Any]]) -> list[list[float]]:
+        groups: dict[str, list[float]] = {}
+        for record in records:
+            error = math.inf if record["failure"] is not None else float(record["error"])
+            groups.setdefault(str(record["hyperparameters"]), []).append(error)
+        return list(groups.values())
+
+    def _call(self, architecture: Mapping[str, Value], seed: int, steps: int) -> dict[str, Any]:
+        function = _callable(self.start)
+        takes = inspect.signature(function).parameters
+        error = float(function(dict(architecture), seed, **({"steps": steps} if "steps" in takes else {})))
+        failure = None if math.isfinite(error) else f"{self.start} returned {error}"
+        value = None if failure else error
+        return {"seed": seed, "hyperparameters": {}, "error": value, "gradient_norm": None, "failure": failure}
+
+    def _trainings(self, architecture: Mapping[str, Value], repeat: int, steps: int) -> Iterator[dict[str, Any]]:
+        world = self._world(repeat)
+        # Without steps the start alone counts, and an inherited one is the same for every seed and rate.
+        alone = steps == 0 and self.inherits
+        for seed in range(1 if alone else self.seeds):
+            batches = self._training_batches(world, repeat, seed, steps)
+            for hyperparameters in self.hyperparameters[: 1 if steps == 0 else None]:
+                model = world.student(architecture, seed + 1000 * repeat)
+                run = fit(model, self._loss, batches, hyperparameters, steps=steps)
+                error = math.nan if run.failure else self._error(model, world.held_out)
+                yield _record(seed, hyperparameters, run, error)
+
+    def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        return self._objective.losses(cast("PreTrainedModel", model), batch).mean()
+
+    @torch.no_grad()
+    def _error(self, model: PreTrainedModel, held_out: list[Batch]) -> float:
+        values = [self._objective.errors(model.eval(), batch).double() for batch in held_out]
+        return float(torch.cat(values).mean())
+
+    # ------------------------------------------------------------------ what candidates share
+
+    def __getstate__(self) -> dict[str, Any]:
+        heavy = ("_worlds", "_lock", "_profile", "_task", "_corpus", "_tokenizer", "_teacher", "_objective")
+        return {name: value for name, value in self.__dict__.items() if name not in heavy}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._worlds: dict[int, _World] = {}
+        self._lock = threading.RLock()
+
+    @cached_property
+    def _task(self) -> Task | None:
+        return None if self._data_path is None else load_task(self._data_path)
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        return open_corpus(self._corpus_path)
+
+    @cached_property
+    def _tokenizer(self) -> PreTrainedTokenizerFast:
+        vocabulary = int(self._family.config["vocab_size"])
+        name = self._tokenizer_name or self.source.checkpoint
+        if name is None:
+            return train_tokenizer(self._corpus, min(vocabulary, SCRATCH_VOCABULARY), cache=self._cache)
+        tokenizer = load_tokenizer(name)
+        if len(tokenizer) > vocabulary:
+            raise ValueError(
+                f"the tokenizer {str(name)!r} has {len(tokenizer)} tokens, the network {vocabulary}: give its own one"
+            )
+        return tokenizer
+
+    @property
+    def _family(self) -> EncoderFamily:
+        return cast("EncoderFamily", self.source.family)
+
+    @property
+    def _distils(self) -> bool:
+        """Whether labelled data meet a source that already knows as many classes."""
+        if self._task is None or not self.inherits or self.source.kind != "classifier":
+            return False
+        return _num_labels(self._family.config) == len(self._task.label_names)
+
+    @cached_property
+    def _teacher(self) -> PreTrainedModel:
+        # A fresh head has random weights: the same ones for every candidate and every process.
+        path, kind = str(self.source.checkpoint), self.source.kind
+        with _quietly(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            if self._task is not None and not self._distils:
+                classes = {"num_labels": len(self._task.label_names), "ignore_mismatched_sizes": True}
+                model = cast("Any", AutoModelForSequenceClassification).from_pretrained(
+                    path, dtype=torch.float32, **classes
+                )
+            elif kind == "classifier":
+                model = cast("Any", AutoModelForSequenceClassification).from_pretrained(path, dtype=torch.float32)
+            elif kind == "masked-lm":
+                model = cast("Any", AutoModelForMaskedLM).from_pretrained(path, dtype=torch.float32)
+            else:
+                model = cast("Any", AutoModel).from_pretrained(path, dtype=torch.float32, add_pooling_layer=False)
+        return model.eval()
+
+    @cached_property
+    def _objective(self) -> _Objective:
+        if self._task is not None:
+            names = list(self._task.label_names)
+            teacher = self._teacher if self._distils else cast("Any", None)
+            given = _class_outputs(teacher) if self._distils else {}
+            # Where the source's names are the task's, they say which output is which; otherwise the order does.
+            order = [given[name] for name in names] if set(given) == set(names) else list(range(len(names)))
+            return _Labels(teacher, self._distils, torch.tensor(order))
+        if not self.inherits:
+            return _Language()
+        return cast("Any", type(self._profile))(self._teacher)
+
+    def _world(self, repeat: int) -> _World:
+        with self._lock:
+            if repeat not in self._worlds:
+                # The error itself and one repeat at a time: calibrations of large sources are large.
+                self._worlds = {kept: world for kept, world in self._worlds.items() if kept == 0}
+                self._worlds[repeat] = _World(self._held_out_batches(repeat), self._builder(repeat))
+            return self._worlds[repeat]
+
+    def _builder(self, repeat: int) -> Callable[[Mapping[str, Value], int], PreTrainedModel]:
+        if self.inherits:
+            batches = self._batches(self._calibration, EVALUATION_BATCH, held_out=False, seed=_mixed(2, 0, repeat))
+            inheritance = Inheritance(self._teacher, batches)
+            return lambda architecture, _seed: inheritance.student(architecture)
+        lock = self._lock
+
+        def build(architecture: Mapping[str, Value], seed: int) -> PreTrainedModel:
+            config = self._family.config_for(architecture)
+            kind: Any = AutoModelForMaskedLM
+            if self._task is not None:
+                config.num_labels, kind = len(self._task.label_names), AutoModelForSequenceClassification
+            with lock, torch.random.fork_rng(devices=[]):  # torch has one random state for all threads
+                torch.manual_seed(seed)
+                return kind.from_config(config, dtype=torch.float32).eval()
+
+        return build
+
+    def _held_out_batches(self, repeat: int) -> list[Batch]:
+        batches = self._batches(self._held_out, EVALUATION_BATCH, held_out=True, seed=_mixed(1, 0, repeat))
+        with torch.no_grad():
+            return [self._objective.prepared(batch) for batch in batches]
+
+    def _training_batches(self, world: _World, repeat: int, seed: int, steps: int) -> list[Batch]:
+        with self._lock:
+            if steps and (seed, steps) not in world.training:
+                size = self._batch_size or self._profile.batch_size
+                batches = self._batches(steps * size, size, held_out=False, seed=_mixed(0, seed, repeat))
+                with torch.no_grad():
+                    world.training[seed, steps] = [self._objective.prepared(batch) for batch in batches]
+            return world.training.get((seed, steps), [])
+
+    def _batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
+        if self._task is not None:
+            split = self._task.development if held_out else self._task.train
+            return _labelled_batches(split, self._tokenizer, count, size, self.length, held_out, seed)
+        rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
+        batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
+        if isinstance(self._profile, _MaskedTokens | _Language):
+            return [_masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
+        return batches
+
+
+@contextmanager
+def _quietly() -> Generator[None]:
+    """Without the stock library's remarks on weights that a head of another kind leaves over."""
+    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
+    library_logging.set_verbosity_error()
+    library_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(level)
+        if bars:
+            library_logging.enable_progress_bar()
+
+
+def _mixed(purpose: int, seed: int, repeat: int) -> int:
+    """A seed for each purpose, seed and repeat, far from one another."""
+    return int(np.random.SeedSequence([purpose, seed, repeat]).generate_state(1)[0])
+
+
+def _record(seed: int, hyperparameters: Hyperparameters, run: Run, error: float) -> dict[str, Any]:
+    failure = run.failure or (None if math.isfinite(error) else f"the held-out error was {error}")
+    return {
+        "seed": seed,
+        "hyperparameters": hyperparameters.to_json(),
+        "error": error if failure is None else None,
+        "first_loss": run.losses[0] if run.losses and math.isfinite(run.losses[0]) else None,
+        "last_loss": run.losses[-1] if run.losses and math.isfinite(run.losses[-1]) else None,
+        "gradient_norm": run.gradient_norm if run.losses and math.isfinite(run.gradient_norm) else None,
+        "weight_norm": run.weight_norm if math.isfinite(run.weight_norm) else None,
+        "failure": failure,
+    }
+
+
+def _class_outputs(model: PreTrainedModel) -> dict[str, int]:
+    names: Mapping[int, str] = cast("Any", model.config).id2label
+    return {str(name): int(output) for output, name in names.items()}
+
+
+def _num_labels(config: Mapping[str, Any]) -> int:
+    # Configs of classifiers name their classes; two is what the stock library writes out by leaving the names away.
+    return len(config["id2label"]) if config.get("id2label") else int(config.get("num_labels") or 2)
+
+
+def _masked(batch: Batch, tokenizer: PreTrainedTokenizerFast, seed: int) -> Batch:
+    """The batch with some 15 % of its tokens replaced by the mask token, and where they are."""
+    known = cast("Any", tokenizer)
+    if known.mask_token_id is None:
+        raise ValueError("masked language modelling needs a tokenizer with a mask token, this one has none")
+    ids = batch["input_ids"]
+    special = torch.isin(ids, torch.tensor(sorted(known.all_special_ids)))
+    draw = torch.rand(ids.shape, generator=torch.Generator().manual_seed(seed % 2**63)).masked_fill(special, 2.0)
+    draw.view(-1)[draw.argmin()] = 0.0  # at least one
+    masked = (draw < MASKED_SHARE) & ~special
+    return {"input_ids": ids.masked_fill(masked, int(known.mask_token_id)), "masked": masked, "labels": ids}
+
+
+def _labelled_batches(
+    split: Split,
+    tokenizer: PreTrainedTokenizerFast,
+    count: int,
+    size: int,
+    length: int,
+    held_out: bool,
+    seed: int,
+) -> list[Batch]:
+    """Up to ``count`` (held out) or exactly ``count`` (training, in rounds) labelled texts, padded batch by batch."""
+    rng = np.random.default_rng(seed)
+    rounds = 1 if held_out else -(-count // len(split))
+    rows = np.concatenate([rng.permutation(len(split)) for _ in range(rounds)])[:count].tolist()
+    encode: Any = tokenizer
+    tokens: dict[int, list[int]] = {
+        row: encode(split.texts[row], truncation=True, max_length=length)["input_ids"] for row in set(rows)
+    }
+    if held_out:
+        lengths = {row: len(ids) for row, ids in tokens.items()}
+        rows.sort(key=lengths.__getitem__)  # neighbours of one length need no padding
+    batches: list[Batch] = []
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        sequences = [torch.tensor(tokens[row]) for row in part]
+        padding = int(encode.pad_token_id or 0)
+        ids = nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=padding)
+        ends = torch.tensor([len(sequence) for sequence in sequences])
+        mask = (torch.arange(ids.shape[1]) < ends[:, None]).long()
+        batches.append(
+            {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([split.labels[row] for row in part])}
+        )
+    return batches
+
+
+def _callable(name: str) -> Callable[..., Any]:
+    module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())  # a script beside the run is found, as Python itself does for scripts
+    sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"start {name!r} cannot be imported ({error}): give module.path:name of a callable") from error
+    finally:
+        sys.path.remove(here)
+    made = found() if inspect.isclass(found) else found
+    if not callable(made):
+        raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(made).__name__}")
+    return cast("Callable[..., Any]", made)
