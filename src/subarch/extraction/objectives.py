@@ -101,6 +101,7 @@ class _Objective(ABC):
     steps: int = 10
     learning_rates: tuple[float, ...] = (3e-4,)
     batch_size: int = 8
+    held_out: int = 128
 
     @abstractmethod
     def prepared(self, batch: Batch) -> Batch:
@@ -214,6 +215,7 @@ class _Language(_Objective):
     steps = 3
     learning_rates = (1e-4, 5e-4)
     batch_size = 16
+    held_out = 32  # these networks are large, and their errors close to each other at any number
 
     def prepared(self, batch: Batch) -> Batch:
         return batch
@@ -230,6 +232,7 @@ class _Labels(_Objective):
     classes: Tensor = field(default_factory=lambda: torch.empty(0))  # the network's output for each label of the task
     words: str = "error rate on the development split"
     batch_size: int = 16
+    held_out: int = 512
 
     def __post_init__(self) -> None:
         self.zero = self.distils
@@ -318,9 +321,9 @@ class CandidateError:
         self._clip, self._rates, self._steps = clip_weights, tuple(learning_rates), steps
         self._batch_size = batch_size
         self.length = length or (128 if data is not None else 64)
-        self._held_out = held_out or (512 if data is not None else 64)
         self._forget()
         self._check_start()
+        self._held_out = held_out or self._profile.held_out
         _ = self.hyperparameters
 
     # ------------------------------------------------------------------ what is asked
