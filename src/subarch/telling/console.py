@@ -95,7 +95,8 @@ class Console:
         self._out.print(
             f"trained {certificate['evaluated']} of {whole(certificate['space_size'])} architectures "
             f"(and {certificate['repeats']} for scale and noise); "
-            f"epsilon {decimal(certificate['achieved'], 3)} reached, {certificate['epsilon']:g} asked; delta {decimal(certificate['delta'], 3)}, spread "
+            f"epsilon {decimal(certificate['achieved'], 3)} reached, {certificate['epsilon']:g} asked; "
+            f"delta {decimal(certificate['delta'], 3)}, spread "
             f"{decimal(certificate['spread'], 3)}, noise {decimal(certificate['noise'], 2)}, "
             f"{len(certificate['violations'])} violations"
         )
