@@ -1,8 +1,8 @@
 """The search core alone: trainings and time against 1/epsilon and against the size of the space.
 
-MLP with k layers of 16 widths (32 to 512 by 32), 784 inputs, 10 outputs; p = i = parameters, T = 1.05 times the largest;
-e = 0.02 + 3 * mean(1/width). No training: the error is a formula, the ledger a dict, so what is timed is the search and
-the derivation of its certificate. Spaces from 16^3 to 16^10 architectures, never listed above 4,096.
+MLP with k layers of 16 widths (32 to 512 by 32), 784 inputs, 10 outputs; p = i = parameters, T = 1.05 times the
+largest; e = 0.02 + 3 * mean(1/width). No training: the error is a formula, the ledger a dict, so what is timed is the
+search and the derivation of its certificate. Spaces from 16^3 to 16^10 architectures, never listed above 4,096.
 
     python benchmarks/search_core.py
 """
@@ -15,10 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from results import Results
 
+from results import Results
 from subarch.extraction.certificate import derive
 from subarch.extraction.problem import Problem
 from subarch.extraction.search import search

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: nothing finished is lost or trained twice, and the certificate is the undisturbed run's."""
+"""kill -9 at random moments: nothing finished is lost or trained twice; the certificate is the undisturbed run's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _finished(run: Path) -> list[tuple[int, str, str]]:
     if not (run / "study.db").is_file():
         return []
     try:
-        trials = Ledger.reading(run, Toy().space, 3).trials()
+        trials = Ledger.reading(run, Toy().space, 0).trials()
     except ValueError:  # killed before the study had its name
         return []
     return [(trial.number, trial.purpose, json.dumps(trial.architecture)) for trial in trials]

@@ -8,6 +8,8 @@ import re
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, cast
 
+from subarch.networks.sources import current_directory_importable
+
 _HELP = "give serial, threads:N, processes:N, or module.path:function that returns a concurrent.futures.Executor"
 
 
@@ -32,7 +34,8 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
         raise ValueError(f"unknown executor {name!r}: {_HELP}")
     module, _, function = name.partition(":")
     try:
-        made: Any = getattr(importlib.import_module(module), function)()
+        with current_directory_importable():
+            made: Any = getattr(importlib.import_module(module), function)()
     except (ImportError, AttributeError) as error:
         raise ValueError(f"executor {name!r} could not be imported ({error}): {_HELP}") from error
     executor, workers = cast("tuple[Any, int]", made) if isinstance(made, tuple) else (made, 4)

@@ -151,7 +151,7 @@ class ExtractOptions:
             raise ValueError(f"--delta must lie in [0, 1), got {self.delta}")
         if self.limits and self.claim not in (None, "constrained"):
             raise ValueError(
-                f"--{next(iter(self.limits)).replace('_', '-')} makes the claim 'constrained', but --claim {self.claim} "
+                f"a limit on {next(iter(self.limits))} makes the claim 'constrained', but --claim {self.claim} "
                 "was asked: one claim a run; leave one of them out"
             )
         if self.claim == "constrained" and not self.limits:

@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from subarch.extraction import objectives
-from subarch.extraction.objectives import CandidateError, rank_correlation, relations
+from subarch.extraction.objectives import CandidateError, rank_correlation
+from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source, open_source

@@ -85,12 +85,13 @@ TAMPERING: dict[str, Callable[[Path], None]] = {
     "an architecture in the ledger": lambda run: sql(
         run, "update trial_params set param_value = 8 where param_name = 'width' and param_value != 8 and trial_id > 6"
     ),
-    "a dropped trial": lambda run: [
-        sql(run, f"delete from {table} where trial_id = 9") for table in ("trial_values", "trial_params", "trials")
-    ]
-    and None,
+    "a dropped trial": lambda run: (
+        [sql(run, f"delete from {table} where trial_id = 9") for table in ("trial_values", "trial_params", "trials")]
+        and None
+    ),
     "the noise repeats": lambda run: sql(
-        run, "update trial_user_attributes set value_json = '\"search\"' where value_json = '\"repeat\"' and trial_id = 3"
+        run,
+        "update trial_user_attributes set value_json = '\"search\"' where value_json = '\"repeat\"' and trial_id = 3",
     ),
     "the ledger of another run": lambda run: (run / "study.db").write_bytes(b""),
     "a missing ledger": lambda run: (run / "study.db").unlink(),
@@ -104,9 +105,7 @@ TAMPERING: dict[str, Callable[[Path], None]] = {
         setter("best", "architecture", value={"depth": 4, "width": 48, "inner": 64}),
         again=True,
     ),
-    "the violations": lambda run: edit(
-        run / "certificate.json", setter("delta", value=0.05), again=True
-    ),
+    "the violations": lambda run: edit(run / "certificate.json", setter("delta", value=0.05), again=True),
     "another T": lambda run: edit(
         run / "certificate.json", setter("question", "reference", "depth", value=3), again=True
     ),

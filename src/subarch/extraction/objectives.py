@@ -24,7 +24,6 @@ import statistics
 import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,7 +35,6 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
@@ -46,17 +44,25 @@ from transformers import (
 )
 from transformers.utils import logging as library_logging
 
+from subarch.learning.distances import (
+    Batch,
+    Classes,
+    Labels,
+    Language,
+    MaskedTokens,
+    Objective,
+    Relations,
+)
 from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.sources import Source
+from subarch.networks.sources import Source, weights_fingerprint
 from subarch.networks.space import Value
 from subarch.running.timing import pinned
 from subarch.text.corpora import Corpus, blocks, open_corpus
 from subarch.text.tasks import Split, Task, load_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
-Batch = dict[str, Tensor]
 MASKED_SHARE = 0.15
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
 EVALUATION_BATCH = 32
@@ -88,168 +94,6 @@ def rank_correlation(short: Sequence[float], long: Sequence[float]) -> float:
     if len(short) != len(long) or len(short) < 3:
         raise ValueError(f"rank correlation needs three or more pairs, got {len(short)} and {len(long)} errors")
     return float(cast("Any", spearmanr(short, long)).statistic)
-
-
-# ---------------------------------------------------------------------- distances
-
-
-class _Objective(ABC):
-    """What candidates learn, and how far they are from it."""
-
-    words: str
-    zero: bool = True  # whether a perfect candidate has loss 0
-    steps: int = 10
-    learning_rates: tuple[float, ...] = (3e-4,)
-    batch_size: int = 8
-    held_out: int = 128
-
-    @abstractmethod
-    def prepared(self, batch: Batch) -> Batch:
-        """The batch with everything that is the same for all candidates: what the source makes of it."""
-
-    @abstractmethod
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        """Training loss of every example of the batch: ``(examples,)``."""
-
-    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        """What is averaged on held-out text: ``(examples,)``."""
-        return self.losses(model, batch)
-
-
-def _outputs(model: nn.Module, batch: Batch) -> Any:
-    return model(**{name: batch[name] for name in ("input_ids", "attention_mask") if name in batch})
-
-
-def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Similarities of the tokens of each sequence, as one unit vector a sequence.
-
-    States are centred within the sequence and scaled to unit length; the matrix of their products, without its
-    diagonal of ones, is scaled to norm 1. Nothing of it depends on the hidden size.
-
-    Args:
-        states: ``(batch, sequence, hidden)``.
-        mask: ``(batch, sequence)``, 0 at padding.
-
-    Returns:
-        ``(batch, sequence * sequence)``.
-    """
-    if mask is not None:
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        centred = (states - (states * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)) * weights
-    else:
-        centred = states - states.mean(1, keepdim=True)
-    unit = functional.normalize(centred, dim=-1)
-    similarity = unit @ unit.transpose(1, 2)  # (batch, sequence, sequence)
-    similarity = similarity * (1 - torch.eye(similarity.shape[1], dtype=states.dtype, device=states.device))
-    return functional.normalize(similarity.flatten(1), dim=1)
-
-
-@dataclass
-class _Relations(_Objective):
-    teacher: PreTrainedModel
-    words: str = (
-        "distance to the source: half the mean squared distance of the normalised matrices of similarities between a "
-        "sequence's centred tokens, last hidden states; 0 = the same, 1 = unrelated"
-    )
-
-    def prepared(self, batch: Batch) -> Batch:
-        return batch | {"target": self._of(self.teacher, batch)}
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        # Half of |a - b|^2 rather than 1 - a.b: the same for unit vectors, and exactly zero where they are equal.
-        return 0.5 * (self._of(model, batch) - batch["target"]).square().sum(1)
-
-    def _of(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return relations(_outputs(model, batch).last_hidden_state, batch.get("attention_mask"))
-
-
-def _divergence(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the student's distributions from the teacher's: ``(examples,)``, in nats."""
-    return functional.kl_div(
-        student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True
-    ).sum(-1)
-
-
-@dataclass
-class _Classes(_Objective):
-    teacher: PreTrainedModel
-    words: str = "distance to the source: mean Kullback-Leibler divergence of its class distributions, in nats"
-
-    def prepared(self, batch: Batch) -> Batch:
-        return batch | {"target": _outputs(self.teacher, batch).logits}
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return _divergence(batch["target"], _outputs(model, batch).logits)
-
-
-def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Last hidden states at the masked positions: ``(masked, hidden)``."""
-    return _outputs(model.base_model, batch).last_hidden_state[batch["masked"]]
-
-
-def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
-    head = cast("Any", model)
-    return head.lm_head(states) if model.config.model_type == "roberta" else head.cls(states)
-
-
-@dataclass
-class _MaskedTokens(_Objective):
-    teacher: PreTrainedModel
-    words: str = (
-        "distance to the source: mean Kullback-Leibler divergence of its distributions at masked tokens, in nats"
-    )
-
-    def prepared(self, batch: Batch) -> Batch:
-        # The states, not the logits: a vocabulary's worth of numbers a token would fill the memory.
-        return batch | {"target": _masked_states(self.teacher, batch)}
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        with torch.no_grad():
-            target = _vocabulary_logits(self.teacher, batch["target"])
-        return _divergence(target, _vocabulary_logits(model, _masked_states(model, batch)))
-
-
-class _Language(_Objective):
-    words = "cross-entropy of masked language modelling, in nats a masked token; it has no zero that can be reached"
-    zero = False
-    steps = 3
-    learning_rates = (1e-4, 5e-4)
-    batch_size = 16
-    held_out = 32  # these networks are large, and their errors close to each other at any number
-
-    def prepared(self, batch: Batch) -> Batch:
-        return batch
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        logits = _vocabulary_logits(model, _masked_states(model, batch))
-        return functional.cross_entropy(logits, batch["labels"][batch["masked"]], reduction="none")
-
-
-@dataclass
-class _Labels(_Objective):
-    teacher: PreTrainedModel
-    distils: bool  # the source is a classifier of as many classes
-    classes: Tensor = field(default_factory=lambda: torch.empty(0))  # the network's output for each label of the task
-    words: str = "error rate on the development split"
-    batch_size: int = 16
-    held_out: int = 512
-
-    def __post_init__(self) -> None:
-        self.zero = self.distils
-        self.steps = 30 if self.zero else 100  # a fresh head has to be learned first
-        self.words += ", after distillation of the source" if self.zero else ", after training with a fresh head"
-
-    def prepared(self, batch: Batch) -> Batch:
-        return batch | {"target": _outputs(self.teacher, batch).logits} if self.distils else batch
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        logits = _outputs(model, batch).logits
-        if self.distils:
-            return _divergence(batch["target"], logits)
-        return functional.cross_entropy(logits[:, self.classes], batch["labels"], reduction="none")
-
-    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return (_outputs(model, batch).logits[:, self.classes].argmax(-1) != batch["labels"]).float()
 
 
 # ---------------------------------------------------------------------- one candidate after another
@@ -341,7 +185,9 @@ class CandidateError:
     @property
     def steps(self) -> int:
         """s."""
-        return self._steps if self._steps is not None else self._profile.steps
+        if self._steps is not None:
+            return self._steps
+        return 0 if self.custom else self._profile.steps
 
     @cached_property
     def hyperparameters(self) -> tuple[Hyperparameters, ...]:
@@ -356,6 +202,8 @@ class CandidateError:
     def definition(self) -> dict[str, Any]:
         """What e is, as JSON: two equal definitions measure the same thing."""
         common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
+        if self.source.checkpoint is not None:
+            common["weights"] = weights_fingerprint(self.source.checkpoint)
         if self.custom:
             return common | {"loss": f"the value of {self.start}(architecture, seed)", "data": {}}
         text: Task | Corpus = self._task if self._task is not None else self._corpus
@@ -386,15 +234,15 @@ class CandidateError:
             raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
 
     @cached_property
-    def _profile(self) -> _Objective:
+    def _profile(self) -> Objective:
         """The objective without its teacher: words and defaults."""
         missing = cast("Any", None)
         if self._data_path is not None:
-            return _Labels(missing, self._distils)
+            return Labels(missing, self._distils)
         if self.start != "inherit":
-            return _Language()
-        kinds: dict[str | None, type[Any]] = {"classifier": _Classes, "masked-lm": _MaskedTokens}
-        return kinds.get(self.source.kind, _Relations)(missing)
+            return Language()
+        kinds: dict[str | None, type[Any]] = {"classifier": Classes, "masked-lm": MaskedTokens}
+        return kinds.get(self.source.kind, Relations)(missing)
 
     # ------------------------------------------------------------------ measuring
 
@@ -522,16 +370,16 @@ class CandidateError:
         return model.eval()
 
     @cached_property
-    def _objective(self) -> _Objective:
+    def _objective(self) -> Objective:
         if self._task is not None:
             names = list(self._task.label_names)
             teacher = self._teacher if self._distils else cast("Any", None)
             given = _class_outputs(teacher) if self._distils else {}
             # Where the source's names are the task's, they say which output is which; otherwise the order does.
             order = [given[name] for name in names] if set(given) == set(names) else list(range(len(names)))
-            return _Labels(teacher, self._distils, torch.tensor(order))
+            return Labels(teacher, self._distils, torch.tensor(order))
         if not self.inherits:
-            return _Language()
+            return Language()
         return cast("Any", type(self._profile))(self._teacher)
 
     def _world(self, repeat: int) -> _World:
@@ -580,7 +428,7 @@ class CandidateError:
             return _labelled_batches(split, self._tokenizer, count, size, self.length, held_out, seed)
         rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
         batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
-        if isinstance(self._profile, _MaskedTokens | _Language):
+        if isinstance(self._profile, MaskedTokens | Language):
             return [_masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
         return batches
 

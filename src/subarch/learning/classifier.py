@@ -39,10 +39,10 @@ class ClassifierRecipe:
     hidden_size: int = 192
     intermediate_size: int = 768
     head_size: int = 32
-    epochs: int = 6
+    epochs: int = 3
     batch_size: int = 32
-    length: int = 96
-    learning_rate: float = 6e-4
+    length: int = 64
+    learning_rate: float = 8e-4
     seed: int = 0
 
 

@@ -8,6 +8,7 @@ weights (or a Hugging Face name) gives the encoder family inside that checkpoint
 from __future__ import annotations
 
 import copy
+import hashlib
 import importlib
 import inspect
 import json
@@ -120,7 +121,7 @@ def import_family(name: str) -> Family:
         ValueError: when nothing of the kind can be imported or made.
     """
     module_name, _, attribute = name.partition(":")
-    with _current_directory_importable():
+    with current_directory_importable():
         try:
             target = getattr(importlib.import_module(module_name), attribute)
             made = target() if inspect.isclass(target) or not isinstance(target, Family) else target
@@ -140,7 +141,8 @@ def import_family(name: str) -> Family:
 
 
 @contextmanager
-def _current_directory_importable() -> Generator[None]:
+def current_directory_importable() -> Generator[None]:
+    """Python's own rule for scripts, for names that a user gives on the command line: this folder counts too."""
     here = str(Path.cwd())
     added = here not in sys.path
     if added:
@@ -153,6 +155,16 @@ def _current_directory_importable() -> Generator[None]:
 
 
 # ---------------------------------------------------------------------- checkpoints
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """SHA-256 over the config and the weight files of a checkpoint, so that another source is noticed."""
+    digest = hashlib.sha256()
+    for path in sorted([folder / "config.json", *folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
+        digest.update(path.name.encode())
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def find_checkpoint(name_or_path: str) -> Path:

@@ -1,0 +1,177 @@
+"""What candidates learn, and how far they are from it: one objective for each kind of source.
+
+Every objective gives a loss a training step minimises and an error that held-out text is judged by; both are per
+example. Those that distil have a true zero: the source itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+Batch = dict[str, Tensor]
+
+
+class Objective(ABC):
+    """What candidates learn, and how far they are from it."""
+
+    words: str
+    zero: bool = True  # whether a perfect candidate has loss 0
+    steps: int = 10
+    learning_rates: tuple[float, ...] = (3e-4,)
+    batch_size: int = 8
+    held_out: int = 128
+
+    @abstractmethod
+    def prepared(self, batch: Batch) -> Batch:
+        """The batch with everything that is the same for all candidates: what the source makes of it."""
+
+    @abstractmethod
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        """Training loss of every example of the batch: ``(examples,)``."""
+
+    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        """What is averaged on held-out text: ``(examples,)``."""
+        return self.losses(model, batch)
+
+
+def _outputs(model: nn.Module, batch: Batch) -> Any:
+    return model(**{name: batch[name] for name in ("input_ids", "attention_mask") if name in batch})
+
+
+def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Similarities of the tokens of each sequence, as one unit vector a sequence.
+
+    States are centred within the sequence and scaled to unit length; the matrix of their products, without its
+    diagonal of ones, is scaled to norm 1. Nothing of it depends on the hidden size.
+
+    Args:
+        states: ``(batch, sequence, hidden)``.
+        mask: ``(batch, sequence)``, 0 at padding.
+
+    Returns:
+        ``(batch, sequence * sequence)``.
+    """
+    if mask is not None:
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        centred = (states - (states * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)) * weights
+    else:
+        centred = states - states.mean(1, keepdim=True)
+    unit = functional.normalize(centred, dim=-1)
+    similarity = unit @ unit.transpose(1, 2)  # (batch, sequence, sequence)
+    similarity = similarity * (1 - torch.eye(similarity.shape[1], dtype=states.dtype, device=states.device))
+    return functional.normalize(similarity.flatten(1), dim=1)
+
+
+@dataclass
+class Relations(Objective):
+    teacher: PreTrainedModel
+    words: str = (
+        "distance to the source: half the mean squared distance of the normalised matrices of similarities between a "
+        "sequence's centred tokens, last hidden states; 0 = the same, 1 = unrelated"
+    )
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": self._of(self.teacher, batch)}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        # Half of |a - b|^2 rather than 1 - a.b: the same for unit vectors, and exactly zero where they are equal.
+        return 0.5 * (self._of(model, batch) - batch["target"]).square().sum(1)
+
+    def _of(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return relations(_outputs(model, batch).last_hidden_state, batch.get("attention_mask"))
+
+
+def _divergence(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the student's distributions from the teacher's: ``(examples,)``, in nats."""
+    return functional.kl_div(
+        student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True
+    ).sum(-1)
+
+
+@dataclass
+class Classes(Objective):
+    teacher: PreTrainedModel
+    words: str = "distance to the source: mean Kullback-Leibler divergence of its class distributions, in nats"
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": _outputs(self.teacher, batch).logits}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return _divergence(batch["target"], _outputs(model, batch).logits)
+
+
+def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """Last hidden states at the masked positions: ``(masked, hidden)``."""
+    return _outputs(model.base_model, batch).last_hidden_state[batch["masked"]]
+
+
+def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
+    head = cast("Any", model)
+    return head.lm_head(states) if model.config.model_type == "roberta" else head.cls(states)
+
+
+@dataclass
+class MaskedTokens(Objective):
+    teacher: PreTrainedModel
+    words: str = (
+        "distance to the source: mean Kullback-Leibler divergence of its distributions at masked tokens, in nats"
+    )
+
+    def prepared(self, batch: Batch) -> Batch:
+        # The states, not the logits: a vocabulary's worth of numbers a token would fill the memory.
+        return batch | {"target": _masked_states(self.teacher, batch)}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            target = _vocabulary_logits(self.teacher, batch["target"])
+        return _divergence(target, _vocabulary_logits(model, _masked_states(model, batch)))
+
+
+class Language(Objective):
+    words = "cross-entropy of masked language modelling, in nats a masked token; it has no zero that can be reached"
+    zero = False
+    steps = 3
+    learning_rates = (1e-4, 5e-4)
+    batch_size = 16
+    held_out = 32  # these networks are large, and their errors close to each other at any number
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        logits = _vocabulary_logits(model, _masked_states(model, batch))
+        return functional.cross_entropy(logits, batch["labels"][batch["masked"]], reduction="none")
+
+
+@dataclass
+class Labels(Objective):
+    teacher: PreTrainedModel
+    distils: bool  # the source is a classifier of as many classes
+    classes: Tensor = field(default_factory=lambda: torch.empty(0))  # the network's output for each label of the task
+    words: str = "error rate on the development split"
+    batch_size: int = 16
+    held_out: int = 512
+
+    def __post_init__(self) -> None:
+        self.zero = self.distils
+        self.steps = 30 if self.zero else 100  # a fresh head has to be learned first
+        self.words += ", after distillation of the source" if self.zero else ", after training with a fresh head"
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": _outputs(self.teacher, batch).logits} if self.distils else batch
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        logits = _outputs(model, batch).logits
+        if self.distils:
+            return _divergence(batch["target"], logits)
+        return functional.cross_entropy(logits[:, self.classes], batch["labels"], reduction="none")
+
+    def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return (_outputs(model, batch).logits[:, self.classes].argmax(-1) != batch["labels"]).float()
