@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from subarch.manifest import hardware, versions
 from subarch.storage import write_json, write_text
-from subarch.telling.manifest import hardware, versions
 
 FOLDER = Path(__file__).resolve().parent / "results"
 

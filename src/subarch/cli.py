@@ -97,8 +97,18 @@ def _check(options: CheckOptions, show: Any, command: str) -> Result:
     return result, 0
 
 
+def _quiet_libraries() -> None:
+    """One progress bar is enough: this program's own."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+
+
 def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
     from subarch.pipeline import extract
+
+    _quiet_libraries()
 
     result = extract(options, watch=show.watch, command=command)
     show.extraction(result)
@@ -108,6 +118,7 @@ def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
 def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     from subarch.pipeline import verify_run
 
+    _quiet_libraries()
     found = verify_run(options.run, retrain=options.retrain, watch=show.watch)
     result = {
         "accepted": found.accepted,
@@ -130,6 +141,7 @@ def _report(options: ReportOptions, show: Any, command: str) -> Result:
 def _demo(options: DemoOptions, show: Any, command: str) -> Result:
     from subarch.pipeline import demo
 
+    _quiet_libraries()
     result = demo(options, watch=show.watch, command=command)
     show.extraction(result)
     return result, 0

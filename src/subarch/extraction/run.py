@@ -1,0 +1,472 @@
+"""One search in one run directory: open it, fix the scale of the error, search, time the front, write the files.
+
+Everything that is decided is in the ledger before the next thing is; the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from subarch import __version__
+from subarch.executors import open_executor
+from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
+from subarch.extraction.certificate import Derived, conclusions, derive, digest
+from subarch.extraction.objectives import CandidateError, Measurement
+from subarch.extraction.points import Points
+from subarch.extraction.problem import Claim, Problem
+from subarch.extraction.question import Question
+from subarch.extraction.search import Budget, Step, search
+from subarch.extraction.study import Ledger, Purpose, Trial
+from subarch.extraction.verification import counts_hold, e_min_of, noise_of
+from subarch.manifest import hardware, manifest, versions
+from subarch.networks.counting import CountModel, fit_counts
+from subarch.networks.sources import Source, open_source
+from subarch.networks.space import Architecture, Index, Space
+from subarch.options import ExtractOptions
+from subarch.running.timing import LatencyTable
+from subarch.storage import write_json
+
+_LOG = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Of the run directory; a directory of another format is refused."""
+REPEATS = 4
+
+
+class Watch(Protocol):
+    """Told what goes on: a stage begins, or something in it is done."""
+
+    def __call__(self, stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None: ...
+
+
+def silent(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+    """A watch that looks away."""
+    del stage, done, total, note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Everything that a run needs to know before the first training."""
+
+    options: ExtractOptions
+    source: Source
+    counts: CountModel
+    question: Question
+    error: CandidateError
+
+
+def read_space(path: Path | None) -> Space | None:
+    """A space from its JSON file.
+
+    Raises:
+        ValueError: when the file holds none.
+        OSError: when it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"--space {path} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"--space {path} must hold a JSON object, got {type(data).__name__}")
+    return Space.from_json(cast("dict[str, Any]", data))
+
+
+def read_reference(text: str | None) -> Architecture | None:
+    """A reference architecture from JSON or from a file that holds it.
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        data = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"--reference is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f'--reference must be a JSON object such as {{"num_hidden_layers": 24}}, got {data!r}')
+    return cast("Architecture", data)
+
+
+def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
+    """Open source, counts, question and error function; reads no weights yet and writes nothing.
+
+    Raises:
+        ValueError: for whatever is wrong with the options; the message says what to do.
+    """
+    source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
+    if not len(source.family.space.sample(1, 0)):
+        raise ValueError("the space is empty: no architecture meets its constraints; relax them")
+    claim: Claim = options.claim or ("constrained" if options.limits else "w")
+    question = Question(
+        claim=claim,
+        epsilon=options.epsilon if options.strategy != "interval" else 0.1,
+        reference=source.family.reference,
+        cost=options.cost,
+        sequence_length=options.sequence_length,
+        limits=options.limits,
+        delta=options.delta,
+        error_floor=options.error_floor,
+    )
+    counts = fit_counts(source.family, options.sequence_length)
+    return Opened(
+        options=options, source=source, counts=counts, question=question, error=measured_with(options, source, steps)
+    )
+
+
+def measured_with(options: ExtractOptions, source: Source, steps: int | None) -> CandidateError:
+    """The error function that the options ask for; ``steps`` instead of theirs where given."""
+    wanted = steps if steps is not None else (None if options.steps in ("auto", "default") else int(options.steps))
+    return CandidateError(
+        source,
+        start=options.start,
+        steps=wanted,
+        seeds=options.seeds,
+        learning_rates=options.learning_rates,
+        clip_weights=options.clip_weights,
+        corpus=options.corpus,
+        data=options.data,
+        tokenizer=options.tokenizer,
+        threads=options.threads,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ extracting
+
+
+class Extraction:
+    """One search in one run directory, at one number of steps."""
+
+    def __init__(self, opened: Opened, run: Path, watch: Watch, command: str) -> None:
+        self.opened, self.run, self.watch, self.command = opened, run, watch, command
+        self.options, self.question = opened.options, opened.question
+        self.family, self.counts, self.error = opened.source.family, opened.counts, opened.error
+        self.space = self.family.space
+        family = json.loads(json.dumps(self.family.to_json()))
+        self.family_json: dict[str, Any] = family
+        identity = {
+            "format": FORMAT,
+            "version": __version__,
+            "family": digest(family),
+            "space": self.space.hash,
+            "reference": dict(self.question.reference),
+            "cost": self.question.cost,
+            "sequence_length": self.question.sequence_length,
+            "error": self.error.definition,
+        }
+        self.ledger = Ledger(run, self.space, self.error.steps, identity)
+        self.ask = digest(
+            {"question": self.question.to_json(), "strategy": [self.options.strategy, self.options.epsilon]}
+        )
+        self.progress: list[dict[str, Any]] = []
+        self.began = time.monotonic()
+        write_json(run / "manifest.json", self._manifest())
+
+    def _manifest(self) -> dict[str, Any]:
+        return manifest(
+            command=self.command,
+            source=self.opened.source.name,
+            options={k: str(v) if isinstance(v, Path) else v for k, v in _public(self.options).items()},
+            seeds=list(range(self.options.seeds)),
+            data=self.error.definition.get("data", {}),
+        )
+
+    # The stages
+
+    def result(self, budget: Budget) -> dict[str, Any]:
+        table = self._latencies() if self.question.needs_latency else None
+        self._calibrate()
+        trials = self.ledger.trials()
+        problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
+        self._possible(problem)
+        self._search(problem, trials, budget)
+        return self._finish(problem, table)
+
+    def _latencies(self) -> LatencyTable:
+        """Measured once a run and kept: what the limits are decided on."""
+        path = self.run / "latency.json"
+        if path.is_file():
+            return LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
+        table = LatencyTable.measure(
+            self.family,
+            sequence_length=self.question.sequence_length,
+            threads=self.options.threads,
+            tick=lambda done, total: self.watch("timing the space", done=done, total=total),
+        )
+        write_json(path, table.to_json())
+        return table
+
+    def _possible(self, problem: Problem) -> None:
+        if problem.claim != "constrained":
+            return
+        corners = np.array([box.lo for box in self.space.roots()], dtype=np.int16)
+        if not problem.within(corners).any():
+            least = {limit.name: float(limit.values(corners).min()) for limit in problem.limits}
+            wanted = {limit.name: limit.maximum for limit in problem.limits}
+            raise ValueError(
+                f"no architecture of the space meets the limits: at most {wanted} was asked, the smallest has {least}; "
+                "relax them or give a --space with smaller choices"
+            )
+
+    def _calibrate(self) -> None:
+        """The trainings that fix e_min and the noise, before the search."""
+        done = [trial for trial in self.ledger.trials() if trial.purpose != "search"]
+        smallest, middle = self._landmarks()
+        if not any(trial.purpose == "floor" for trial in done) and self.error.inherits:
+            self.watch("measuring the scale of the error", done=0, total=REPEATS + 1)
+            self._record("floor", smallest, self.error.measure(smallest, steps=0))
+        repeats = [trial.details.get("repeat") for trial in done if trial.purpose == "repeat"]
+        for repeat in range(1, REPEATS + 1):
+            if repeat not in repeats:
+                self.watch("measuring the noise of the error", done=repeat, total=REPEATS + 1)
+                self._record("repeat", middle, self.error.measure(middle, repeat=repeat), repeat=repeat)
+
+    def _landmarks(self) -> tuple[Architecture, Architecture]:
+        """The smallest architecture, and one in the middle of the sizes (of a sample, where the space is large)."""
+        rows = self.space.sample(512, 0)
+        costs = self.counts.table(rows)[1]
+        order = np.argsort(costs, kind="stable")
+        corners = np.array([box.lo for box in self.space.roots()], dtype=np.int16)
+        feasible = corners[self.space.feasible(corners)]
+        lowest = feasible[0] if len(feasible) else rows[order[0]]
+        return self.space.architecture(lowest), self.space.architecture(rows[order[len(order) // 2]])
+
+    def _record(self, purpose: Purpose, architecture: Architecture, measured: Measurement, **details: Any) -> float:
+        index = self.space.index(architecture)
+        parameters, cost = self._costs(index)
+        if not math.isfinite(measured.error):
+            raise RuntimeError(
+                f"every hyperparameter set diverged on {architecture}: lower --learning-rates; finished trials are kept"
+            )
+        content = {"standard_error": measured.standard_error, "runs": measured.runs, "seconds": measured.seconds}
+        self.ledger.record(
+            purpose,
+            architecture,
+            parameters=parameters,
+            cost=cost,
+            error=measured.error,
+            details={**content, **details},
+        )
+        return measured.error
+
+    def _costs(self, index: Index) -> tuple[float, float]:
+        row = np.array([index], dtype=np.int16)
+        p, i = self.counts.table(row)
+        if self.question.cost == "latency_ms":
+            i = self._latencies().predict(row)
+        return float(p[0]), float(i[0])
+
+    def _search(self, problem: Problem, trials: list[Trial], budget: Budget) -> None:
+        e_min = problem.e_min
+        mine: dict[Index, float] = {}
+        others: dict[Index, float] = {}
+        for trial in trials:
+            if trial.purpose == "search":
+                target = mine if trial.details.get("ask") == self.ask else others
+                target[self.space.index(trial.architecture)] = max(trial.error, e_min)
+
+        def record(index: Index, measured: Any, /) -> float:
+            error = self._record("search", self.space.architecture(index), measured, ask=self.ask)
+            return max(error, e_min)
+
+        executor, workers = open_executor(self.options.executor)
+        try:
+            search(
+                problem,
+                _Evaluate(self.error, self.space),
+                record=record,
+                known=mine,
+                given=others,
+                strategy=self.options.strategy,
+                interval=int(self.options.epsilon) if self.options.strategy == "interval" else 1,
+                budget=budget,
+                executor=executor,
+                workers=workers,
+                watch=self._seen,
+            )
+        finally:
+            if executor is not None:
+                executor.shutdown(cancel_futures=True)
+
+    def _seen(self, step: Step) -> None:
+        status = step.status
+        self.progress.append(
+            {
+                "trained": status.trained,
+                "seconds": round(time.monotonic() - self.began, 3),
+                "best": _finite(status.value),
+                "bound": _finite(status.bound),
+                "achieved": status.achieved,
+            }
+        )
+        reached = "no bound yet" if status.achieved is None else f"epsilon {status.achieved:.3f}"
+        total = None if step.left is None else status.trained + step.left
+        delta = f", delta {step.delta:.3f}" if step.delta else ""
+        self.watch(
+            "searching", done=status.trained, total=total, note=f"{reached} (asked {self.question.epsilon:g}){delta}"
+        )
+        if step.delta >= self.question.epsilon and not self._warned:
+            self._warned = True
+            _LOG.warning(
+                "the errors break monotony by %.3f, no less than epsilon = %g: only training everything can end this "
+                "search; give a larger --epsilon, more --steps, or a --budget",
+                step.delta,
+                self.question.epsilon,
+            )
+
+    _warned = False
+
+    # The documents
+
+    def _finish(self, problem: Problem, table: LatencyTable | None) -> dict[str, Any]:
+        trials = self.ledger.trials()
+        errors = self.ledger.errors(trials, problem.e_min)
+        derived = derive(problem, errors)
+        if not errors:
+            raise ValueError("the budget ended before a single architecture was trained: give more")
+        points = Points(
+            family=self.family,
+            counts=self.counts,
+            question=self.question,
+            problem=problem,
+            trials=trials,
+            derived=derived,
+            threads=self.options.threads,
+        )
+        self.watch("timing the front", note=f"{len(points.to_time)} networks")
+        points.time()
+        certificate = self._certificate(problem, derived, trials, table)
+        document = points.document(certificate, self.opened.source.name)
+        document |= {"progress": self.progress, "run": str(self.run)}
+        best = certificate["best"]["architecture"]
+        if best is not None:
+            write_json(self.run / "architecture.json", self.family.describe(best))
+        write_json(self.run / "certificate.json", certificate)
+        write_json(self.run / "extract.json", document)
+        return document
+
+    def _certificate(
+        self, problem: Problem, derived: Derived, trials: list[Trial], table: LatencyTable | None
+    ) -> dict[str, Any]:
+        noise = noise_of(trials)
+        check = self._abnc(derived, trials, noise)
+        document: dict[str, Any] = {
+            **conclusions(problem, derived, noise, counts_hold(self.family, self.counts)),
+            "strategy": self.options.strategy,
+            "steps": self.error.steps,
+            "repeats": sum(trial.purpose != "search" for trial in trials),
+            "question": self.question.to_json(),
+            "family": self.family_json,
+            "space": self.space.to_json(),
+            "reference": {
+                "architecture": dict(self.question.reference),
+                "parameters": problem.reference[0],
+                "cost": problem.reference[1],
+            },
+            "objectives": {
+                "parameters": {
+                    "definition": "trainable parameters of the backbone with its embeddings, without pooler and head",
+                    "polynomial": self.counts.parameters.to_json() if self.counts.parameters else None,
+                },
+                "cost": {
+                    "definition": f"{self.question.cost} of one forward pass at length {self.question.sequence_length}",
+                    "polynomial": self.counts.macs.to_json() if self.counts.macs else None,
+                },
+                "error": self.error.definition,
+            },
+            "latency_table": table.to_json() if table is not None else None,
+            "assumptions": _assumptions(problem, derived, check),
+            "abnc": check.to_json(),
+            "ledger_hash": self.ledger.hash(),
+            "seeds": list(range(self.options.seeds)),
+            "versions": versions(),
+            "hardware": hardware(),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        document = json.loads(json.dumps(document))
+        return {**document, "digest": digest(document)}
+
+    def _abnc(self, derived: Derived, trials: list[Trial], noise: float) -> AbncCheck:
+        sizes = [violation.size for violation in derived.violations]
+        evidence = error_evidence(self.space, trials, sizes, self.question.epsilon, derived.spread, noise)
+        return check_abnc(self.family, self.counts, evidence)
+
+
+def error_evidence(
+    space: Space, trials: list[Trial], violations: Sequence[float], epsilon: float, spread: float, noise: float
+) -> ErrorEvidence:
+    """What the trials of a run say about the error, for the fourth clause of the ABnC check."""
+    rows = np.array([space.index(t.architecture) for t in trials if t.purpose == "search"], dtype=np.int16)
+    comparable = sum(int(space.leq(row, rows).sum()) - 1 for row in rows)
+    runs = [run for trial in trials for run in trial.details.get("runs", [])]
+    clips = [run.get("hyperparameters", {}).get("clip_weights") for run in runs]
+    return ErrorEvidence(
+        comparable_pairs=comparable,
+        violations=tuple(violations),
+        epsilon=epsilon,
+        spread=spread,
+        noise=noise,
+        gradient_norms=tuple(float(run["gradient_norm"]) for run in runs if run.get("gradient_norm") is not None),
+        weight_bound=max(clips) if clips and all(clip is not None for clip in clips) else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Evaluate:
+    """What runs in a worker: picklable, and cheap to pickle."""
+
+    error: CandidateError
+    space: Space
+
+    def __call__(self, index: Index, /) -> Measurement:
+        return self.error.measure(self.space.architecture(index))
+
+
+def _public(options: ExtractOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ExtractOptions.__dataclass_fields__}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _assumptions(problem: Problem, derived: Derived, check: AbncCheck) -> list[dict[str, str]]:
+    order = next((c for c in check.clauses if "monoton" in c.name), None)
+    rows = [
+        {
+            "name": "parameters and cost grow with every ordered parameter",
+            "status": order.verdict if order else "checked",
+            "evidence": order.evidence if order else "exact counts",
+        },
+        {
+            "name": f"a larger network is never worse by more than delta = {derived.delta:.3g}",
+            "status": "assumed",
+            "evidence": f"{len(derived.violations)} violations among {derived.evaluated} trained networks, "
+            f"the largest {derived.violations[0].size if derived.violations else 0:.3g}",
+        },
+        {
+            "name": "the short-run error stands for the error after full training",
+            "status": "assumed",
+            "evidence": "a surrogate by construction; the certificate is about the surrogate",
+        },
+    ]
+    if problem.error_floor:
+        rows.append(
+            {
+                "name": f"no error lies below {problem.error_floor:g}",
+                "status": "violated" if derived.floor_void else "assumed",
+                "evidence": "given by the user" + ("; a trained error lies below it" if derived.floor_void else ""),
+            }
+        )
+    return rows
