@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted; everything finished is kept: the same command (with the same --run) goes on", 130)
     except (ValueError, OSError, ImportError) as error:
         return _fail(_message(error), 2)
+    except SystemExit as stop:  # of a family or an error function of the user's: never taken for this program's own
+        return _fail(f"the work failed: something that it called ended the program (exit {stop.code})", 1)
     except Exception as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
         return _fail(f"the work failed: {type(error).__name__}: {error}", 1)

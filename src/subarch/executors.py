@@ -36,8 +36,10 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
     try:
         with current_directory_importable():
             made: Any = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"executor {name!r} could not be imported ({error}): {_HELP}") from error
+    except Exception as error:  # whatever a user's module raises
+        raise ValueError(
+            f"executor {name!r} could not be imported ({type(error).__name__}: {error}): {_HELP}"
+        ) from error
     executor, workers = cast("tuple[Any, int]", made) if isinstance(made, tuple) else (made, 4)
     if not isinstance(executor, Executor):
         raise ValueError(f"executor {name!r} returned {type(made).__name__}: {_HELP}")

@@ -91,6 +91,10 @@ class ExtractOptions:
     """Training steps a candidate: a number, auto (doubled until the errors are resolved), or default."""
     seeds: int = 1
     """Seeds a candidate is trained with; its error is their mean."""
+    batch_size: int | None = None
+    """Texts a training step; a default that fits the error when not given."""
+    held_out: int | None = None
+    """Texts that the error is measured on, the same for all candidates: more of them, less noise."""
     learning_rates: tuple[float, ...] = ()
     """Hyperparameter sets: every candidate is trained with each, the best counts. Defaults fit the start."""
     clip_weights: float | None = None
@@ -130,16 +134,19 @@ class ExtractOptions:
 
     def __post_init__(self) -> None:
         if self.strategy == "interval":
-            if self.epsilon < 1 or self.epsilon != int(self.epsilon):
+            if not (self.epsilon >= 1 and self.epsilon.is_integer()):
                 raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
         elif not 0 < self.epsilon < 1:
             raise ValueError(f"--epsilon must lie between 0 and 1 (0.1 = within ten percent), got {self.epsilon:g}")
-        if self.steps not in ("auto", "default") and not self.steps.isdigit():
+        if self.steps not in ("auto", "default") and not (self.steps.isascii() and self.steps.isdigit()):
             raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
         _at_least("--seeds", self.seeds, 1)
         _at_least("--sequence-length", self.sequence_length, 1)
         if self.threads is not None:
             _at_least("--threads", self.threads, 1)
+        for name in ("batch_size", "held_out"):
+            if (number := getattr(self, name)) is not None:
+                _at_least("--" + name.replace("_", "-"), number, 1)
         for rate in self.learning_rates:
             _positive("--learning-rates", rate)
         for name in ("speedup", "max_parameters", "max_latency_ms", "max_macs", "clip_weights"):

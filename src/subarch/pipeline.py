@@ -1,4 +1,4 @@
-"""The whole story as functions: ``extract``, ``verify_run``, ``check``, ``demo``. Stages meet in files, not in objects."""
+"""The whole story as functions: ``extract``, ``verify_run``, ``check``, ``demo``. Stages meet in files."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
         executor_check.shutdown()
     watch("opening", note=options.source)
     opened = open_run(options, steps=AUTO_STEPS if options.steps == "auto" else None)
+    _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
     run = options.run or new_run_directory(opened.source.name)
-    run.mkdir(parents=True, exist_ok=True)
+    _make_directory(run)
     with claimed(run):
         began = time.monotonic()
         while True:
@@ -61,6 +62,15 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
                 return result
             _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
             opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
+
+
+def _make_directory(run: Path) -> None:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"the run directory {run} cannot be made: {error.strerror or error}; choose another --run"
+        ) from error
 
 
 def new_run_directory(name: str) -> Path:
@@ -121,7 +131,7 @@ def options_of(run: Path) -> ExtractOptions:
             recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
         recorded["learning_rates"] = tuple(recorded["learning_rates"])
         return ExtractOptions(**recorded)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not say how the run was made ({error!r})") from error
 
 
@@ -139,7 +149,7 @@ def check(options: CheckOptions) -> dict[str, Any]:
     evidence: ErrorEvidence | None = None
     if options.run is not None:
         certificate = load_certificate(options.run)
-        if certificate["space_hash"] != source.family.space.hash:
+        if certificate.get("space_hash") != source.family.space.hash:
             raise ValueError(f"{options.run} searched another space than {options.source} has: give the same --space")
         evidence = _evidence(certificate, options.run, source.family.space)
     return check_abnc(source.family, counts, evidence).to_json()
@@ -185,6 +195,8 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> d
             corpus=texts,
             speedup=options.speedup,
             epsilon=options.epsilon,
+            batch_size=32,
+            held_out=512,
         ),
         watch=watch,
         command=command,

@@ -270,8 +270,12 @@ def _cut(box: Box, at: Index | None) -> list[Box]:
 
 
 def resolved(derived: Derived, noise: float, epsilon: float) -> bool:
-    """The public rule: the errors' spread is at least ten times the repeat noise, and delta < epsilon."""
-    return derived.evaluated > 1 and derived.spread >= RESOLVING_FACTOR * noise and derived.delta < epsilon
+    """The public rule: the errors' spread is at least ten times the repeat noise, and delta < epsilon.
+
+    Errors without any spread are not resolved, however small the noise: nothing tells the networks apart.
+    """
+    separate = derived.evaluated > 1 and 0 < derived.spread >= RESOLVING_FACTOR * noise
+    return separate and derived.delta < epsilon
 
 
 def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool) -> tuple[Verdict, str]:

@@ -29,6 +29,9 @@ from subarch.networks.space import Box, Index, IndexArray
 LISTED_LIMIT = 4096
 """Largest grid that gets one bound per architecture: the order then is a matrix of at most 16 MB."""
 
+NEARLY = 0.99
+"""Trainings expected to close at least this share of what the best one would are as good."""
+
 
 class Frontier(Protocol):
     """The open part of a space."""
@@ -146,7 +149,8 @@ class Listed:
             weight = np.prod(1 - closes, axis=0)
         chance = self._closing(candidates, mean, deviation, targets)
         score = chance @ weight + self._gain(candidates, mean, deviation, targets, weight)
-        return int(candidates[int(np.argmax(score))])
+        best = candidates[score >= NEARLY * score.max()]
+        return int(best[int(np.argmin(self._costs[best, 1]))])  # of equals, the one that is trained soonest
 
     def _closing(
         self, candidates: NDArray[np.intp], mean: FloatArray, deviation: FloatArray, targets: NDArray[np.intp]

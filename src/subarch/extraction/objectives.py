@@ -232,6 +232,28 @@ class CandidateError:
         elif self.start == "inherit" and self.source.checkpoint is None:
             name = self.source.name
             raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
+        elif self.start == "inherit":
+            self._check_inheritance()
+
+    def _check_inheritance(self) -> None:
+        """Refuse a space whose larger networks have nothing to inherit, before they are met hours into a search."""
+        family = self._family
+        for parameter in family.space.parameters:
+            largest = parameter.choices[-1]
+            if parameter.ordered and int(largest) > int(family.config[parameter.name]):
+                raise ValueError(
+                    f"the space has {parameter.name} up to {largest}, the source only {family.config[parameter.name]}: "
+                    "candidates inherit what is there; leave larger choices out, or use --start scratch"
+                )
+        if "num_attention_heads" in family.space.names:
+            columns = family.space.columns(family.space.sample(4096, 0))
+            hidden = columns.get("hidden_size", np.array([int(family.config["hidden_size"])]))
+            if np.any(columns["num_attention_heads"] * family.head_size != hidden):
+                raise ValueError(
+                    f"the source's attention heads have size {family.head_size} and are inherited whole: leave "
+                    "num_attention_heads out of the space (it then follows hidden_size), add the constraint "
+                    f'"hidden_size == {family.head_size} * num_attention_heads", or use --start scratch'
+                )
 
     @cached_property
     def _profile(self) -> Objective:
@@ -279,8 +301,13 @@ class CandidateError:
     def _call(self, architecture: Mapping[str, Value], seed: int, steps: int) -> dict[str, Any]:
         function = _callable(self.start)
         takes = inspect.signature(function).parameters
-        error = float(function(dict(architecture), seed, **({"steps": steps} if "steps" in takes else {})))
-        failure = None if math.isfinite(error) else f"{self.start} returned {error}"
+        try:
+            error = float(function(dict(architecture), seed, **({"steps": steps} if "steps" in takes else {})))
+        except Exception as failed:  # the user's code: a failure of the work, whatever it raises
+            raise RuntimeError(
+                f"{self.start} failed on {dict(architecture)} with seed {seed}: {type(failed).__name__}: {failed}"
+            ) from failed
+        failure = None if 0 <= error < math.inf else f"{self.start} returned {error}"
         value = None if failure else error
         return {"seed": seed, "hyperparameters": {}, "error": value, "gradient_norm": None, "failure": failure}
 
@@ -358,16 +385,12 @@ class CandidateError:
             torch.manual_seed(0)
             if self._task is not None and not self._distils:
                 classes = {"num_labels": len(self._task.label_names), "ignore_mismatched_sizes": True}
-                model = cast("Any", AutoModelForSequenceClassification).from_pretrained(
-                    path, dtype=torch.float32, **classes
-                )
-            elif kind == "classifier":
-                model = cast("Any", AutoModelForSequenceClassification).from_pretrained(path, dtype=torch.float32)
-            elif kind == "masked-lm":
-                model = cast("Any", AutoModelForMaskedLM).from_pretrained(path, dtype=torch.float32)
-            else:
-                model = cast("Any", AutoModel).from_pretrained(path, dtype=torch.float32, add_pooling_layer=False)
-        return model.eval()
+                return _loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
+            if kind == "classifier":
+                return _loaded(AutoModelForSequenceClassification, path)
+            if kind == "masked-lm":
+                return _loaded(AutoModelForMaskedLM, path)
+            return _loaded(AutoModel, path, add_pooling_layer=False)
 
     @cached_property
     def _objective(self) -> Objective:
@@ -431,6 +454,28 @@ class CandidateError:
         if isinstance(self._profile, MaskedTokens | Language):
             return [_masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
         return batches
+
+
+def _loaded(kind: Any, path: str, *, fresh: tuple[str, ...] = (), **options: Any) -> PreTrainedModel:
+    """A model with all of its weights; only parts named in ``fresh`` may be missing and are initialised.
+
+    Raises:
+        ValueError: when the weights cannot be read, do not fit the config, or are not all there: the stock library
+            would go on with random ones.
+    """
+    advice = "is the checkpoint whole, and do its config and its weights belong together?"
+    try:
+        model, found = kind.from_pretrained(path, dtype=torch.float32, output_loading_info=True, **options)
+    except Exception as error:  # the library and its readers raise a dozen unrelated kinds here
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
+    missing = sorted(name for name in found["missing_keys"] if not any(part in name for part in fresh))
+    if missing:
+        raise ValueError(
+            f"the weights of {path} lack {len(missing)} tensors that its config asks for (such as {missing[0]}): "
+            f"{advice}"
+        )
+    return model.eval()
 
 
 @contextmanager
@@ -529,11 +574,14 @@ def _callable(name: str) -> Callable[..., Any]:
     sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"start {name!r} cannot be imported ({error}): give module.path:name of a callable") from error
+        made = found() if inspect.isclass(found) else found
+    except Exception as error:  # whatever a user's module raises
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"start {name!r} cannot be imported ({reason}): give module.path:name of a callable"
+        ) from error
     finally:
         sys.path.remove(here)
-    made = found() if inspect.isclass(found) else found
     if not callable(made):
         raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(made).__name__}")
     return cast("Callable[..., Any]", made)

@@ -40,6 +40,13 @@ _LOG = logging.getLogger(__name__)
 FORMAT = 1
 """Of the run directory; a directory of another format is refused."""
 REPEATS = 4
+LISTED_TO_CHECK = 4096
+_LIMIT_WORDS = {
+    "parameters": "at most {} parameters",
+    "macs": "at most {} operations",
+    "latency_ms": "at most {} ms",
+    "speedup": "at most {} ms (the reference's time by the speed-up)",
+}
 
 
 class Watch(Protocol):
@@ -75,6 +82,8 @@ def read_space(path: Path | None) -> Space | None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OSError(f"--space {path} cannot be read: {error.strerror or error}; check the path") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--space {path} is not JSON: {error}") from error
     if not isinstance(data, dict):
@@ -92,10 +101,18 @@ def read_reference(text: str | None) -> Architecture | None:
         return None
     try:
         data = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(
+            f'--reference is a JSON object such as {{"num_hidden_layers": 24}} or a file that holds one; {text!r} is '
+            f"no object and cannot be read as a file ({error.strerror or error})"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--reference is not JSON: {error}") from error
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not data:
         raise ValueError(f'--reference must be a JSON object such as {{"num_hidden_layers": 24}}, got {data!r}')
+    for name, value in cast("dict[str, Any]", data).items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(f"--reference: {name} must be a number or a word, got {json.dumps(value)}")
     return cast("Architecture", data)
 
 
@@ -120,9 +137,37 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
         error_floor=options.error_floor,
     )
     counts = fit_counts(source.family, options.sequence_length)
+    if not question.needs_latency:  # otherwise as soon as there is a latency table
+        require_possible(question.problem(source.family, counts, None, 0.0))
     return Opened(
         options=options, source=source, counts=counts, question=question, error=measured_with(options, source, steps)
     )
+
+
+def require_possible(problem: Problem) -> None:
+    """Refuse a question to which no architecture can be the answer, before anything is trained.
+
+    Raises:
+        ValueError: when nothing meets the limits, or nothing is smaller than T, so that W is zero everywhere.
+    """
+    space = problem.space
+    corners = np.array([box.lo for box in space.roots()], dtype=np.int16)
+    rows = space.listed() if space.num_points <= LISTED_TO_CHECK else corners  # the smallest: a lower bound
+    if problem.claim == "constrained" and not problem.within(rows).any():
+        asked = "; ".join(
+            f"{_LIMIT_WORDS[limit.name].format(f'{limit.maximum:.6g}')} was asked, "
+            f"the least in the space is {limit.values(rows).min():.6g}"
+            for limit in problem.limits
+        )
+        raise ValueError(
+            f"no architecture of the space meets the limits: {asked}; relax them or give a --space with smaller choices"
+        )
+    if problem.claim == "w" and not (problem.costs(rows) < np.array(problem.reference)).all(axis=1).any():
+        p, i = problem.reference
+        raise ValueError(
+            f"no architecture of the space is smaller than the reference T in parameters ({p:g}) and cost ({i:g}), "
+            "so W is 0 everywhere: give a --space with smaller choices, a larger --reference, or --claim front"
+        )
 
 
 def measured_with(options: ExtractOptions, source: Source, steps: int | None) -> CandidateError:
@@ -133,6 +178,8 @@ def measured_with(options: ExtractOptions, source: Source, steps: int | None) ->
         start=options.start,
         steps=wanted,
         seeds=options.seeds,
+        batch_size=options.batch_size,
+        held_out=options.held_out,
         learning_rates=options.learning_rates,
         clip_weights=options.clip_weights,
         corpus=options.corpus,
@@ -186,10 +233,10 @@ class Extraction:
 
     def result(self, budget: Budget) -> dict[str, Any]:
         table = self._latencies() if self.question.needs_latency else None
+        require_possible(self.question.problem(self.family, self.counts, table, 0.0))  # before anything is trained
         self._calibrate()
         trials = self.ledger.trials()
         problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
-        self._possible(problem)
         self._search(problem, trials, budget)
         return self._finish(problem, table)
 
@@ -197,7 +244,10 @@ class Extraction:
         """Measured once a run and kept: what the limits are decided on."""
         path = self.run / "latency.json"
         if path.is_file():
-            return LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
+            try:
+                return LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
+            except ValueError as error:
+                raise ValueError(f"{path} cannot be used ({error}): delete it, and it is measured again") from error
         table = LatencyTable.measure(
             self.family,
             sequence_length=self.question.sequence_length,
@@ -206,18 +256,6 @@ class Extraction:
         )
         write_json(path, table.to_json())
         return table
-
-    def _possible(self, problem: Problem) -> None:
-        if problem.claim != "constrained":
-            return
-        corners = np.array([box.lo for box in self.space.roots()], dtype=np.int16)
-        if not problem.within(corners).any():
-            least = {limit.name: float(limit.values(corners).min()) for limit in problem.limits}
-            wanted = {limit.name: limit.maximum for limit in problem.limits}
-            raise ValueError(
-                f"no architecture of the space meets the limits: at most {wanted} was asked, the smallest has {least}; "
-                "relax them or give a --space with smaller choices"
-            )
 
     def _calibrate(self) -> None:
         """The trainings that fix e_min and the noise, before the search."""
@@ -246,8 +284,10 @@ class Extraction:
         index = self.space.index(architecture)
         parameters, cost = self._costs(index)
         if not math.isfinite(measured.error):
+            failures = "; ".join(sorted({str(run["failure"]) for run in measured.runs if run.get("failure")}))
+            advice = "an error is a finite number from 0" if self.error.custom else "lower --learning-rates"
             raise RuntimeError(
-                f"every hyperparameter set diverged on {architecture}: lower --learning-rates; finished trials are kept"
+                f"every training of {architecture} failed ({failures}): {advice}; finished trials are kept"
             )
         content = {"standard_error": measured.standard_error, "runs": measured.runs, "seconds": measured.seconds}
         self.ledger.record(
@@ -277,6 +317,11 @@ class Extraction:
                 target[self.space.index(trial.architecture)] = max(trial.error, e_min)
 
         def record(index: Index, measured: Any, /) -> float:
+            if max(measured.error, e_min) <= 0:
+                raise RuntimeError(
+                    f"the error of {self.space.architecture(index)} is 0 and so is e_min, but W divides by it: make "
+                    "the errors strictly positive, for example by adding a small constant; finished trials are kept"
+                )
             error = self._record("search", self.space.architecture(index), measured, ask=self.ask)
             return max(error, e_min)
 

@@ -89,8 +89,10 @@ class Ledger:
         self._space = space
         self._name = f"steps-{steps}"
         with self._storage_errors("open"):
+            self._check(json.loads(json.dumps(identity)))
             self._study = _study(self._path, self._name, create=True)
-            self._check(dict(identity))
+            if self.identity != identity:
+                self._study.set_user_attr("identity", dict(identity))
 
     @classmethod
     def reading(cls, run: Path, space: Space, steps: int) -> Ledger:
@@ -116,13 +118,17 @@ class Ledger:
         return dict(self._study.user_attrs.get("identity", {}))
 
     def _check(self, identity: dict[str, Any]) -> None:
-        recorded = self._study.user_attrs.get("identity")
-        if recorded is None:
-            self._study.set_user_attr("identity", identity)
+        """Refuse another identity than that of any study here; one without a trial binds nobody."""
+        if not self._path.is_file():
             return
-        asked = json.loads(json.dumps(identity))
-        changed = [key for key in sorted({*recorded, *asked}) if recorded.get(key) != asked.get(key)]
-        if changed:
+        asked = _flat(identity)
+        for study in optuna.get_all_study_summaries(_storage(self._path), include_best_trial=False):
+            recorded = _flat(study.user_attrs.get("identity", {}))
+            changed = [key for key in sorted({*recorded, *asked}) if recorded.get(key) != asked.get(key)]
+            if study.study_name != self._name:
+                changed = [key for key in changed if key != "error.steps"]  # what tells the studies apart
+            if not (changed and study.n_trials):
+                continue
             lines = "; ".join(
                 f"{key}: the run has {_short(recorded.get(key))}, this command {_short(asked.get(key))}"
                 for key in changed
@@ -197,14 +203,16 @@ class Ledger:
 
 def _study(path: Path, name: str, *, create: bool) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = _storage(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        storage = optuna.storages.RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}}
-        )
         if create:
             return optuna.create_study(storage=storage, study_name=name, directions=_DIRECTIONS, load_if_exists=True)
         return optuna.load_study(storage=storage, study_name=name)
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:
@@ -214,6 +222,17 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     if parameter.ordered:
         return FloatDistribution(float(choices[0]), float(choices[-1]))
     return CategoricalDistribution(choices)
+
+
+def _flat(identity: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names, so that a difference can be named."""
+    flat: dict[str, Any] = {}
+    for key, value in identity.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 def _short(value: Any) -> str:

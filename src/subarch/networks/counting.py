@@ -76,6 +76,7 @@ def count_parts(family: Family, architecture: Mapping[str, Value], sequence_leng
             inputs = family.inputs(1, sequence_length)
             head = family.head(architecture)
             macs, by_module = module_macs(network, **inputs)
+            named = [[network.get_submodule(n) for n in names] for names in (parts.first, parts.middle, parts.last)]
             head_macs = None if head is None else module_macs(head[0], *head[1])[0]
         except Exception as error:
             raise ValueError(
@@ -84,12 +85,21 @@ def count_parts(family: Family, architecture: Mapping[str, Value], sequence_leng
             ) from error
     result = {"network": Counts(num_parameters(network), macs)}
     seen: set[int] = set()
-    for part, names in zip(PARTS, (parts.first, parts.middle, parts.last), strict=False):
-        modules = [network.get_submodule(name) for name in names]
+    for part, names, modules in zip(PARTS, (parts.first, parts.middle, parts.last), named, strict=False):
         result[part] = Counts(num_parameters(*modules, seen=seen), sum(by_module.get(name, 0) for name in names))
     if head is not None and head_macs is not None:
         result["head"] = Counts(num_parameters(head[0]), head_macs)
     return result
+
+
+def _probes(family: Family, name: str) -> tuple[int, ...]:
+    try:
+        return tuple(family.probes(name))
+    except Exception as error:
+        raise ValueError(
+            f"family {family.name!r}: probes({name!r}) failed, {type(error).__name__}: {error}. It must return further "
+            "values of that parameter, or ()"
+        ) from error
 
 
 def num_parameters(*modules: nn.Module, seen: set[int] | None = None) -> int:
@@ -348,7 +358,7 @@ class _Fit:
         self._space, self._oracle = space, oracle
         self._corner = space.architecture(root.lo)
         self._values = {
-            p.name: sorted({*cast("tuple[float, ...]", p.choices), *family.probes(p.name)})
+            p.name: sorted({*cast("tuple[float, ...]", p.choices), *_probes(family, p.name)})
             for p in space.parameters
             if p.ordered
         }

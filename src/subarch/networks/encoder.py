@@ -277,7 +277,9 @@ def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
     try:
         return AutoConfig.for_model(kind, **{name: value for name, value in data.items() if name != "model_type"})
     except Exception as error:
-        raise ValueError(f"this config of model_type {kind!r} cannot be read: {error}") from error
+        reason = " ".join(str(error).split())
+        short = reason if len(reason) <= 200 else reason[:200] + " ..."  # the library lists every network it knows
+        raise ValueError(f"this config of model_type {kind!r} cannot be read: {short}") from error
 
 
 def require_encoder(config: Mapping[str, Any]) -> None:

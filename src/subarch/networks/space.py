@@ -122,7 +122,10 @@ class Constraint:
 
     def holds(self, columns: Mapping[str, Any]) -> Any:
         """Truth of the condition for scalars, or elementwise for NumPy columns of equal length."""
-        return self._evaluate(columns, dry=False)
+        try:
+            return self._evaluate(columns, dry=False)
+        except TypeError as error:
+            raise ValueError(f"constraint {self.expression!r} mixes numbers and strings: {error}") from error
 
     def _evaluate(self, columns: Mapping[str, Any], *, dry: bool) -> Any:
         def value(node: ast.expr) -> Any:
@@ -132,7 +135,11 @@ class Constraint:
                 return node.value
             if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
                 left, right = value(node.left), value(node.right)
-                return 1 if dry else _BINARY[type(node.op)](left, right)
+                if dry:
+                    return 1
+                if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) and np.any(np.equal(right, 0)):
+                    raise ValueError(f"constraint {self.expression!r} divides by zero: guard it, or change the choices")
+                return _BINARY[type(node.op)](left, right)
             if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
                 return 1 if dry else -value(node.operand)
             if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -330,7 +337,10 @@ class Space:
             parameters = tuple(
                 Parameter(name=e["name"], choices=tuple(e["choices"]), ordered=e.get("ordered", True)) for e in entries
             )
-            constraints = tuple(Constraint(str(text)) for text in data.get("constraints", ()))
+            texts = data.get("constraints", ())
+            if isinstance(texts, str):
+                raise TypeError(f"constraints must be a list of expressions, not {texts!r}")
+            constraints = tuple(Constraint(str(text)) for text in texts)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 'a space is {"parameters": [{"name", "choices", "ordered"}], "constraints": [...]} '

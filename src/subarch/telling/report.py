@@ -8,12 +8,12 @@ came out, what else there was, how sure it is, under which assumptions, and how 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from subarch.storage import write_text
 from subarch.telling import trust
 from subarch.telling.figures import COST_TITLES, COST_WORDS, Figures, Record, Series, bounded, draw, pick_label
 from subarch.telling.page import (
@@ -96,7 +96,7 @@ def write_report(run: Path) -> Path:
         OSError: if the directory cannot be written.
     """
     target = Path(run) / "report.html"
-    _write_whole(target, render(read_run(Path(run))))
+    write_text(target, render(read_run(Path(run))))
     return target
 
 
@@ -127,18 +127,6 @@ def _read(run: Path, name: str, key: str) -> Record:
             "file: pass the directory of an extraction"
         )
     return data
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def render(run: Run) -> str:

@@ -48,6 +48,9 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
     if not isinstance(loaded, PreTrainedTokenizerFast):
         kind = type(loaded).__name__
         raise ValueError(f"expected a fast tokenizer at {str(name_or_path)!r}, got a {kind}: {advice}")
+    if len(loaded) <= len(cast("Any", loaded).all_special_tokens):
+        # Where the files are missing the library makes a tokenizer to which every word is unknown, and says nothing.
+        raise ValueError(f"expected a tokenizer at {str(name_or_path)!r}, got one without any words: {advice}")
     return loaded
 
 
