@@ -15,6 +15,8 @@ import argparse
 import importlib.util
 import json
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,18 @@ def source() -> str:
     return str(Path(found.submodule_search_locations[0]) / "model")
 
 
-def brute_force(run: Path, corpus: Path, results: Results) -> dict[str, float]:
+def options(arguments: argparse.Namespace, **given: Any) -> ExtractOptions:
+    """The same source, text and threads for everything here."""
+    return ExtractOptions(source=source(), corpus=arguments.corpus, threads=arguments.threads, **given)
+
+
+def say(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage} {done} of {total} {note}\n")
+
+
+def brute_force(arguments: argparse.Namespace, results: Results) -> dict[str, float]:
     """The error of every architecture, in a run of its own."""
-    options = ExtractOptions(source=source(), corpus=corpus, run=run, strategy="exhaustive")
-    document = extract(options)
+    document = extract(options(arguments, run=arguments.run / "everything", strategy="exhaustive"), watch=say)
     certificate = document["certificate"]
     sizes = [violation["size"] for violation in certificate["violations"]]
     results.row(
@@ -101,12 +111,11 @@ def compare(claim: str, document: dict[str, Any], truth: dict[str, float], run: 
     }
 
 
-def longer(run: Path, corpus: Path, truth: dict[str, float], results: Results) -> None:
+def longer(arguments: argparse.Namespace, truth: dict[str, float], results: Results) -> None:
     """e at s against e at 8 s on 20 architectures drawn with seed 0."""
-    options = ExtractOptions(source=source(), corpus=corpus)
-    opened = open_run(options)
+    opened = open_run(options(arguments))
     space = opened.source.family.space
-    path = run / "longer.json"
+    path = arguments.run / "longer.json"
     done: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
     rows = space.sample(20, 0)
     for row in rows:
@@ -138,25 +147,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--run", type=Path, default=Path("runs/minilm"))
-    parser.add_argument("--searches-only", action="store_true")
+    parser.add_argument("--threads", type=int, default=1, help="of training and timing")
     arguments = parser.parse_args()
     results = Results("minilm", __doc__ or "")
     documents: dict[str, dict[str, Any]] = {}
     for claim, given in CLAIMS.items():
         run = arguments.run / claim
-        documents[claim] = extract(ExtractOptions(source=source(), corpus=arguments.corpus, run=run, **given))
-    if arguments.searches_only:
-        for claim, document in documents.items():
-            results.row("Searches", {"claim": claim, "trained": document["certificate"]["evaluated"]})
-        return
+        documents[claim] = extract(options(arguments, run=run, **given), watch=say)
     seed_brute_force(arguments.run / "w", arguments.run / "everything")
-    truth = brute_force(arguments.run / "everything", arguments.corpus, results)
+    truth = brute_force(arguments, results)
     for claim, document in documents.items():
         results.row("Searches", compare(claim, document, truth, arguments.run / claim))
-    longer(arguments.run, arguments.corpus, truth, results)
+    longer(arguments, truth, results)
 
     e_min = documents["w"]["certificate"]["e_min"]
-    results.note(f"e_min {e_min:.4g}; corpus {arguments.corpus.name}; seeds 0 (search), 1-4 (noise).")
+    results.note(
+        f"e_min {e_min:.4g}; corpus {arguments.corpus.name}; {arguments.threads} threads; seeds 0 (search), 1-4 (noise)."
+    )
     results.write()
 
 

@@ -20,7 +20,8 @@ from typing import Any, Literal, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import linprog, nnls
+from scipy.sparse import coo_array, hstack, identity, vstack
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -124,21 +125,37 @@ def _summary(readings: Sequence[float]) -> Latency:
 
 
 def isotonic(space: Space, indices: NDArray[Any], values: FloatArray) -> FloatArray:
-    """The monotone function nearest to ``values`` in the largest deviation, at ``indices``.
+    """The monotone positive function nearest to ``values`` in the sum of absolute log ratios, at ``indices``.
 
-    Half-way between the largest value below a point and the smallest above it: the exact minimiser of the maximum norm
-    under a partial order.
+    Absolute deviations, not squares or the largest one: a machine that was busy for a moment spoils a reading, and that
+    reading must not lift everything above it. A linear programme in the logarithms.
 
     Args:
         space: whose order counts.
         indices: ``(architectures, parameters)``.
-        values: ``(architectures,)``.
+        values: ``(architectures,)``, positive.
     """
-    fitted = np.empty(len(values))
-    for row, index in enumerate(indices):
-        below, above = space.leq(indices, index), space.leq(index, indices)
-        fitted[row] = (values[below].max() + values[above].min()) / 2
-    return fitted
+    count = len(values)
+    below, above = np.nonzero(space.leq(indices[:, None, :], indices[None, :, :]) & ~np.eye(count, dtype=np.bool_))
+    level = np.log(values)
+    # Variables: the fit f, and t >= |f - level|; minimise the sum of t with f[below] <= f[above].
+    rows = np.arange(len(below))
+    order = coo_array(
+        (np.repeat([1.0, -1.0], len(below)), (np.tile(rows, 2), np.concatenate([below, above]))),
+        shape=(len(below), 2 * count),
+    )
+    unit = identity(count, format="coo")
+    over, under = hstack([unit, -unit]), hstack([-unit, -unit])
+    found = linprog(
+        np.repeat([0.0, 1.0], count),
+        A_ub=vstack([order, over, under]).tocsr(),
+        b_ub=np.concatenate([np.zeros(len(below)), level, -level]),
+        bounds=(None, None),
+    )
+    assert found.success, found.message
+    # Undo rounding of the solver: the largest value below a point is monotone exactly.
+    fitted = np.exp(found.x[:count])
+    return np.array([fitted[space.leq(indices, index)].max() for index in indices])
 
 
 @dataclass(frozen=True)
