@@ -25,7 +25,7 @@ from subarch.cli import main
 TOY = ("toy:Toy", "--start", "toy:error")
 
 # Families and functions that go wrong in one way each, as a user would have them in a file beside the run.
-BROKEN = '''
+BROKEN = """
 import math
 from toy import Parts, Toy, error
 
@@ -68,7 +68,7 @@ def negative(architecture, seed): return -1.0
 def zero(architecture, seed): return 0.0
 def constant(architecture, seed): return 0.5
 number = 3
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -414,7 +414,9 @@ def test_a_run_of_another_version(subarch: Command, run: Path, changes: dict[str
         ((*TOY, "--reference", '{"depth": 5, "width": 48, "inner": 64}'), "reference"),
     ],
 )
-def test_a_run_of_something_else(subarch: Command, run: Path, tmp_path: Path, given: tuple[str, ...], word: str) -> None:
+def test_a_run_of_something_else(
+    subarch: Command, run: Path, tmp_path: Path, given: tuple[str, ...], word: str
+) -> None:
     (tmp_path / "space.json").write_text('{"depth": [1, 2], "width": [8, 16], "inner": [8, 16]}')
     before = content(run)
     refused(subarch("extract", *given, "--run", run), "other settings", word, "another --run")
@@ -484,9 +486,9 @@ class Checkpoints:
 
 def grammar(chooser: random.Random) -> str:
     """One document of twelve sentences; some 170 words."""
-    nouns = "cat dog house river mountain student teacher engine garden letter".split()
-    verbs = "sees finds builds follows opens reads paints carries".split()
-    kinds = "old small bright quiet heavy green narrow early".split()
+    nouns = ["cat", "dog", "house", "river", "mountain", "student", "teacher", "engine", "garden", "letter"]
+    verbs = ["sees", "finds", "builds", "follows", "opens", "reads", "paints", "carries"]
+    kinds = ["old", "small", "bright", "quiet", "heavy", "green", "narrow", "early"]
     pick = chooser.choice
     return " ".join(
         f"the {pick(kinds)} {pick(nouns)} {pick(verbs)} a {pick(kinds)} {pick(nouns)} near the {pick(nouns)} "
@@ -504,7 +506,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
 
     folder = tmp_path_factory.mktemp("tiny")
     chooser = random.Random(0)
-    documents = [grammar(chooser) for _ in range(500)]
+    documents = [grammar(chooser) for _ in range(900)]
     (folder / "corpus.txt").write_text("\n\n".join(documents))
     (folder / "labelled.csv").write_text(
         "text,label\n" + "".join(f"{text},{'yx'[n % 2]}\n" for n, text in enumerate(documents[:200]))
@@ -534,41 +536,35 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     return Checkpoints(folder)
 
 
+def config(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "no config": lambda folder: (folder / "config.json").unlink(),
+    "broken config": lambda folder: (folder / "config.json").write_text("{broken"),
+    "config that is a list": lambda folder: (folder / "config.json").write_text("[]"),
+    "config without a type": lambda folder: (folder / "config.json").write_text("{}"),
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "rubbish for weights": lambda folder: (folder / "model.safetensors").write_bytes(b"rubbish"),
+    "weights cut short": lambda folder: os.truncate(folder / "model.safetensors", 5000),
+    "another type": config(model_type="unheard"),
+    "size in words": config(hidden_size="big"),
+    "heads that do not divide": config(num_attention_heads=5),
+    "weights of another size": config(hidden_size=64),
+    "weights of fewer layers": config(num_hidden_layers=3),
+    "no tokenizer": lambda folder: [path.unlink() for path in folder.glob("token*")],
+}
+
+
 def damaged(tiny: Checkpoints, to: Path, kind: str) -> Path:
     """A copy of the tiny classifier with one thing wrong."""
     shutil.copytree(tiny["classifier"], to)
-    config: dict[str, Any] = json.loads((to / "config.json").read_text())
-    weights = to / "model.safetensors"
-    match kind:
-        case "no config":
-            (to / "config.json").unlink()
-        case "broken config":
-            (to / "config.json").write_text("{broken")
-        case "config that is a list":
-            (to / "config.json").write_text("[]")
-        case "config without a type":
-            (to / "config.json").write_text("{}")
-        case "no weights":
-            weights.unlink()
-        case "rubbish for weights":
-            weights.write_bytes(b"rubbish")
-        case "weights cut short":
-            weights.write_bytes(weights.read_bytes()[:5000])
-        case "another type":
-            (to / "config.json").write_text(json.dumps({**config, "model_type": "unheard"}))
-        case "size in words":
-            (to / "config.json").write_text(json.dumps({**config, "hidden_size": "big"}))
-        case "heads that do not divide":
-            (to / "config.json").write_text(json.dumps({**config, "num_attention_heads": 5}))
-        case "weights of another size":
-            (to / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
-        case "weights of fewer layers":
-            (to / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-        case "no tokenizer":
-            for path in to.glob("token*"):
-                path.unlink()
-        case _:
-            raise AssertionError(kind)
+    DAMAGE[kind](to)
     return to
 
 
@@ -627,7 +623,12 @@ def test_sources_that_are_none(subarch: Command, tmp_path: Path, name: str) -> N
         ({"num_hidden_layers": [0, 1]}, ("positive integers",)),
         ({"num_attention_heads": [2, 4]}, ("unordered",)),
         (
-            {"parameters": [{"name": "num_attention_heads", "choices": [2, 4], "ordered": False}]},
+            {
+                "parameters": [
+                    {"name": "num_attention_heads", "choices": [2, 4], "ordered": False},
+                    {"name": "hidden_size", "choices": [16, 32]},
+                ]
+            },
             ("size 8", "constraint"),
         ),
         ({"hidden_size": [32]}, ("W is 0",)),
@@ -853,7 +854,7 @@ def test_checkpoints_give_stock_networks(subarch: Command, tiny: Checkpoints, tm
     config = AutoConfig.from_pretrained(tmp_path / "stock")
     assert {key: getattr(config, key) for key in ran.json["architecture"]} == ran.json["architecture"]
     model = AutoModel.from_config(config).eval()
-    states = model(input_ids=torch.randint(5, 290, (2, 100))).last_hidden_state
+    states = model(input_ids=torch.randint(5, config.vocab_size, (2, 100))).last_hidden_state
     assert states.shape == (2, 100, ran.json["architecture"]["hidden_size"])
     backbone = sum(p.numel() for n, p in model.named_parameters() if not n.startswith("pooler"))
     assert backbone == ran.json["parameters"]
@@ -886,7 +887,8 @@ def process(*arguments: object, **environment: str) -> subprocess.Popen[str]:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, subarch, subarch.cli\n"
-        "for arguments in (['--help'], *([c, '--help'] for c in ('inspect', 'check', 'extract', 'verify', 'report'))):\n"
+        "commands = ('inspect', 'check', 'extract', 'verify', 'report', 'demo')\n"
+        "for arguments in (['--help'], *([command, '--help'] for command in commands)):\n"
         "    assert subarch.cli.main(arguments) == 0\n"
         "heavy = {'torch', 'transformers', 'optuna', 'plotly', 'pyarrow', 'sklearn', 'scipy', 'datasets', 'numpy'}\n"
         "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)\n"
@@ -900,22 +902,28 @@ def test_help_imports_nothing_heavy() -> None:
         assert word in done.stdout
 
 
-def test_interrupted_and_resumed_as_a_process(tmp_path: Path, finished: Path) -> None:
+def test_interrupted_and_resumed_as_a_process(subarch: Command, tmp_path: Path, finished: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     given = ("extract", *TOY, "--run", run, "--json")
     started = process(*given, SUBARCH_TEST_LOG=str(log))
     while started.poll() is None and not (log.is_file() and len(log.read_text().splitlines()) >= 6):
         time.sleep(0.01)
-    second = process(*given)  # the lock, held by a living process
-    time.sleep(0)
+    started.send_signal(signal.SIGSTOP)  # it holds the run for as long as we look
+    refused(subarch("extract", *TOY, "--run", run), "another process")
     started.send_signal(signal.SIGINT)
+    started.send_signal(signal.SIGCONT)
     out, err = started.communicate(timeout=60)
     assert (started.returncode, out) == (130, ""), err
     assert "interrupted" in err and "same --run" in err and "Traceback" not in err
-    out, err = second.communicate(timeout=60)  # came late enough, or was refused
-    assert second.returncode in (0, 2) and "Traceback" not in err
-    resumed = process(*given, SUBARCH_TEST_LOG=str(log))
-    out, err = resumed.communicate(timeout=60)
-    assert resumed.returncode == 0, err
-    result = json.loads(out)
-    assert result["certificate"]["ledger_hash"] == json.loads((finished / "certificate.json").read_text())["ledger_hash"]
+    assert not (run / "certificate.json").exists()
+    resumed = subarch(*given)
+    assert resumed.status == 0
+    undisturbed = json.loads((finished / "certificate.json").read_text())
+    assert resumed.json["certificate"]["ledger_hash"] == undisturbed["ledger_hash"]
+
+
+def test_python_m_subarch_exits_with_the_status() -> None:
+    refusing = process("inspect", "/nowhere/at/all")
+    out, err = refusing.communicate(timeout=60)
+    assert (refusing.returncode, out) == (2, "")
+    assert err.count("\n") == 1 and err.startswith("subarch: ")

@@ -6,6 +6,7 @@ Light on purpose: importing this module imports no numerical library, so that ``
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -133,12 +134,11 @@ class ExtractOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        if self.strategy == "interval":
-            if not (self.epsilon >= 1 and self.epsilon.is_integer()):
-                raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
-        elif not 0 < self.epsilon < 1:
-            raise ValueError(f"--epsilon must lie between 0 and 1 (0.1 = within ten percent), got {self.epsilon:g}")
-        if self.steps not in ("auto", "default") and not (self.steps.isascii() and self.steps.isdigit()):
+        if self.strategy != "interval":
+            _share("--epsilon", self.epsilon)
+        elif not (self.epsilon >= 1 and self.epsilon.is_integer()):
+            raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
+        if not re.fullmatch("[0-9]+|auto|default", self.steps):
             raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
         _at_least("--seeds", self.seeds, 1)
         _at_least("--sequence-length", self.sequence_length, 1)
@@ -227,8 +227,7 @@ class DemoOptions:
 
     def __post_init__(self) -> None:
         _positive("--speedup", self.speedup)
-        if not 0 < self.epsilon < 1:
-            raise ValueError(f"--epsilon must lie between 0 and 1 (0.1 = within ten percent), got {self.epsilon:g}")
+        _share("--epsilon", self.epsilon)
 
 
 def _at_least(name: str, value: int, least: int) -> None:
@@ -239,3 +238,8 @@ def _at_least(name: str, value: int, least: int) -> None:
 def _positive(name: str, value: float) -> None:
     if not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number, got {value}")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1 (0.1 = within ten percent), got {value:g}")
