@@ -161,9 +161,8 @@ def main() -> None:
     longer(arguments, truth, results)
 
     e_min = documents["w"]["certificate"]["e_min"]
-    results.note(
-        f"e_min {e_min:.4g}; corpus {arguments.corpus.name}; {arguments.threads} threads; seeds 0 (search), 1-4 (noise)."
-    )
+    where = f"corpus {arguments.corpus.name}; {arguments.threads} threads"
+    results.note(f"e_min {e_min:.4g}; {where}; seeds 0 (search), 1-4 (noise).")
     results.write()
 
 
