@@ -755,9 +755,13 @@ def test_extract_verify_and_report(subarch: Command, tmp_path: Path, given: tupl
     assert verified.json["achieved"] == certificate["achieved"] and verified.json["reason"]
     told = subarch("report", "run", "--json")
     assert told.status == 0 and Path(told.json["path"]).is_file()
-    for command in (("verify", "run"), ("report", "run"), ("extract", *TOY, "--run", "run", *given)):
+
+
+def test_without_json_standard_output_stays_empty(subarch: Command, run: Path) -> None:
+    for command in (("verify", run), ("report", run), ("extract", *TOY, "--run", run)):
         ran = subarch(*command)
         assert (ran.status, ran.out) == (0, "")
+        assert ran.err
 
 
 def test_inspect_and_check(subarch: Command, tiny: Checkpoints) -> None:
