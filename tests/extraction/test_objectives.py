@@ -22,6 +22,7 @@ from transformers import (
 
 from subarch.extraction import objectives
 from subarch.extraction.objectives import CandidateError, rank_correlation
+from subarch.learning import distances
 from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
@@ -181,7 +182,7 @@ def test_error_rate_of_a_source_that_knows_the_classes(
     batches = objectives._labelled_batches(task.train, tokenizer, 40 * 16, 16, 32, False, 0)
 
     def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return nn.functional.cross_entropy(objectives._outputs(model, batch).logits, batch["labels"])
+        return nn.functional.cross_entropy(distances._outputs(model, batch).logits, batch["labels"])
 
     assert fit(teacher, loss, batches, Hyperparameters(learning_rate=3e-3), steps=40).failure is None
     teacher.save_pretrained(tmp_path / "trained")

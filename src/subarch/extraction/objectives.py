@@ -302,7 +302,13 @@ class CandidateError:
         function = _callable(self.start)
         takes = inspect.signature(function).parameters
         try:
-            error = float(function(dict(architecture), seed, **({"steps": steps} if "steps" in takes else {})))
+            error = float(
+                function(
+                    dict(architecture),
+                    seed,
+                    **({"steps": steps} if "steps" in takes and (steps or self._steps is not None) else {}),
+                )
+            )
         except Exception as failed:  # the user's code: a failure of the work, whatever it raises
             raise RuntimeError(
                 f"{self.start} failed on {dict(architecture)} with seed {seed}: {type(failed).__name__}: {failed}"

@@ -127,7 +127,7 @@ class Classes(Objective):
 
 def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
     """Jensen-Shannon divergence of two distributions given as logits, in bits: ``(examples,)`` in [0, 1]."""
-    first, second = one.log_softmax(-1), other.log_softmax(-1)
+    first, second = one.double().log_softmax(-1), other.double().log_softmax(-1)  # small differences of large sums
     middle = torch.logaddexp(first, second) - math.log(2)
     pieces = first.exp() * (first - middle) + second.exp() * (second - middle)
     return (0.5 * pieces.sum(-1) / math.log(2)).clamp_min(0.0)

@@ -114,6 +114,7 @@ class MLPFamily(Family):
             inputs_size=data["inputs"],
             outputs_size=data["outputs"],
             activation=data["activation"],
+            name=data["name"],
         )
 
 
