@@ -64,15 +64,20 @@ def measure(layers: int, epsilon: float) -> dict[str, float]:
     }
 
 
-def plot(by_epsilon: list[dict[str, float]], by_size: list[dict[str, float]], path: Path) -> None:
-    figure = make_subplots(rows=1, cols=2, subplot_titles=("16^8 architectures", "epsilon = 0.2"))
-    for column, rows, x in ((1, by_epsilon, [1 / r["epsilon"] for r in by_epsilon]), (2, by_size, None)):
-        across = x or [r["architectures"] for r in rows]
+Rows = list[dict[str, float]]
+
+
+def plot(by_epsilon: Rows, smaller: Rows, by_size: Rows, path: Path) -> None:
+    titles = ("16^8 architectures", "16^5 architectures", "epsilon = 0.2")
+    figure = make_subplots(rows=1, cols=3, subplot_titles=titles)
+    for column, rows in enumerate((by_epsilon, smaller, by_size), 1):
+        across = [r["architectures"] if column == 3 else 1 / r["epsilon"] for r in rows]
         for name, key in (("trained", "trained"), ("seconds", "search_s")):
             y = [max(r[key], 0.01) for r in rows]
             figure.add_scatter(x=across, y=y, name=name, legendgroup=name, showlegend=column == 1, row=1, col=column)
-    figure.update_xaxes(title="1 / epsilon", row=1, col=1)
-    figure.update_xaxes(title="size of the space", type="log", exponentformat="power", row=1, col=2)
+    for column in (1, 2):
+        figure.update_xaxes(title="1 / epsilon", row=1, col=column)
+    figure.update_xaxes(title="size of the space", type="log", exponentformat="power", row=1, col=3)
     figure.update_yaxes(type="log")
     figure.update_layout(title="Trainings and seconds of the search core", template="plotly_white")
     figure.write_html(path, include_plotlyjs="cdn")
@@ -81,9 +86,10 @@ def plot(by_epsilon: list[dict[str, float]], by_size: list[dict[str, float]], pa
 def main() -> None:
     results = Results("search_core", __doc__ or "")
     measure(3, 0.3)  # warm up
-    by_epsilon = [results.row("16^8", measure(8, epsilon)) for epsilon in (0.3, 0.25, 0.2, 0.15, 0.1, 0.05)]
+    by_epsilon = [results.row("16^8", measure(8, epsilon)) for epsilon in (0.3, 0.25, 0.2, 0.15, 0.1)]
+    smaller = [results.row("16^5", measure(5, epsilon)) for epsilon in (0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05)]
     by_size = [results.row("epsilon 0.2", measure(layers, 0.2)) for layers in (2, 3, 4, 5, 6, 7, 8, 9, 10)]
-    plot(by_epsilon, by_size, results.path.with_suffix(".html"))
+    plot(by_epsilon, smaller, by_size, results.path.with_suffix(".html"))
     results.write()
 
 
