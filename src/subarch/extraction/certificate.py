@@ -304,6 +304,11 @@ def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool
         return "no guarantee", (
             f"The errors break monotony by up to {derived.delta:.3g}, which is no less than epsilon = {epsilon:g}."
         )
+    if everything and derived.delta >= epsilon and derived.spread >= RESOLVING_FACTOR * noise:
+        return "unresolved", (
+            "Every architecture of the space was trained and the pick is the best of them, but the errors break "
+            f"monotony by up to {derived.delta:.3g}, no less than epsilon = {epsilon:g}: larger is not better here."
+        )
     if not resolved(derived, noise, epsilon):
         return "unresolved", (
             f"The errors do not separate: their spread {derived.spread:.3g} against a repeat noise of {noise:.3g} "
