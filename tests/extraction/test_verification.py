@@ -45,6 +45,23 @@ def test_runs_of_every_kind_are_accepted(tmp_path: Path, options: dict[str, Any]
     assert found.accepted, found.reason
 
 
+def test_a_speedup_is_recorded_as_it_was_asked_for_and_decided_on_the_latency_table(tmp_path: Path) -> None:
+    result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run", speedup=1.05, threads=1))
+    certificate = result["certificate"]
+    assert certificate["claim"] == "constrained"
+    assert certificate["limits"] == {"speedup": 1.05}
+    table = {
+        tuple(row): ms
+        for row, ms in zip(*(certificate["latency_table"][k] for k in ("indices", "fitted")), strict=True)
+    }
+    index = tuple(
+        choices.index(result["architecture"][name])
+        for name, choices in (("depth", [1, 2, 3, 4]), ("width", [8, 16, 24, 32, 48]), ("inner", [8, 16, 32, 64]))
+    )
+    assert certificate["latency_table"]["reference_ms"] / table[index] >= 1.05
+    assert verify_run(tmp_path / "run").accepted
+
+
 def edit(path: Path, change: Callable[[dict[str, Any]], None], *, again: bool = False) -> None:
     """Change a JSON file; ``again`` makes the certificate's own digest fit the change, as a careful forger would."""
     data = json.loads(path.read_text())

@@ -365,7 +365,7 @@ def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: b
         ],
         "best": {"architecture": architecture(derived.best), "value": _number(derived.value)},
         "bound": {"value": _number(derived.bound), "architecture": architecture(derived.bound_at)},
-        "limits": {limit.name: limit.maximum for limit in problem.limits},
+        "limits": {limit.name: limit.maximum if limit.asked is None else limit.asked for limit in problem.limits},
         "space_hash": problem.space.hash,
     }
 

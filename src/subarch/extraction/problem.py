@@ -33,11 +33,13 @@ class Limit:
         name: what is limited, for people: ``"latency_ms"``.
         maximum: the largest allowed value.
         values: choice positions ``(architectures, parameters)`` to ``(architectures,)``; monotone along the order.
+        asked: the number as it was asked for, where that is not the maximum itself (a speed-up of 3).
     """
 
     name: str
     maximum: float
     values: Callable[[IndexArray], FloatArray]
+    asked: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

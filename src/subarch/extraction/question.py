@@ -117,7 +117,7 @@ class Question:
                 assert latency is not None
                 assert table is not None
                 maximum = value if name == "latency_ms" else table.reference_ms / value
-                limits.append(Limit(name=name, maximum=maximum, values=latency))
+                limits.append(Limit(name=name, maximum=maximum, values=latency, asked=value))
             else:
                 limits.append(Limit(name=name, maximum=value, values=parameters if name == "parameters" else macs))
         reference_cost = float(reference.macs)
