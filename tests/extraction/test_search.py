@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -246,3 +247,49 @@ def test_budgets() -> None:
     assert Budget.parse("40") == Budget(trainings=40)
     assert Budget.parse("600s") == Budget(seconds=600.0)
     assert Budget.parse(None) == Budget()
+
+
+def test_a_search_that_ran_side_by_side_is_resumed_with_all_that_was_finished() -> None:
+    """The order of asking differs from the replay's: nothing finished may be left unused or trained again."""
+    for seed in range(3000, 3006):
+        world = draw(seed)
+        problem = world.problem("w", 0.03)
+        with ThreadPoolExecutor(4) as executor:
+            part, _ = run(world, problem, executor=executor, workers=4, budget=Budget(trainings=14))
+        asked: list[tuple[int, ...]] = []
+
+        def evaluate(index: tuple[int, ...], world: World = world, asked: list[tuple[int, ...]] = asked) -> float:
+            asked.append(index)
+            return world.evaluate(index)
+
+        again = search(problem, evaluate, known=part.errors)
+        assert set(part.errors) <= set(again.errors)
+        assert not set(asked) & set(part.errors)
+
+
+def test_what_is_finished_beside_a_failure_is_recorded() -> None:
+    world = next(w for w in (draw(seed) for seed in range(3000, 3100)) if len(w.rows) > 120)
+    recorded: list[tuple[int, ...]] = []
+    barrier = threading.Barrier(3)
+
+    def evaluate(index: tuple[int, ...]) -> float:
+        first = barrier.wait(timeout=20) == 0
+        if first:
+            raise RuntimeError("one of them fails")
+        return world.evaluate(index)
+
+    def record(index: tuple[int, ...], error: float) -> float:
+        recorded.append(index)
+        return error
+
+    with ThreadPoolExecutor(3) as executor, pytest.raises((RuntimeError, threading.BrokenBarrierError)):
+        search(world.problem("front", 0.03), evaluate, record=record, executor=executor, workers=3)
+    assert recorded
+
+
+@pytest.mark.parametrize("error", [0.0, -1.0, float("nan"), float("inf")])
+def test_nothing_is_derived_from_errors_that_are_not_positive_numbers(error: float) -> None:
+    world = draw(3)
+    index = tuple(int(v) for v in world.rows[0])
+    with pytest.raises(ValueError, match="positive"):
+        derive(world.problem("w", 0.1), {index: error})

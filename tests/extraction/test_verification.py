@@ -60,6 +60,8 @@ def test_a_speedup_is_recorded_as_it_was_asked_for_and_decided_on_the_latency_ta
     )
     assert certificate["latency_table"]["reference_ms"] / table[index] >= 1.05
     assert verify_run(tmp_path / "run").accepted
+    edit(tmp_path / "run" / "certificate.json", setter("latency_table", "reference_ms", value=1e6), again=True)
+    assert "latency table" in verify_run(tmp_path / "run").reason
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], None], *, again: bool = False) -> None:
@@ -142,6 +144,13 @@ TAMPERING: dict[str, Callable[[Path], None]] = {
     "epsilon asked": lambda run: edit(run / "certificate.json", setter("epsilon", value=0.3), again=True),
     "the number trained": lambda run: edit(run / "certificate.json", setter("evaluated", value=3), again=True),
     "e_min": lambda run: edit(run / "certificate.json", setter("e_min", value=0.5), again=True),
+    "the noise repeats' number": lambda run: edit(run / "certificate.json", setter("repeats", value=9), again=True),
+    "the operations' polynomial": lambda run: edit(
+        run / "certificate.json", setter("objectives", "cost", "polynomial", value=None), again=True
+    ),
+    "an epsilon out of range": lambda run: edit(
+        run / "certificate.json", setter("question", "epsilon", value=2.0), again=True
+    ),
     "the definition of the error": lambda run: edit(
         run / "certificate.json", setter("objectives", "error", "steps", value=1), again=True
     ),

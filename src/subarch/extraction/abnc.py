@@ -54,7 +54,7 @@ class ErrorEvidence:
     @property
     def resolved(self) -> bool:
         """The public rule: the spread is at least ten times the noise, and the violations stay below epsilon."""
-        return self.spread >= 10 * self.noise and max(self.violations, default=0.0) < self.epsilon
+        return 0 < self.spread >= 10 * self.noise and max(self.violations, default=0.0) < self.epsilon
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ Verdict = Literal["certified", "unresolved", "no guarantee"]
 
 LISTING_LIMIT = 1_000_000
 BOX_LIMIT = 400_000
+ROUNDING = 1e-12
+"""A factor of exactly 1.1 less 1 is 0.1 and a rounding error: that much is granted."""
 RESOLVING_FACTOR = 10.0
 """Errors are resolved when their spread is at least this many times the repeat noise, and delta < epsilon."""
 
@@ -86,7 +88,14 @@ class Derived:
 
 
 def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
-    """Derive the claim from the trained errors alone."""
+    """Derive the claim from the trained errors alone.
+
+    Raises:
+        ValueError: for an error that is not a positive number: nothing can be derived from it.
+    """
+    for index, error in errors.items():
+        if not 0 < error < math.inf:
+            raise ValueError(f"errors must be positive numbers, got {error} for {problem.space.architecture(index)}")
     rows = np.array(list(errors), dtype=np.int16).reshape(len(errors), len(problem.space.parameters))
     values = np.array(list(errors.values()), dtype=np.float64)
     violations = _violations(problem, rows, values)
@@ -244,7 +253,7 @@ class _Ledger:
         n, value = int(np.argmax(w)), float(w.max())
         pick = tuple(int(v) for v in self.rows[n])
         if self.problem.claim == "front":
-            return pick, value, max(top, 1.0), max(top, 1.0) - 1
+            return (pick if value > 0 else None), value, max(top, 1.0), max(top, 1.0) - 1
         bound = max(value, top)
         return (pick, value, bound, 1 - value / bound) if value > 0 else (None, value, bound, None)
 
@@ -278,13 +287,16 @@ def resolved(derived: Derived, noise: float, epsilon: float) -> bool:
     return separate and derived.delta < epsilon
 
 
-def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool) -> tuple[Verdict, str]:
+def verdict(
+    derived: Derived, *, epsilon: float, noise: float, counts_hold: bool, error_floor: float = 0.0
+) -> tuple[Verdict, str]:
     """The verdict and the reason for it in plain words.
 
     Args:
         derived: what the errors prove.
         epsilon: what was asked.
         noise: standard deviation of the error of one architecture over other seeds and batches.
+        error_floor: the assumed lower bound on every error that the bounds used; 0 for none.
         counts_hold: whether p and i were shown to be monotone, and the clauses of the ABnC check that a program can
             check all hold.
     """
@@ -295,7 +307,7 @@ def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool
         )
     if derived.achieved is None:
         return "no guarantee", "Nothing to choose: no trained architecture qualifies for this claim."
-    if derived.achieved > epsilon:
+    if not derived.achieved <= epsilon + ROUNDING:
         reason = f"Stopped early: epsilon {derived.achieved:.3g} was reached, {epsilon:g} was asked."
         if derived.delta >= epsilon:
             reason += f" With violations of up to {derived.delta:.3g} only training everything could reach it."
@@ -317,9 +329,10 @@ def verdict(derived: Derived, *, epsilon: float, noise: float, counts_hold: bool
         )
     if everything:
         return "certified", "Every architecture of the space was trained: the pick is the best of them."
+    floor = f" and no error lies below the {error_floor:g} that was vouched for" if error_floor else ""
     return "certified", (
         f"No architecture of the space can beat the pick by more than {derived.achieved:.3g} (asked: {epsilon:g}), "
-        f"given that a larger network is never worse by more than {derived.delta:.3g}."
+        f"given that a larger network is never worse by more than {derived.delta:.3g}{floor}."
     )
 
 
@@ -333,7 +346,13 @@ def digest(document: Any) -> str:
 
 def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: bool) -> dict[str, Any]:
     """Every field of the certificate that follows from the ledger and the question; the verifier compares these."""
-    name, reason = verdict(derived, epsilon=problem.epsilon, noise=noise, counts_hold=counts_hold)
+    name, reason = verdict(
+        derived,
+        epsilon=problem.epsilon,
+        noise=noise,
+        counts_hold=counts_hold,
+        error_floor=0.0 if derived.floor_void else problem.error_floor,
+    )
 
     def architecture(index: Index | None) -> Architecture | None:
         return None if index is None else problem.space.architecture(index)

@@ -397,6 +397,8 @@ class Extraction:
         best = certificate["best"]["architecture"]
         if best is not None:
             write_json(self.run / "architecture.json", self.family.describe(best))
+        else:
+            (self.run / "architecture.json").unlink(missing_ok=True)
         write_json(self.run / "certificate.json", certificate)
         write_json(self.run / "extract.json", document)
         return document

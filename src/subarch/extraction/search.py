@@ -224,9 +224,22 @@ class _Run:
             return rest if forecast is None else min(rest, forecast)
         return forecast
 
+    def _take_over(self) -> bool:
+        """Tell every known error that the replay did not ask for; True when there was one.
+
+        Trainings that ran side by side, or a search in between with another question, were asked for in an order that
+        this replay does not repeat. They are finished all the same.
+        """
+        rest = [index for index in self.known if index not in self.errors]
+        for index in rest:
+            self._tell(index, self.known[index], trained_now=False)
+        return bool(rest)
+
     def serially(self) -> bool:
         while not self._spent():
             index = self.frontier.ask()
+            if index not in self.known and self._take_over():
+                continue
             if index is None:
                 return True
             replayed = self.known.get(index)
@@ -234,12 +247,22 @@ class _Run:
             self._tell(index, error, trained_now=replayed is None)
         return self.frontier.ask() is None
 
+    def _finish_what_runs(self, running: dict[concurrent.futures.Future[Any], Index]) -> None:
+        """One training failed: start no other, but wait for those under way and record them."""
+        for future in running:
+            future.cancel()
+        for future, index in running.items():
+            if not future.cancelled() and future.exception() is None:
+                self._tell(index, self.record(index, future.result()), trained_now=True)
+
     def concurrently(self, executor: concurrent.futures.Executor, workers: int) -> bool:
         running: dict[concurrent.futures.Future[Any], Index] = {}
         try:
             while True:
                 while len(running) < workers and not self._spent(len(running)):
                     index = self.frontier.ask(tuple(running.values()))
+                    if index not in self.known and self._take_over():
+                        continue
                     if index is None:
                         break
                     if (replayed := self.known.get(index)) is not None:
@@ -249,9 +272,16 @@ class _Run:
                 if not running:
                     return self.frontier.ask() is None
                 done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in done:
+                failures: list[BaseException] = []
+                for future in done:  # whatever is finished is recorded, also beside a failure
                     index = running.pop(future)
-                    self._tell(index, self.record(index, future.result()), trained_now=True)
+                    if (failure := future.exception()) is not None:
+                        failures.append(failure)
+                    else:
+                        self._tell(index, self.record(index, future.result()), trained_now=True)
+                if failures:
+                    self._finish_what_runs(running)
+                    raise failures[0]
         finally:
             for future in running:
                 future.cancel()
