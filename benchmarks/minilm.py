@@ -24,9 +24,10 @@ import numpy as np
 
 from results import Results
 from subarch.extraction.objectives import rank_correlation
+from subarch.extraction.opening import open_run
 from subarch.networks.space import Space
 from subarch.options import ExtractOptions
-from subarch.pipeline import extract, open_run, verify_run
+from subarch.pipeline import extract, verify_run
 from subarch.storage import write_json
 
 CLAIMS: dict[str, dict[str, Any]] = {"w": {}, "constrained": {"speedup": 3.0}, "front": {"claim": "front"}}

@@ -13,7 +13,8 @@ from typing import Any
 
 from subarch.executors import open_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
-from subarch.extraction.run import Extraction, Watch, error_evidence, measured_with, open_run, read_space, silent
+from subarch.extraction.opening import measured_with, open_run, read_space
+from subarch.extraction.run import Extraction, Watch, error_evidence, silent
 from subarch.extraction.search import Budget
 from subarch.extraction.study import Ledger
 from subarch.extraction.verification import Verification, load_certificate, verify

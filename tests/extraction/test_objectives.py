@@ -20,9 +20,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from subarch.extraction import objectives
 from subarch.extraction.objectives import CandidateError, rank_correlation
 from subarch.learning import distances
+from subarch.learning.batches import labelled_batches
 from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
@@ -179,7 +179,7 @@ def test_error_rate_of_a_source_that_knows_the_classes(
     teacher = labelled._teacher  # train it for the task, so that distilling it means something
     task = labelled._task
     assert task is not None
-    batches = objectives._labelled_batches(task.train, tokenizer, 40 * 16, 16, 32, False, 0)
+    batches = labelled_batches(task.train, tokenizer, 40 * 16, 16, 32, False, 0)
 
     def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return nn.functional.cross_entropy(distances._outputs(model, batch).logits, batch["labels"])

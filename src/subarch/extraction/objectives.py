@@ -21,11 +21,9 @@ import importlib
 import inspect
 import math
 import statistics
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,8 +40,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import logging as library_logging
 
+from subarch.learning.batches import labelled_batches, masked
 from subarch.learning.distances import (
     Batch,
     Classes,
@@ -56,14 +54,14 @@ from subarch.learning.distances import (
 from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.sources import Source, weights_fingerprint
+from subarch.networks.loading import loaded
+from subarch.networks.sources import Source, current_directory_importable, weights_fingerprint
 from subarch.networks.space import Value
 from subarch.running.timing import pinned
 from subarch.text.corpora import Corpus, blocks, open_corpus
-from subarch.text.tasks import Split, Task, load_task
+from subarch.text.tasks import Task, load_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
-MASKED_SHARE = 0.15
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
 EVALUATION_BATCH = 32
 
@@ -387,16 +385,16 @@ class CandidateError:
     def _teacher(self) -> PreTrainedModel:
         # A fresh head has random weights: the same ones for every candidate and every process.
         path, kind = str(self.source.checkpoint), self.source.kind
-        with _quietly(), torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if self._task is not None and not self._distils:
                 classes = {"num_labels": len(self._task.label_names), "ignore_mismatched_sizes": True}
-                return _loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
+                return loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
             if kind == "classifier":
-                return _loaded(AutoModelForSequenceClassification, path)
+                return loaded(AutoModelForSequenceClassification, path)
             if kind == "masked-lm":
-                return _loaded(AutoModelForMaskedLM, path)
-            return _loaded(AutoModel, path, add_pooling_layer=False)
+                return loaded(AutoModelForMaskedLM, path)
+            return loaded(AutoModel, path, add_pooling_layer=False)
 
     @cached_property
     def _objective(self) -> Objective:
@@ -454,48 +452,12 @@ class CandidateError:
     def _batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
         if self._task is not None:
             split = self._task.development if held_out else self._task.train
-            return _labelled_batches(split, self._tokenizer, count, size, self.length, held_out, seed)
+            return labelled_batches(split, self._tokenizer, count, size, self.length, held_out, seed)
         rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
         batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
         if isinstance(self._profile, MaskedTokens | Language):
-            return [_masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
+            return [masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
         return batches
-
-
-def _loaded(kind: Any, path: str, *, fresh: tuple[str, ...] = (), **options: Any) -> PreTrainedModel:
-    """A model with all of its weights; only parts named in ``fresh`` may be missing and are initialised.
-
-    Raises:
-        ValueError: when the weights cannot be read, do not fit the config, or are not all there: the stock library
-            would go on with random ones.
-    """
-    advice = "is the checkpoint whole, and do its config and its weights belong together?"
-    try:
-        model, found = kind.from_pretrained(path, dtype=torch.float32, output_loading_info=True, **options)
-    except Exception as error:  # the library and its readers raise a dozen unrelated kinds here
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
-    missing = sorted(name for name in found["missing_keys"] if not any(part in name for part in fresh))
-    if missing:
-        raise ValueError(
-            f"the weights of {path} lack {len(missing)} tensors that its config asks for (such as {missing[0]}): "
-            f"{advice}"
-        )
-    return model.eval()
-
-
-@contextmanager
-def _quietly() -> Generator[None]:
-    """Without the stock library's remarks on weights that a head of another kind leaves over."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity_error()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()
 
 
 def _mixed(purpose: int, seed: int, repeat: int) -> int:
@@ -527,67 +489,17 @@ def _num_labels(config: Mapping[str, Any]) -> int:
     return len(config["id2label"]) if config.get("id2label") else int(config.get("num_labels") or 2)
 
 
-def _masked(batch: Batch, tokenizer: PreTrainedTokenizerFast, seed: int) -> Batch:
-    """The batch with some 15 % of its tokens replaced by the mask token, and where they are."""
-    known = cast("Any", tokenizer)
-    if known.mask_token_id is None:
-        raise ValueError("masked language modelling needs a tokenizer with a mask token, this one has none")
-    ids = batch["input_ids"]
-    special = torch.isin(ids, torch.tensor(sorted(known.all_special_ids)))
-    draw = torch.rand(ids.shape, generator=torch.Generator().manual_seed(seed % 2**63)).masked_fill(special, 2.0)
-    draw.view(-1)[draw.argmin()] = 0.0  # at least one
-    masked = (draw < MASKED_SHARE) & ~special
-    return {"input_ids": ids.masked_fill(masked, int(known.mask_token_id)), "masked": masked, "labels": ids}
-
-
-def _labelled_batches(
-    split: Split,
-    tokenizer: PreTrainedTokenizerFast,
-    count: int,
-    size: int,
-    length: int,
-    held_out: bool,
-    seed: int,
-) -> list[Batch]:
-    """Up to ``count`` (held out) or exactly ``count`` (training, in rounds) labelled texts, padded batch by batch."""
-    rng = np.random.default_rng(seed)
-    rounds = 1 if held_out else -(-count // len(split))
-    rows = np.concatenate([rng.permutation(len(split)) for _ in range(rounds)])[:count].tolist()
-    encode: Any = tokenizer
-    tokens: dict[int, list[int]] = {
-        row: encode(split.texts[row], truncation=True, max_length=length)["input_ids"] for row in set(rows)
-    }
-    if held_out:
-        lengths = {row: len(ids) for row, ids in tokens.items()}
-        rows.sort(key=lengths.__getitem__)  # neighbours of one length need no padding
-    batches: list[Batch] = []
-    for first in range(0, len(rows), size):
-        part = rows[first : first + size]
-        sequences = [torch.tensor(tokens[row]) for row in part]
-        padding = int(encode.pad_token_id or 0)
-        ids = nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=padding)
-        ends = torch.tensor([len(sequence) for sequence in sequences])
-        mask = (torch.arange(ids.shape[1]) < ends[:, None]).long()
-        batches.append(
-            {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([split.labels[row] for row in part])}
-        )
-    return batches
-
-
 def _callable(name: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())  # a script beside the run is found, as Python itself does for scripts
-    sys.path.insert(0, here)
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
-        made = found() if inspect.isclass(found) else found
+        with current_directory_importable():
+            found = getattr(importlib.import_module(module_name), attribute)
+            made = found() if inspect.isclass(found) else found
     except Exception as error:  # whatever a user's module raises
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(
             f"start {name!r} cannot be imported ({reason}): give module.path:name of a callable"
         ) from error
-    finally:
-        sys.path.remove(here)
     if not callable(made):
         raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(made).__name__}")
     return cast("Callable[..., Any]", made)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,15 +21,13 @@ from subarch.executors import open_executor
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
 from subarch.extraction.certificate import Derived, conclusions, derive, digest
 from subarch.extraction.objectives import CandidateError, Measurement
+from subarch.extraction.opening import Opened, require_possible
 from subarch.extraction.points import Points
-from subarch.extraction.problem import Claim, Problem
-from subarch.extraction.question import Question
+from subarch.extraction.problem import Problem
 from subarch.extraction.search import Budget, Step, search
 from subarch.extraction.study import Ledger, Purpose, Trial
 from subarch.extraction.verification import counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
-from subarch.networks.counting import CountModel, fit_counts
-from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options import ExtractOptions
 from subarch.running.timing import LatencyTable
@@ -40,13 +38,6 @@ _LOG = logging.getLogger(__name__)
 FORMAT = 1
 """Of the run directory; a directory of another format is refused."""
 REPEATS = 4
-LISTED_TO_CHECK = 4096
-_LIMIT_WORDS = {
-    "parameters": "at most {} parameters",
-    "macs": "at most {} operations",
-    "latency_ms": "at most {} ms",
-    "speedup": "at most {} ms (the reference's time by the speed-up)",
-}
 
 
 class Watch(Protocol):
@@ -58,138 +49,6 @@ class Watch(Protocol):
 def silent(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
     """A watch that looks away."""
     del stage, done, total, note
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """Everything that a run needs to know before the first training."""
-
-    options: ExtractOptions
-    source: Source
-    counts: CountModel
-    question: Question
-    error: CandidateError
-
-
-def read_space(path: Path | None) -> Space | None:
-    """A space from its JSON file.
-
-    Raises:
-        ValueError: when the file holds none.
-        OSError: when it cannot be read.
-    """
-    if path is None:
-        return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OSError(f"--space {path} cannot be read: {error.strerror or error}; check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"--space {path} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"--space {path} must hold a JSON object, got {type(data).__name__}")
-    return Space.from_json(cast("dict[str, Any]", data))
-
-
-def read_reference(text: str | None) -> Architecture | None:
-    """A reference architecture from JSON or from a file that holds it.
-
-    Raises:
-        ValueError: when it is neither.
-    """
-    if text is None:
-        return None
-    try:
-        data = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(
-            f'--reference is a JSON object such as {{"num_hidden_layers": 24}} or a file that holds one; {text!r} is '
-            f"no object and cannot be read as a file ({error.strerror or error})"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"--reference is not JSON: {error}") from error
-    if not isinstance(data, dict) or not data:
-        raise ValueError(f'--reference must be a JSON object such as {{"num_hidden_layers": 24}}, got {data!r}')
-    for name, value in cast("dict[str, Any]", data).items():
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"--reference: {name} must be a number or a word, got {json.dumps(value)}")
-    return cast("Architecture", data)
-
-
-def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
-    """Open source, counts, question and error function; reads no weights yet and writes nothing.
-
-    Raises:
-        ValueError: for whatever is wrong with the options; the message says what to do.
-    """
-    source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
-    if not len(source.family.space.sample(1, 0)):
-        raise ValueError("the space is empty: no architecture meets its constraints; relax them")
-    claim: Claim = options.claim or ("constrained" if options.limits else "w")
-    question = Question(
-        claim=claim,
-        epsilon=options.epsilon if options.strategy != "interval" else 0.1,
-        reference=source.family.reference,
-        cost=options.cost,
-        sequence_length=options.sequence_length,
-        limits=options.limits,
-        delta=options.delta,
-        error_floor=options.error_floor,
-    )
-    counts = fit_counts(source.family, options.sequence_length)
-    if not question.needs_latency:  # otherwise as soon as there is a latency table
-        require_possible(question.problem(source.family, counts, None, 0.0))
-    return Opened(
-        options=options, source=source, counts=counts, question=question, error=measured_with(options, source, steps)
-    )
-
-
-def require_possible(problem: Problem) -> None:
-    """Refuse a question to which no architecture can be the answer, before anything is trained.
-
-    Raises:
-        ValueError: when nothing meets the limits, or nothing is smaller than T, so that W is zero everywhere.
-    """
-    space = problem.space
-    corners = np.array([box.lo for box in space.roots()], dtype=np.int16)
-    rows = space.listed() if space.num_points <= LISTED_TO_CHECK else corners  # the smallest: a lower bound
-    if problem.claim == "constrained" and not problem.within(rows).any():
-        asked = "; ".join(
-            f"{_LIMIT_WORDS[limit.name].format(f'{limit.maximum:.6g}')} was asked, "
-            f"the least in the space is {limit.values(rows).min():.6g}"
-            for limit in problem.limits
-        )
-        raise ValueError(
-            f"no architecture of the space meets the limits: {asked}; relax them or give a --space with smaller choices"
-        )
-    if problem.claim == "w" and not (problem.costs(rows) < np.array(problem.reference)).all(axis=1).any():
-        p, i = problem.reference
-        raise ValueError(
-            f"no architecture of the space is smaller than the reference T in parameters ({p:g}) and cost ({i:g}), "
-            "so W is 0 everywhere: give a --space with smaller choices, a larger --reference, or --claim front"
-        )
-
-
-def measured_with(options: ExtractOptions, source: Source, steps: int | None) -> CandidateError:
-    """The error function that the options ask for; ``steps`` instead of theirs where given."""
-    wanted = steps if steps is not None else (None if options.steps in ("auto", "default") else int(options.steps))
-    return CandidateError(
-        source,
-        start=options.start,
-        steps=wanted,
-        seeds=options.seeds,
-        batch_size=options.batch_size,
-        held_out=options.held_out,
-        learning_rates=options.learning_rates,
-        clip_weights=options.clip_weights,
-        corpus=options.corpus,
-        data=options.data,
-        tokenizer=options.tokenizer,
-        threads=options.threads,
-    )
-
-
-# ------------------------------------------------------------------------------------------------------ extracting
 
 
 class Extraction:
