@@ -25,9 +25,9 @@ import numpy as np
 from results import Results
 from subarch.extraction.objectives import rank_correlation
 from subarch.extraction.opening import open_run
+from subarch.jobs.extraction import extract, verify_run
 from subarch.networks.space import Space
-from subarch.options import ExtractOptions
-from subarch.pipeline import extract, verify_run
+from subarch.options.search import ExtractOptions
 from subarch.storage import write_json
 
 CLAIMS: dict[str, dict[str, Any]] = {"w": {}, "constrained": {"speedup": 3.0}, "front": {"claim": "front"}}

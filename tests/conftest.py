@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from commands import Command, Ran
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Set before anything reads it: the default run uses no network, so a name that is not a folder fails at once instead
@@ -48,6 +50,23 @@ def measurement_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the optional folder ../shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture
+def subarch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Run the program in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Ran:
+        from subarch.cli import main
+
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        words = err.translate(str.maketrans("│╭╮╰╯─", "      ")).split()
+        return Ran(status, out, " ".join(words))
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from commands import Command, content, refused
 from subarch.cli import main
 
 TOY = ("toy:Toy", "--start", "toy:error")
@@ -71,53 +72,11 @@ number = 3
 """
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command left: exit status, standard output, and standard error with its line breaks and boxes undone."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        lines = self.out.splitlines()
-        assert len(lines) == 1, self.out
-        return json.loads(lines[0])
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def subarch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """Run the program in this process, in a folder of its own where the user's broken modules lie."""
+@pytest.fixture(autouse=True)
+def _broken_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The user's broken modules, beside the run."""
     (tmp_path / "broken_parts.py").write_text(BROKEN)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "broken_parts", raising=False)
-
-    def run(*arguments: object) -> Ran:
-        capsys.readouterr()
-        status = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        words = err.translate(str.maketrans("│╭╮╰╯─", "      ")).split()
-        return Ran(status, out, " ".join(words))
-
-    return run
-
-
-def refused(ran: Ran, *words: str, status: int = 2) -> None:
-    """One message, no traceback, nothing on standard output, and the words that tell what was wrong."""
-    assert ran.status == status, ran
-    assert ran.out == ""
-    assert "Traceback" not in ran.err
-    assert ran.err.count("subarch: ") + ran.err.count("For full helptext") == 1, ran.err
-    for word in words:
-        assert word in ran.err, (word, ran.err)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from subarch.options import ExtractOptions
-from subarch.pipeline import extract, verify_run
+from subarch.jobs.extraction import extract, verify_run
+from subarch.options.search import ExtractOptions
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def _conclusion(run: Path) -> dict[str, Any]:
 
 def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["subarch.pipeline", "toy"])
+    context.set_forkserver_preload(["subarch.jobs.extraction", "toy"])
     for name in ("first", "calm"):  # the first one waits for the server of processes; the second one is timed
         calm = tmp_path / name
         began = time.monotonic()
@@ -87,8 +87,8 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["threads:3", "processes:2"])
 def test_several_trainings_at_once(tmp_path: Path, executor: str) -> None:
-    from subarch.options import ExtractOptions
-    from subarch.pipeline import extract, verify_run
+    from subarch.jobs.extraction import extract, verify_run
+    from subarch.options.search import ExtractOptions
 
     result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run", executor=executor))
     assert result["certificate"]["verdict"] == "certified"

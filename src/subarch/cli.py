@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from subarch.options import (
+from subarch.options.search import (
     CheckOptions,
     DemoOptions,
     ExtractOptions,
@@ -25,12 +25,17 @@ from subarch.options import (
     ReportOptions,
     VerifyOptions,
 )
+from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptions, SubmitOptions
 
 Options = (
     Annotated[InspectOptions, tyro.conf.subcommand("inspect", prefix_name=False)]
     | Annotated[CheckOptions, tyro.conf.subcommand("check", prefix_name=False)]
     | Annotated[ExtractOptions, tyro.conf.subcommand("extract", prefix_name=False)]
     | Annotated[VerifyOptions, tyro.conf.subcommand("verify", prefix_name=False)]
+    | Annotated[FinetuneOptions, tyro.conf.subcommand("finetune", prefix_name=False)]
+    | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", prefix_name=False)]
+    | Annotated[PredictOptions, tyro.conf.subcommand("predict", prefix_name=False)]
+    | Annotated[SubmitOptions, tyro.conf.subcommand("submit", prefix_name=False)]
     | Annotated[ReportOptions, tyro.conf.subcommand("report", prefix_name=False)]
     | Annotated[DemoOptions, tyro.conf.subcommand("demo", prefix_name=False)]
 )
@@ -92,7 +97,7 @@ def _inspect(options: InspectOptions, show: Any, command: str) -> Result:
 
 
 def _check(options: CheckOptions, show: Any, command: str) -> Result:
-    from subarch.pipeline import check
+    from subarch.jobs.extraction import check
 
     result = check(options)
     show.clauses(result)
@@ -108,7 +113,7 @@ def _quiet_libraries() -> None:
 
 
 def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
-    from subarch.pipeline import extract
+    from subarch.jobs.extraction import extract
 
     _quiet_libraries()
 
@@ -118,7 +123,7 @@ def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
 
 
 def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
-    from subarch.pipeline import verify_run
+    from subarch.jobs.extraction import verify_run
 
     _quiet_libraries()
     found = verify_run(options.run, retrain=options.retrain, watch=show.watch)
@@ -130,6 +135,42 @@ def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     }
     show.verification(result)
     return result, 0 if found.accepted else 1
+
+
+def _finetune(options: FinetuneOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.tasks import finetune
+
+    _quiet_libraries()
+    result = finetune(options, watch=show.watch, command=command)
+    show.finetuning(result)
+    return result, 0
+
+
+def _evaluate(options: EvaluateOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.tasks import evaluate
+
+    _quiet_libraries()
+    result = evaluate(options, watch=show.watch)
+    show.scores(result)
+    return result, 0
+
+
+def _predict(options: PredictOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.tasks import predict
+
+    _quiet_libraries()
+    result = predict(options, watch=show.watch)
+    show.written(result["path"])
+    return result, 0
+
+
+def _submit(options: SubmitOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.submissions import submit
+
+    _quiet_libraries()
+    result = submit(options, watch=show.watch)
+    show.submission(result)
+    return result, 0
 
 
 def _report(options: ReportOptions, show: Any, command: str) -> Result:
@@ -154,6 +195,10 @@ _COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
     CheckOptions: _check,
     ExtractOptions: _extract,
     VerifyOptions: _verify,
+    FinetuneOptions: _finetune,
+    EvaluateOptions: _evaluate,
+    PredictOptions: _predict,
+    SubmitOptions: _submit,
     ReportOptions: _report,
     DemoOptions: _demo,
 }

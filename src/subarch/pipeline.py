@@ -1,174 +1,25 @@
-"""The whole story as functions: ``extract``, ``verify_run``, ``check``, ``demo``. Stages meet in files."""
+"""The whole story as one function: ``demo``. Stages meet in files."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from subarch.executors import open_executor
-from subarch.extraction.abnc import ErrorEvidence, check_abnc
-from subarch.extraction.opening import measured_with, open_run, read_space
-from subarch.extraction.run import Extraction, Watch, error_evidence, silent
-from subarch.extraction.search import Budget
-from subarch.extraction.study import Ledger
-from subarch.extraction.verification import Verification, load_certificate, verify
-from subarch.learning.classifier import ClassifierRecipe, train_classifier
-from subarch.networks.counting import fit_counts
-from subarch.networks.sources import open_source
-from subarch.networks.space import Architecture, Space
-from subarch.options import CheckOptions, DemoOptions, ExtractOptions
-from subarch.storage import claimed, write_json, write_text
-from subarch.telling.report import write_report
-from subarch.text.tasks import DEMO_TASK, Task, load_task
+from subarch.jobs.extraction import extract, verify_run
+from subarch.learning.classifier import small_classifier
+from subarch.learning.finetuning import Recipe, finetune
+from subarch.options.search import DemoOptions, ExtractOptions
+from subarch.progress import Watch, silent
+from subarch.storage import write_json, write_text
+from subarch.text.examples import Task
+from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
 
-_LOG = logging.getLogger(__name__)
-
-AUTO_STEPS = 10
-MOST_AUTO_STEPS = 640
+DEMO_TASK = "demo/packages"
 DEMO_VOCABULARY = 6000
-
-
-def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
-    """Run (or go on with) an extraction and return what ``extract.json`` holds.
-
-    Raises:
-        ValueError: for wrong input.
-        OSError: when the run directory cannot be written.
-    """
-    budget = Budget.parse(options.budget)
-    executor_check, _ = open_executor(options.executor)  # refuse a wrong name before anything is written
-    if executor_check is not None:
-        executor_check.shutdown()
-    watch("opening", note=options.source)
-    opened = open_run(options, steps=AUTO_STEPS if options.steps == "auto" else None)
-    _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
-    run = options.run or new_run_directory(opened.source.name)
-    _make_directory(run)
-    with claimed(run):
-        began = time.monotonic()
-        while True:
-            result = Extraction(opened, run, watch, command).result(_left(budget, began))
-            steps = opened.error.steps
-            done = options.steps != "auto" or result["certificate"]["resolved"] or 2 * steps > MOST_AUTO_STEPS
-            if done or _is_spent(_left(budget, began)):
-                watch("writing the report")
-                write_report(run)
-                return result
-            _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
-            opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
-
-
-def _make_directory(run: Path) -> None:
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"the run directory {run} cannot be made: {error.strerror or error}; choose another --run"
-        ) from error
-
-
-def new_run_directory(name: str) -> Path:
-    """A folder under ``runs/`` that does not exist yet."""
-    stem = "".join(c if c.isalnum() else "-" for c in Path(name).name).strip("-") or "run"
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"extract-{stem}-{stamp}"
-
-
-def _left(budget: Budget, began: float) -> Budget:
-    if budget.seconds is None:
-        return budget
-    return Budget(seconds=budget.seconds - (time.monotonic() - began))
-
-
-def _is_spent(budget: Budget) -> bool:
-    return budget.seconds is not None and budget.seconds <= 0
-
-
-# --------------------------------------------------------------------------------------------------- verifying again
-
-
-def verify_run(run: Path, *, retrain: int = 0, watch: Watch = silent) -> Verification:
-    """Verify a run; with ``retrain``, train that many of its trials again, as its manifest says they were made.
-
-    Raises:
-        ValueError: when the directory holds no run.
-    """
-
-    def retrainer(certificate: dict[str, Any]) -> Callable[[Architecture], float]:
-        options = options_of(run)
-        opened = open_run(options, steps=int(certificate["steps"]))
-        if opened.error.definition != certificate["objectives"]["error"]:
-            raise ValueError(
-                "the errors of this run cannot be measured again here: source, text, tokenizer or settings have changed"
-            )
-
-        def train(architecture: Architecture) -> float:
-            watch("training again", note=str(architecture))
-            return opened.error.measure(architecture).error
-
-        return train
-
-    watch("verifying", note=str(run))
-    return verify(run, retrain=retrain, retrainer=retrainer)
-
-
-def options_of(run: Path) -> ExtractOptions:
-    """The options of a run, from its manifest.
-
-    Raises:
-        ValueError: when there is no manifest, or it holds none.
-    """
-    path = run / "manifest.json"
-    try:
-        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["options"]
-        for name in ("run", "space", "corpus"):
-            recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
-        recorded["learning_rates"] = tuple(recorded["learning_rates"])
-        return ExtractOptions(**recorded)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not say how the run was made ({error!r})") from error
-
-
-# --------------------------------------------------------------------------------------------------------- the check
-
-
-def check(options: CheckOptions) -> dict[str, Any]:
-    """The ABnC check of a source, with the errors of a finished run as evidence where one is given.
-
-    Raises:
-        ValueError: for a source that cannot be opened, or a run that is none.
-    """
-    source = open_source(options.source, space=read_space(options.space))
-    counts = fit_counts(source.family, options.sequence_length)
-    evidence: ErrorEvidence | None = None
-    if options.run is not None:
-        certificate = load_certificate(options.run)
-        if certificate.get("space_hash") != source.family.space.hash:
-            raise ValueError(f"{options.run} searched another space than {options.source} has: give the same --space")
-        evidence = _evidence(certificate, options.run, source.family.space)
-    return check_abnc(source.family, counts, evidence).to_json()
-
-
-def _evidence(certificate: Mapping[str, Any], run: Path, space: Space) -> ErrorEvidence:
-    trials = Ledger.reading(run, space, int(certificate["steps"])).trials()
-    return error_evidence(
-        space,
-        trials,
-        [v["size"] for v in certificate["violations"]],
-        certificate["epsilon"],
-        certificate["spread"],
-        certificate["noise"],
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------- the demo
+DEMO_RECIPE = Recipe(learning_rates=(8e-4,), epochs=3, seeds=(0,))
 
 
 def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -213,20 +64,12 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> d
 
 def _train_demo_source(task: Task, folder: Path, watch: Watch) -> None:
     watch("learning a vocabulary")
-    tokenizer = train_tokenizer(task.train.texts, DEMO_VOCABULARY)
-    part = folder.with_name("source.unfinished")
-    shutil.rmtree(part, ignore_errors=True)
-    trained = train_classifier(
-        task,
-        tokenizer,
-        part,
-        ClassifierRecipe(),
-        watch=lambda step, steps, loss: watch(
-            f"training a source: which of {len(task.label_names)} packages?",
-            done=step,
-            total=steps,
-            note=f"loss {loss:.2f}",
-        ),
-    )
-    write_json(part / "accuracy.json", {"development": trained.accuracy, "steps": trained.steps, "task": DEMO_TASK})
-    part.rename(folder)
+    learner = small_classifier(task, train_tokenizer(task.train.texts, DEMO_VOCABULARY))
+    home = folder.with_name("source-training")
+    home.mkdir(exist_ok=True)
+    trained = finetune(task, learner, DEMO_RECIPE, home, watch=watch)
+    row = trained.row("plain")
+    accuracy = {"development": row["development"], "sealed": row["mean"], "steps": row["steps"], "task": DEMO_TASK}
+    write_json(trained.checkpoint / "accuracy.json", accuracy)
+    trained.checkpoint.rename(folder)
+    shutil.rmtree(home)

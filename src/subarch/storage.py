@@ -34,6 +34,27 @@ def claimed(run: Path) -> Generator[None]:
         os.close(handle)
 
 
+def new_run_directory(verb: str, name: str) -> Path:
+    """A folder under ``runs/`` that does not exist yet, named after what is done to what."""
+    stem = "".join(c if c.isalnum() else "-" for c in Path(name).name).strip("-") or "run"
+    return Path("runs") / f"{verb}-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def made_directory(run: Path) -> Path:
+    """The run directory, made where it is missing.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"the run directory {run} cannot be made: {error.strerror or error}; choose another --run"
+        ) from error
+    return run
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file whole or not at all: temporary file, fsync, rename.
 
@@ -45,15 +66,26 @@ def write_json(path: Path, document: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """As :func:`write_json`, for any text."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def written_whole(path: Path) -> Generator[Path]:
+    """A temporary file to write; when it is done it takes the place of ``path``, which is thus whole or absent.
+
+    Raises:
+        OSError: when it cannot be written; an older file stays as it was.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
     try:
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
+        yield part
+        with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(
             f"could not write {path}: {error.strerror or error}; free some room or choose another --run"
         ) from error
+    finally:
+        part.unlink(missing_ok=True)

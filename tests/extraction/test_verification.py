@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from subarch.extraction.certificate import digest
-from subarch.options import ExtractOptions
-from subarch.pipeline import extract, verify_run
+from subarch.jobs.extraction import extract, verify_run
+from subarch.options.search import ExtractOptions
 
 
 @pytest.fixture(scope="module")

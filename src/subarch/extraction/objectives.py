@@ -41,7 +41,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from subarch.learning.batches import labelled_batches, masked
+from subarch.learning.batches import Tokens, drawn, masked, tokenize
 from subarch.learning.distances import (
     Batch,
     Classes,
@@ -338,7 +338,7 @@ class CandidateError:
     # ------------------------------------------------------------------ what candidates share
 
     def __getstate__(self) -> dict[str, Any]:
-        heavy = ("_worlds", "_lock", "_profile", "_task", "_corpus", "_tokenizer", "_teacher", "_objective")
+        heavy = ("_worlds", "_lock", "_profile", "_task", "_tokens", "_corpus", "_tokenizer", "_teacher", "_objective")
         return {name: value for name, value in self.__dict__.items() if name not in heavy}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -351,7 +351,22 @@ class CandidateError:
 
     @cached_property
     def _task(self) -> Task | None:
-        return None if self._data_path is None else load_task(self._data_path)
+        task = None if self._data_path is None else load_task(self._data_path)
+        if task is not None and task.kind != "classification":
+            raise ValueError(
+                f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
+                "data with classes, or leave --data away"
+            )
+        return task
+
+    @cached_property
+    def _tokens(self) -> tuple[Tokens, Tokens]:
+        """The training and the development split as token ids."""
+        assert self._task is not None
+        types = int(self._family.config.get("type_vocab_size") or 0) > 1
+        train, held_out = self._task.train, self._task.development
+        train_tokens = tokenize(train, self._tokenizer, length=self.length, types=types)
+        return train_tokens, tokenize(held_out, self._tokenizer, length=self.length, types=types)
 
     @cached_property
     def _corpus(self) -> Corpus:
@@ -388,7 +403,7 @@ class CandidateError:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if self._task is not None and not self._distils:
-                classes = {"num_labels": len(self._task.label_names), "ignore_mismatched_sizes": True}
+                classes: dict[str, Any] = {"num_labels": len(self._task.label_names), "ignore_mismatched_sizes": True}
                 return loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
             if kind == "classifier":
                 return loaded(AutoModelForSequenceClassification, path)
@@ -451,8 +466,7 @@ class CandidateError:
 
     def _batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
         if self._task is not None:
-            split = self._task.development if held_out else self._task.train
-            return labelled_batches(split, self._tokenizer, count, size, self.length, held_out, seed)
+            return drawn(self._tokens[held_out], count, size, held_out=held_out, seed=seed)
         rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
         batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
         if isinstance(self._profile, MaskedTokens | Language):

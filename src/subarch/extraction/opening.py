@@ -15,7 +15,7 @@ from subarch.extraction.question import Question
 from subarch.networks.counting import CountModel, fit_counts
 from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Architecture, Space
-from subarch.options import ExtractOptions
+from subarch.options.search import ExtractOptions
 
 LISTED_TO_CHECK = 4096
 _LIMIT_WORDS = {

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from subarch.extraction.study import Ledger, Purpose, Trial
 from subarch.extraction.verification import counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
 from subarch.networks.space import Architecture, Index, Space
-from subarch.options import ExtractOptions
+from subarch.options.search import ExtractOptions
+from subarch.progress import Watch
 from subarch.running.timing import LatencyTable
 from subarch.storage import write_json
 
@@ -38,17 +39,6 @@ _LOG = logging.getLogger(__name__)
 FORMAT = 1
 """Of the run directory; a directory of another format is refused."""
 REPEATS = 4
-
-
-class Watch(Protocol):
-    """Told what goes on: a stage begins, or something in it is done."""
-
-    def __call__(self, stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None: ...
-
-
-def silent(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
-    """A watch that looks away."""
-    del stage, done, total, note
 
 
 class Extraction:

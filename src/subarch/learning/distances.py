@@ -43,7 +43,8 @@ class Objective(ABC):
 
 
 def _outputs(model: nn.Module, batch: Batch) -> Any:
-    return model(**{name: batch[name] for name in ("input_ids", "attention_mask") if name in batch})
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    return model(**{name: batch[name] for name in names if name in batch})
 
 
 def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:

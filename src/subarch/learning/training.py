@@ -1,7 +1,8 @@
-"""The one short-run loop: s optimiser steps of a small network on given batches.
+"""The one training loop: optimiser steps of a network on given batches.
 
 Every candidate of a search goes through :func:`fit` with the same batches in the same order, so that differences
-between candidates are differences between architectures. There is no hidden state: the result depends on the model,
+between candidates are differences between architectures; fine-tuning drives a :class:`Training` itself, to evaluate and
+to save its state on the way. There is no hidden state: the result depends on the model,
 the loss function, the batches and the hyperparameters alone, and repeats bit for bit on one machine with the same
 number of threads.
 
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,95 @@ class Run:
     seconds: float
 
 
+class DivergenceError(ArithmeticError):
+    """The loss, a gradient or a weight was not finite: the model is of no use any more."""
+
+
+class Training(Generic[Batch]):
+    """A model on its way: one optimiser step at a time, and everything that is needed to go on later.
+
+    Args:
+        model: trained in place; parameters that do not require gradients are left alone. Dropout stays as the model's
+            mode has it.
+        loss_function: model and batch to a scalar.
+        hyperparameters: one element of Theta.
+        steps: of the whole run: the schedule ends there.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_function: Callable[[nn.Module, Batch], Tensor],
+        hyperparameters: Hyperparameters,
+        *,
+        steps: int,
+    ) -> None:
+        self._model, self._loss_function = model, loss_function
+        self._hyperparameters, self._steps = hyperparameters, steps
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer = _optimizer(self._parameters, hyperparameters)
+        self.step = 0
+        """Optimiser steps done."""
+        self.losses: list[float] = []
+        """Of the steps done here, before their updates."""
+        self.gradient_norm = 0.0
+        """Largest global norm of a gradient before clipping."""
+
+    def advance(self, *parts: Batch, shares: Sequence[float] = (1.0,)) -> float:
+        """One step; returns the loss before it.
+
+        Args:
+            parts: the batch, or pieces of it that fit into memory one after another.
+            shares: each piece's part of the batch; together 1.
+
+        Raises:
+            DivergenceError: when the loss or the gradient is not finite.
+        """
+        self._optimizer.zero_grad(set_to_none=True)
+        value = 0.0
+        for part, share in zip(parts, shares, strict=True):
+            loss = self._loss_function(self._model, part)
+            value += share * float(loss.detach())
+            if not math.isfinite(value):
+                self.losses.append(value)
+                raise DivergenceError(f"the loss was {value} at step {self.step}")
+            (loss if share == 1.0 else share * loss).backward()
+        self.losses.append(value)
+        chosen = self._hyperparameters
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, chosen.clip_gradient or math.inf, foreach=True))
+        self.gradient_norm = max(self.gradient_norm, norm)
+        if not math.isfinite(norm):
+            raise DivergenceError(f"the gradient's norm was {norm} at step {self.step}")
+        scale = min(1.0, math.sqrt(max(value, 0.0))) if chosen.scale_by_loss else 1.0
+        for group in self._optimizer.param_groups:
+            group["lr"] = scale * chosen.rate(self.step, self._steps)
+        self._optimizer.step()
+        _clip(self._parameters, chosen.clip_weights)
+        self.step += 1
+        return value
+
+    @property
+    def weight_norm(self) -> float:
+        """Largest absolute weight."""
+        return max((float(p.detach().abs().max()) for p in self._parameters if p.numel()), default=0.0)
+
+    def state(self) -> dict[str, Any]:
+        """Weights, optimiser, step and torch's random state: with it and the same batches a run goes on bit for bit."""
+        return {
+            "step": self.step,
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.step = int(state["step"])
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+
+
 def fit(
     model: nn.Module,
     loss_function: Callable[[nn.Module, Batch], Tensor],
@@ -114,10 +204,10 @@ def fit(
     *,
     steps: int,
 ) -> Run:
-    """Train ``model`` in place for ``steps`` steps, one batch a step. Dropout stays as the model's mode has it.
+    """Train ``model`` in place for ``steps`` steps, one batch a step.
 
     Args:
-        model: parameters that do not require gradients are left alone.
+        model: as for :class:`Training`.
         loss_function: model and batch to a scalar.
         batches: at least ``steps`` of them.
         hyperparameters: one element of Theta.
@@ -130,35 +220,19 @@ def fit(
         ValueError: for too few batches.
     """
     start = time.perf_counter()
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    losses: list[float] = []
-    largest, failure = 0.0, None
-    optimizer = _optimizer(parameters, hyperparameters) if steps else None
-    for step, batch in enumerate(islice(batches, steps)):
-        assert optimizer is not None
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_function(model, batch)
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
-            failure = f"the loss was {losses[-1]} at step {step}"
-            break
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(parameters, hyperparameters.clip_gradient or math.inf, foreach=True))
-        largest = max(largest, norm)
-        if not math.isfinite(norm):
-            failure = f"the gradient's norm was {norm} at step {step}"
-            break
-        scale = min(1.0, math.sqrt(max(losses[-1], 0.0))) if hyperparameters.scale_by_loss else 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = scale * hyperparameters.rate(step, steps)
-        optimizer.step()
-        _clip(parameters, hyperparameters.clip_weights)
-    if failure is None and len(losses) < steps:
-        raise ValueError(f"{steps} steps need {steps} batches, got {len(losses)}: give more data or fewer steps")
-    weights = max((float(p.detach().abs().max()) for p in parameters if p.numel()), default=0.0)
+    training = Training(model, loss_function, hyperparameters, steps=steps)
+    failure = None
+    try:
+        for batch in islice(batches, steps):
+            training.advance(batch)
+    except DivergenceError as error:
+        failure = str(error)
+    if failure is None and training.step < steps:
+        raise ValueError(f"{steps} steps need {steps} batches, got {training.step}: give more data or fewer steps")
+    weights = training.weight_norm
     if failure is None and not math.isfinite(weights):
         failure = f"a weight was {weights} after the last step"
-    return Run(tuple(losses), largest, weights, failure, time.perf_counter() - start)
+    return Run(tuple(training.losses), training.gradient_norm, weights, failure, time.perf_counter() - start)
 
 
 def _optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:

@@ -11,8 +11,17 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as library_logging
 
 
-def loaded(kind: Any, path: str, *, fresh: tuple[str, ...] = (), **options: Any) -> PreTrainedModel:
-    """A model with all of its weights; only parts named in ``fresh`` may be missing and are initialised.
+def loaded(
+    kind: Any, path: str, *, fresh: tuple[str, ...] = (), headless: bool = False, **options: Any
+) -> PreTrainedModel:
+    """A model with all of its weights.
+
+    Args:
+        kind: a stock class with ``from_pretrained``.
+        path: a checkpoint folder.
+        fresh: parts that may be missing and are then initialised, by a piece of their names.
+        headless: whether the whole head may be missing: everything outside the encoder, and the encoder's pooler.
+        options: for ``from_pretrained``.
 
     Raises:
         ValueError: when the weights cannot be read, do not fit the config, or are not all there: the stock library
@@ -26,6 +35,9 @@ def loaded(kind: Any, path: str, *, fresh: tuple[str, ...] = (), **options: Any)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
     missing = sorted(name for name in found["missing_keys"] if not any(part in name for part in fresh))
+    if headless:
+        encoder = f"{model.base_model_prefix}."
+        missing = [name for name in missing if name.startswith((encoder,)) and ".pooler." not in name]
     if missing:
         raise ValueError(
             f"the weights of {path} lack {len(missing)} tensors that its config asks for (such as {missing[0]}): "

@@ -79,7 +79,7 @@ class Console:
             count = "" if not done and total is None else f" {done}" if total is None else f" {done} of about {total}"
             self._out.print(f"{stage}{count}{': ' + note if note else ''}", soft_wrap=True)
 
-    def written(self, path: Path) -> None:
+    def written(self, path: Path | str) -> None:
         """Say where a file is."""
         self._out.print(f"wrote {path}", soft_wrap=True)
 
@@ -140,6 +140,39 @@ class Console:
                 ", ".join(names),
             )
         return table
+
+    def finetuning(self, result: Mapping[str, Any]) -> None:
+        """Scores on the sealed split, and where the checkpoint is."""
+        data = result["data"]["examples"]
+        self._out.print(
+            f"[bold]{result['task']}[/]: {result['metric']} on {whole(data['sealed'])} sealed examples; learned from "
+            f"{whole(data['train'])}, chosen on {whole(data['development'])}"
+        )
+        rows = [
+            [
+                row["method"],
+                f"{100 * row['mean']:.1f}" + ("" if row["ci95"] is None else f" ± {100 * row['ci95']:.1f}"),
+                ", ".join(f"{100 * one:.1f}" for one in row["scores"]),
+                whole(row["steps"]),
+                f"{row['learning_rate']:g}",
+            ]
+            for row in result["rows"]
+        ]
+        self._table(["method", "mean, 95 % interval", "each seed", "steps", "learning rate"], rows)
+        self.written(result["checkpoint"])
+        self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True)
+
+    def scores(self, result: Mapping[str, Any]) -> None:
+        """Metrics on one split."""
+        self._out.print(f"[bold]{result['task']}[/], {result['split']}, {whole(result['examples'])} examples")
+        self._table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in result["metrics"].items()])
+
+    def submission(self, result: Mapping[str, Any]) -> None:
+        """What an archive holds, and which of its files say nothing."""
+        self._out.print(f"[bold green]accepted[/]: {', '.join(result['files'])}", soft_wrap=True)
+        if result.get("placeholders"):
+            self._out.print(f"[yellow]placeholders, one answer everywhere: {', '.join(result['placeholders'])}")
+        self.written(result["archive"])
 
     def verification(self, result: Mapping[str, Any]) -> None:
         """Accepted or refused, and why."""

@@ -1,7 +1,7 @@
-"""Reading text files: compressed or not, line by line, and labelled examples out of tables.
+"""Reading text files: compressed or not, line by line, and the rows of tables of every format.
 
 Everything is read as a stream of bytes, so that a file of any size takes constant memory and an error can name the
-row where it happened. Columns of labelled files are found by name; labels are kept by name.
+row where it happened.
 """
 
 from __future__ import annotations
@@ -11,124 +11,38 @@ import gzip
 import io
 import json
 import lzma
-import math
 import zlib
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 MAX_LINE_BYTES = 10_000_000
 
-TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "question")
-LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "rating", "stars", "intent", "topic")
 DELIMITERS = (",", ";", "\t")
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
 
 Row = tuple[int, Mapping[str, object]]  # row number as an editor or a spreadsheet shows it, values by column
 
 
-@dataclass(frozen=True)
-class LabelledFile:
-    """Texts and the names of their classes, in the order of the file."""
-
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
-
-
-def read_labelled(path: Path, *, text_column: str | None = None, label_column: str | None = None) -> LabelledFile:
-    """Read single texts with one class each from CSV, TSV, JSONL or Parquet (the first three also compressed).
-
-    The columns are found by name in any case: ``text`` and ``label``, or a common synonym. A CSV may be delimited by
-    comma, semicolon or tab; a TSV has no line breaks inside its fields.
-
-    Args:
-        path: the file.
-        text_column: name of the text column where it is none of the usual ones.
-        label_column: likewise for the label.
-
-    Raises:
-        ValueError: naming the row, for a file that is empty, binary, damaged, without those columns, with an empty
-            text or label, a line of more than 10 MB, a single class, or as many classes as texts.
-        OSError: when the file cannot be opened.
-    """
-    wanted = (_one_name(text_column, TEXT_COLUMNS), _one_name(label_column, LABEL_COLUMNS))
-    texts: list[str] = []
-    labels: list[str] = []
-    columns: tuple[str, str] | None = None
-    for number, values in _rows(path, wanted):
-        columns = columns or _find_columns(path, list(values), wanted)
-        text, label = values.get(columns[0]), _label_name(values.get(columns[1]))
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(
-                f"{path}, row {number}: expected a text in column {columns[0]!r}, got {text!r}: fill it in"
-            )
-        if label is None:
-            got = values.get(columns[1])
-            raise ValueError(
-                f"{path}, row {number}: expected a label in column {columns[1]!r}, got {got!r}: fill it in"
-            )
-        texts.append(text)
-        labels.append(label)
-    _check_classes(path, labels)
-    return LabelledFile(tuple(texts), tuple(labels))
-
-
-def _one_name(given: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
-    return usual if given is None else (given.casefold(),)
-
-
-def _find_columns(path: Path, columns: list[str], wanted: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[str, str]:
-    by_name = {column.strip().casefold(): column for column in reversed(columns)}
-    found = [next((by_name[name] for name in names if name in by_name), None) for names in wanted]
-    if found[0] is None or found[1] is None:
-        raise ValueError(
-            f"{path}: expected a text column ({_listed(wanted[0])}) and a label column ({_listed(wanted[1])}) in "
-            f"row 1, got {columns[:12]}: rename the columns"
-        )
-    return found[0], found[1]
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return repr(names[0]) + (", or such as " + ", ".join(names[1:4]) if len(names) > 1 else "")
-
-
-def _label_name(value: object) -> str | None:
-    """The label as text, None where it is missing ("none" and "na" can be real classes)."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    if not isinstance(value, (str, int)):
-        return None
-    name = str(value).strip()
-    return None if name.casefold() in ("", "nan", "null") else name
-
-
-def _check_classes(path: Path, labels: list[str]) -> None:
-    counts = Counter(labels)
-    if not labels:
-        raise ValueError(f"{path}: expected rows with a text and a label, got none: the file is empty")
-    if len(counts) == 1:
-        raise ValueError(
-            f"{path}: expected at least two classes, got only {labels[0]!r} in all {len(labels)} rows: "
-            "add examples of another class, or name the right label column"
-        )
-    if len(labels) >= 10 and len(counts) > len(labels) / 2:
-        raise ValueError(
-            f"{path}: expected a few classes with several texts each, got {len(counts)} different labels in "
-            f"{len(labels)} rows: is this the label column? Numbers have to be grouped into classes first"
-        )
-
-
 # --- rows of every format ---------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, wanted: tuple[tuple[str, ...], tuple[str, ...]]) -> Iterator[Row]:
+def rows(path: Path, expected: Collection[str] = ()) -> Iterator[Row]:
+    """Rows of a CSV, TSV, JSONL or Parquet file, also compressed, with their numbers.
+
+    A CSV may be delimited by comma, semicolon or tab; a TSV has no line breaks inside its fields.
+
+    Args:
+        path: the file.
+        expected: names of columns in lower case; the delimiter that finds most of them in the header is the CSV's.
+
+    Raises:
+        ValueError: naming the row, for another suffix, binary or damaged files, other encodings than UTF-8, a line of
+            more than 10 MB, rows of unequal length, and a column name that occurs twice.
+        ImportError: for Parquet without the extra ``parquet``.
+        OSError: when the file cannot be opened.
+    """
     kind = format_of(path)
     if kind == ".parquet":
         yield from parquet_rows(path)
@@ -139,18 +53,18 @@ def _rows(path: Path, wanted: tuple[tuple[str, ...], tuple[str, ...]]) -> Iterat
     elif kind == ".csv":
         header = next(lines(path), (1, ""))[1]
         with _long_fields():
-            yield from _named(path, _csv_cells(path, _sniff(header, wanted)))
+            yield from _named(path, _csv_cells(path, _sniff(header, expected)))
     else:
         raise ValueError(f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl or .parquet), got {kind!r}")
 
 
-def _named(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+def _named(path: Path, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] | None = None
-    for number, cells in rows:
+    for number, cells in table:
         if not any(cells):
             continue
         if columns is None:
-            columns = cells
+            columns = _once_each(path, cells)
         elif len(cells) != len(columns):
             raise ValueError(
                 f"{path}, row {number}: expected {len(columns)} columns as in the first row, got {len(cells)}: "
@@ -160,11 +74,17 @@ def _named(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
             yield number, dict(zip(columns, cells, strict=True))
 
 
-def _sniff(header: str, wanted: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
+def _once_each(path: Path, names: list[str]) -> list[str]:
+    twice = next((name for n, name in enumerate(names) if name in names[:n] and name), None)
+    if twice is not None:
+        raise ValueError(f"{path}, row 1: expected every column name once, got {twice!r} twice: rename one of them")
+    return names
+
+
+def _sniff(header: str, expected: Collection[str]) -> str:
     def score(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([header], delimiter=delimiter), [])
-        names = {cell.strip().casefold() for cell in cells}
-        return sum(any(name in names for name in column) for column in wanted), len(cells)
+        return sum(cell.strip().casefold() in expected for cell in cells), len(cells)
 
     return max(DELIMITERS, key=score)
 
@@ -210,7 +130,7 @@ def jsonl_rows(path: Path) -> Iterator[Row]:
             continue
         try:
             values: object = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}, row {number}: expected a JSON object a line, got {line[:60]!r}") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path}, row {number}: expected a JSON object a line, got {line[:60]!r}")
@@ -230,12 +150,12 @@ def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
     except ImportError as error:
         raise ImportError(f"reading {path} needs pyarrow: pip install 'subarch[parquet]'") from error
     library = cast("Any", parquet)
+    number = 0
     try:
-        with library.ParquetFile(path) as file:
-            names: list[str] = file.schema_arrow.names
+        with _parquet_source(path) as source, library.ParquetFile(source) as file:
+            names: list[str] = _once_each(path, file.schema_arrow.names)
             if missing := set(columns or ()) - set(names):
                 raise ValueError(f"{path}: expected a column {sorted(missing)[0]!r}, got {names[:12]}: rename it")
-            number = 0
             for batch in file.iter_batches(batch_size=256, columns=columns):
                 for values in batch.to_pylist():
                     number += 1
@@ -244,6 +164,21 @@ def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
         raise ValueError(
             f"{path}: not readable as Parquet ({error}): the file is damaged or of another kind"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}, after row {number}: expected UTF-8 text, got other bytes: save it as UTF-8"
+        ) from error
+
+
+@contextmanager
+def _parquet_source(path: Path) -> Generator[Path | IO[bytes]]:
+    """The file itself, or its bytes in memory where it is compressed as a whole: Parquet is read from its end."""
+    if path.suffix.lower() not in COMPRESSIONS:
+        yield path
+        return
+    with open_bytes(path) as stream:
+        whole = io.BytesIO(stream.read())
+    yield whole
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------

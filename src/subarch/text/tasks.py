@@ -1,253 +1,269 @@
-"""Classification tasks: labelled texts in three splits that never share a text.
+"""The front door to labelled data: one name or path in, one task with three splits out.
 
-``demo/packages`` needs no download: which of eight packages does this piece of installed documentation belong to,
-names removed? A labelled file of the user's is the other source. Splits are stratified, drawn with a seed, and keep
-together what belongs together: equal texts always, and pieces of one docstring in the demo.
+A task is one of the 23 of the benchmarks, a demo that needs no download, or the user's own table. Whatever it is, no
+text that the final score is taken on is ever learned from: own tables and demos are dealt out so that splits share no
+text, and training examples that occur in a part given for itself are left out.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import difflib
+import logging
 import random
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from subarch.text.documentation import STANDARD_LIBRARY, Document, installed_documentation
-from subarch.text.files import read_labelled
+from subarch.text.demos import DEMOS
+from subarch.text.documentation import installed_documentation
+from subarch.text.examples import Example, Kind, SealedSplit, Shares, Split, Task, deal, normalised
+from subarch.text.labelled import Table, read_table
+from subarch.text.official import official_examples
+from subarch.text.suites import TASKS, BenchmarkTask, find_task
 
-DEMO_TASK = "demo/packages"
-DEMO_PACKAGES = ("networkx", STANDARD_LIBRARY, "scipy", "sklearn", "sqlalchemy", "sympy", "torch", "transformers")
-PIECES_PER_PACKAGE = (300, 1200)  # at least, at most
-PIECE_WORDS = (60, 120)
-_PIECES_PER_DOCUMENT = 6
-NEUTRAL_NAME = "NAME"
+_LOG = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Split:
-    """Texts and their classes, ``labels[i]`` an index into the task's ``label_names``."""
-
-    texts: tuple[str, ...]
-    labels: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A classification task.
-
-    Args:
-        name: the task's name or the file's path.
-        label_names: names of the classes, sorted.
-        train: what a network learns from.
-        development: what choices are made on.
-        test: touched by nothing but the final score.
-        fingerprint: sha256 (hex) of names, texts, labels and splits.
-    """
-
-    name: str
-    label_names: tuple[str, ...]
-    train: Split
-    development: Split
-    test: Split
-    fingerprint: str
+MOST_DEVELOPMENT_EXAMPLES = 2000  # of a benchmark's training part: enough for choices to be made on
+_QUARTILES = 4
+_LEAST_OF_A_BIN = 10
 
 
 def load_task(
     name_or_path: str | Path,
     *,
     seed: int = 0,
-    development: float = 0.15,
-    test: float = 0.15,
-    text_column: str | None = None,
+    shares: Shares | None = None,
+    text_columns: Sequence[str] = (),
     label_column: str | None = None,
+    kind: Kind | None = None,
+    task_data: Path | None = None,
+    development_file: Path | None = None,
+    sealed_file: Path | None = None,
+    limit: int | None = None,
     cache: Path | None = None,
 ) -> Task:
-    """A built-in task or a file of labelled texts, split with a seed.
+    """A benchmark's task, a demo or a table of the user's, in three splits.
+
+    Of a benchmark the official development part is sealed, and the development split is dealt out of the training part.
+    A task without training data has those of the task whose model answers it.
 
     Args:
-        name_or_path: ``"demo/packages"``, or a CSV, TSV, JSONL or Parquet file with a text and a label column.
-        seed: of the splits; the examples themselves do not depend on it.
-        development: share of the development split, above 0.
-        test: share of the test split, above 0; the two together below 1.
-        text_column: of a file whose text column has an unusual name.
+        name_or_path: ``"glue/rte"``, ``"demo/packages"``, ..., or a CSV, TSV, JSONL or Parquet file (also compressed).
+        seed: of the splits, and of the choice under a limit; the examples themselves do not depend on it.
+        shares: of the development and the sealed split; 15 % each when not given.
+        text_columns: of a table, one or two (pairs), where they have unusual names.
         label_column: likewise.
+        kind: of a table, whether labels are classes or numbers; found by looking at them when not given.
+        task_data: folder of a benchmark in its official layout; the Hugging Face hub when not given.
+        development_file: a table for the development split, instead of a share of the first one.
+        sealed_file: likewise, for the sealed split.
+        limit: learn from so many training examples, drawn with the proportions of all; the other splits stay whole.
         cache: folder for what is read out of installed documentation; the user's cache folder when not given.
 
     Raises:
-        ValueError: for an unknown name, shares outside the range, an unusable file, or classes too small to split.
-        OSError: when the file cannot be read.
+        ValueError: for an unknown name, options that the task has no use for, an unusable file, classes too small to
+            split, or a task without labels.
+        ImportError: when an optional extra is missing, naming it.
+        OSError: when a file cannot be read.
     """
-    if not (development > 0 and test > 0 and development + test < 1):
-        raise ValueError(f"expected shares above 0 that leave something to learn from, got {development} and {test}")
-    path = Path(name_or_path)
-    if str(name_or_path) == DEMO_TASK:
-        texts, labels, groups = _package_pieces(installed_documentation(cache=cache))
-    elif path.is_file():
-        rows = read_labelled(path, text_column=text_column, label_column=label_column)
-        texts, labels, groups = rows.texts, rows.labels, rows.texts
-    else:
-        raise ValueError(
-            f"expected the task {DEMO_TASK!r} or the path of a CSV, TSV, JSONL or Parquet file, got {name_or_path!r}: "
-            "there is no such file"
-        )
-    return _split(str(name_or_path), texts, labels, groups, seed=seed, development=development, test=test)
-
-
-def _split(
-    name: str,
-    texts: Sequence[str],
-    labels: Sequence[str],
-    groups: Sequence[str],
-    *,
-    seed: int,
-    development: float,
-    test: float,
-) -> Task:
-    """Three splits, stratified by class; what has the same group or the same normalised text stays together."""
-    names = tuple(sorted(set(labels)))
-    together = _connected(groups, [_normalised(text) for text in texts])
-    by_label: dict[str, list[list[int]]] = defaultdict(list)
-    for members in together:
-        by_label[labels[members[0]]].append(members)
-    chosen: tuple[list[int], list[int], list[int]] = ([], [], [])
-    for label in names:
-        clusters = by_label[label]
-        if len(clusters) < 3:
-            raise ValueError(
-                f"{name}: expected at least three different texts of every class, got {len(clusters)} of {label!r}: "
-                "add some, or remove the class"
+    name = str(name_or_path)
+    shares = (shares or Shares()).checked()
+    of_tables = {
+        "text_columns": text_columns or None,
+        "label_column": label_column,
+        "kind": kind,
+        "development_file": development_file,
+        "sealed_file": sealed_file,
+    }
+    if name in DEMOS:
+        _check_unused(name, "a demo", {**of_tables, "task_data": task_data})
+        task = _demo(name, shares, seed, cache)
+    elif Path(name_or_path).is_file():
+        _check_unused(name, "a table", {"task_data": task_data})
+        table = read_table(Path(name_or_path), text_columns=text_columns, label_column=label_column, kind=kind)
+        given = {
+            part: read_table(
+                path, text_columns=text_columns, label_column=label_column, kind=table.kind, classes=table.label_names
             )
-        random.Random(f"{seed} {label}").shuffle(clusters)
-        _deal(clusters, (1 - development - test, development, test), chosen)
-    splits = [_pick(texts, [names.index(label) for label in labels], sorted(rows)) for rows in chosen]
-    content = json.dumps([names, *([split.texts, split.labels] for split in splits)])
-    return Task(name, names, splits[0], splits[1], splits[2], hashlib.sha256(content.encode()).hexdigest())
+            for part, path in (("development", development_file), ("sealed", sealed_file))
+            if path is not None
+        }
+        task = _own(name, table, given, shares, seed)
+    else:
+        benchmark = _found(name)
+        _check_unused(benchmark.name, "a benchmark's task", of_tables)
+        task = _official(benchmark, task_data, shares, seed)
+    return task if limit is None else replace(task, train=_drawn(task, limit, seed))
 
 
-def _connected(groups: Sequence[str], keys: Sequence[str]) -> list[list[int]]:
-    """Rows that must not be parted: linked by an equal group or an equal key, over any number of steps."""
-    leader = list(range(len(groups)))
-
-    def root(row: int) -> int:
-        while leader[row] != row:
-            leader[row] = row = leader[leader[row]]
-        return row
-
-    for values in (groups, keys):
-        first: dict[str, int] = {}
-        for row, value in enumerate(values):
-            low, high = sorted((root(row), root(first.setdefault(value, row))))
-            leader[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(groups)):
-        members[root(row)].append(row)
-    return list(members.values())
+def _check_unused(name: str, what: str, given: Mapping[str, object]) -> None:
+    """Refuse options that would otherwise change nothing without a word."""
+    unused = [option for option, value in given.items() if value is not None]
+    if unused:
+        raise ValueError(f"{name} is {what}, which has no use for {', '.join(unused)}: leave that away")
 
 
-def _deal(clusters: list[list[int]], shares: tuple[float, float, float], chosen: tuple[list[int], ...]) -> None:
-    """Hand clusters out, each to the split that lacks most of its share; the first three go one to each."""
-    total = sum(map(len, clusters))
-    dealt = [0, 0, 0]
-    for turn, cluster in enumerate(clusters):
-        split = turn if turn < 3 else max(range(3), key=lambda s: shares[s] * total - dealt[s])
-        chosen[split].extend(cluster)
-        dealt[split] += len(cluster)
-
-
-def _pick(texts: Sequence[str], labels: Sequence[int], rows: Sequence[int]) -> Split:
-    return Split(tuple(texts[row] for row in rows), tuple(labels[row] for row in rows))
-
-
-def _normalised(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-# --- demo/packages ----------------------------------------------------------------------------------------------------
-
-
-def _package_pieces(documents: Sequence[Document]) -> tuple[list[str], list[str], list[str]]:
-    """Texts, packages and documented objects: the same number of pieces of every package.
-
-    Raises:
-        ValueError: when a package is not installed or has too little documentation.
-    """
-    least, most = PIECES_PER_PACKAGE
-    pieces = {package: list(islice(_pieces_of(package, documents), most)) for package in DEMO_PACKAGES}
-    poorest = min(pieces, key=lambda package: len(pieces[package]))
-    if len(pieces[poorest]) < least:
+def _found(name: str) -> BenchmarkTask:
+    path = Path(name)
+    if path.suffix or path.is_absolute() or path.exists():
+        kinds = "a CSV, TSV, JSONL or Parquet file"
+        reason = "that is a folder" if path.is_dir() else "there is no such file"
         raise ValueError(
-            f"{DEMO_TASK}: expected {least} pieces of documentation of {poorest!r}, got {len(pieces[poorest])}: "
-            "is it installed with its sources?"
+            f"expected the path of {kinds}, or a task such as glue/rte or demo/docs, got {name!r}: {reason}"
         )
-    count = len(pieces[poorest])
-    rows = [(text, package, name) for package, found in pieces.items() for text, name in found[:count]]
-    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+    if name.startswith("demo/"):
+        raise ValueError(f"expected one of the demos {' and '.join(DEMOS)}, got {name!r}")
+    try:
+        return find_task(name)
+    except ValueError as error:
+        near = difflib.get_close_matches(name, [*TASKS, *DEMOS], n=3, cutoff=0.5) or ["glue/rte", "demo/docs"]
+        raise ValueError(
+            f"expected a task such as {' or '.join(near)}, or the path of a CSV, TSV, JSONL or Parquet file, "
+            f"got {name!r}"
+        ) from error
 
 
-def _pieces_of(package: str, documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
-    """Pieces with the name of their object, sorted by a hash: an order that depends on nothing but the texts."""
-    # Removing names takes longest, so first leave out what is too short for one piece: most docstrings.
-    long_enough = [d for d in documents if d.package == package and len(d.text.split()) >= PIECE_WORDS[0]]
-    for document in sorted(long_enough, key=lambda d: hashlib.sha256(f"{d.name}\n{d.text}".encode()).digest()):
-        for text in islice(_pieces(without_names(document)), _PIECES_PER_DOCUMENT):
-            yield text, document.name
+def _demo(name: str, shares: Shares, seed: int, cache: Path | None) -> Task:
+    demo = DEMOS[name]
+    examples = demo.examples(installed_documentation(cache=cache))
+    strata = [demo.label_names[int(label)] for label in examples.labels]
+    return _dealt(name, examples, shares, seed, strata, kind="classification", label_names=demo.label_names)
 
 
-# fmt: off
-_ALIASES = (
-    "networkx", "nx", "python", "cpython", "scipy", "sp", "sklearn", "scikit", "scikits", "learn", "sqlalchemy", "sa",
-    "alchemy", "orm", "sympy", "sym", "torch", "pytorch", "aten", "transformers", "huggingface", "hugging", "hf",
-    "numpy", "np", "tensorflow", "tf", "jax", "pandas", "pd", "matplotlib", "plt",
-)
-# fmt: on
-_NAME_LIKE = re.compile(
-    r"""[@$%\\]?\b(?:[A-Za-z]\w*(?:\.\w+)+        # dotted paths
-    |\w*_\w*|\w*\d\w*                             # snake_case, numbers
-    |[A-Za-z]?[a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]\w*    # camelCase, CamelCase
-    |\w+(?=\())(?:\(\))?""",
-    re.VERBOSE,
-)
-_ALIAS = re.compile(r"\b(?:" + "|".join(_ALIASES) + r")\b", re.IGNORECASE)
-_WORD = re.compile(r"[A-Za-z]\w+")
-_REPEATED = re.compile(rf"\b{NEUTRAL_NAME}(?:[\s.,/'-]+{NEUTRAL_NAME}\b)+")
+def _dealt(
+    name: str,
+    examples: Split,
+    shares: Shares,
+    seed: int,
+    strata: Sequence[str],
+    *,
+    kind: Kind,
+    label_names: tuple[str, ...],
+    metrics: tuple[str, ...] = ("accuracy",),
+) -> Task:
+    """All three splits out of one set of examples."""
+    parts = (1 - sum(shares), shares.development, shares.sealed)
+    train, development, sealed = deal(name, examples, parts, seed=seed, strata=strata)
+    return Task(
+        name=name,
+        kind=kind,
+        label_names=label_names,
+        metrics=metrics,
+        train=train,
+        development=development,
+        sealed=SealedSplit(sealed),
+    )
 
 
-def without_names(document: Document) -> str:
-    """The text with everything that names its package or object replaced by a neutral word.
-
-    That is: names of packages and their usual aliases, dotted paths, identifiers (snake_case, camelCase, calls) and the
-    words of the documented object's own path, in any case.
-    """
-    text = _NAME_LIKE.sub(NEUTRAL_NAME, document.text)
-    text = _ALIAS.sub(NEUTRAL_NAME, text)
-    own = {part for part in re.split(r"[._]", document.name.casefold()) if len(part) > 2}
-    text = _WORD.sub(lambda word: NEUTRAL_NAME if word[0].casefold() in own else word[0], text)
-    return _REPEATED.sub(NEUTRAL_NAME, text)
+# --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Consecutive pieces of whole sentences where they fit, between the two lengths in words."""
-    least, most = PIECE_WORDS
-    words: list[str] = []
-    for sentence in re.split(r"(?<=[.:;!?])\s+", text):
-        for part in _cut(sentence.split(), most):
-            if len(words) + len(part) > most:
-                if len(words) >= least:
-                    yield " ".join(words)
-                words = []
-            words += part
-    if len(words) >= least:
-        yield " ".join(words)
+def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, seed: int) -> Task:
+    """A table's splits; a part that has a table of its own is taken whole, and its texts are not learned from."""
+    assert table.kind is not None
+    for other in given.values():
+        if len(other.columns.texts) != len(table.columns.texts):
+            raise ValueError(
+                f"{name} has {len(table.columns.texts)} text column(s), another of the files "
+                f"{len(other.columns.texts)}: say which columns hold the texts"
+            )
+    parts = {part: other.examples for part, other in given.items()}
+    rest = _without(name, table.examples, [example for part in parts.values() for example in part])
+    if "development" in parts and "sealed" in parts:
+        parts["development"] = _without(name, parts["development"], parts["sealed"])
+        parts["train"] = rest
+    else:
+        wanted = {"train": 1 - sum(shares), "development": shares.development, "sealed": shares.sealed}
+        wanted = {part: share for part, share in wanted.items() if part not in parts}
+        total = sum(wanted.values())
+        fractions = [share / total for share in wanted.values()]
+        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table))
+        parts |= dict(zip(wanted, dealt, strict=True))
+    return Task(
+        name=name,
+        kind=table.kind,
+        label_names=table.label_names,
+        metrics=("pearson", "spearman") if table.kind == "regression" else ("accuracy",),
+        train=parts["train"],
+        development=parts["development"],
+        sealed=SealedSplit(parts["sealed"]),
+    )
 
 
-def _cut(words: list[str], most: int) -> Iterator[list[str]]:
-    edges = [*range(0, len(words), most), len(words)]
-    return (words[start:stop] for start, stop in pairwise(edges))
+def _strata(examples: Sequence[Example], table: Table) -> list[str]:
+    """Names of classes; of numbers the quarter that they lie in, where there are enough for that."""
+    if table.kind == "classification":
+        return [table.label_names[int(example.label or 0)] for example in examples]
+    values = sorted(float(example.label or 0) for example in examples)
+    if len(values) < _QUARTILES * _LEAST_OF_A_BIN:
+        return ["all"] * len(examples)
+    edges = [values[len(values) * n // _QUARTILES] for n in range(1, _QUARTILES)]
+    return [f"quarter {sum(float(example.label or 0) >= edge for edge in edges) + 1}" for example in examples]
+
+
+def _without(name: str, examples: Sequence[Example], others: Iterable[Example]) -> Split:
+    """Examples whose texts do not occur among the others."""
+    taken = {tuple(normalised(text) or text for text in example.texts) for example in others}
+    kept = Split(e for e in examples if tuple(normalised(text) or text for text in e.texts) not in taken)
+    if len(kept) < len(examples):
+        _LOG.warning(
+            "%s: %d of %d examples also occur in a split that choices or scores are made on; they are not learned from",
+            name,
+            len(examples) - len(kept),
+            len(examples),
+        )
+    if not kept:
+        raise ValueError(f"{name}: every example also occurs in another of the given files: give other files")
+    return kept
+
+
+# --- benchmarks -------------------------------------------------------------------------------------------------------
+
+
+def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed: int) -> Task:
+    source = benchmark if benchmark.trained_on is None else TASKS[benchmark.trained_on]
+    sealed = _labelled_part(benchmark, data)
+    train = _without(benchmark.name, official_examples(source, "train", data), sealed)
+    share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
+    names = source.label_names
+    strata = [names[int(example.label or 0)] if names else "all" for example in train]
+    learned, development = deal(source.name, train, (1 - share, share), seed=seed, strata=strata)
+    return Task(
+        name=benchmark.name,
+        kind=benchmark.kind,
+        label_names=names,
+        metrics=benchmark.metrics,
+        train=learned,
+        development=development,
+        sealed=SealedSplit(sealed),
+    )
+
+
+def _labelled_part(benchmark: BenchmarkTask, data: Path | None) -> Split:
+    """The official development part, or the test part of a diagnostic whose labels are public."""
+    part = "dev" if "dev" in benchmark.files else "test"
+    examples = official_examples(benchmark, part, data)
+    if any(example.label is None for example in examples):
+        raise ValueError(
+            f"{benchmark.name} has no public labels, so nothing can be scored: fine-tune {benchmark.trained_on}, whose "
+            f"model subarch submit also asks for {benchmark.name}"
+        )
+    return examples
+
+
+def _drawn(task: Task, limit: int, seed: int) -> Split:
+    """So many training examples at most, in the proportions of all."""
+    if limit < 1:
+        raise ValueError(f"expected a limit of at least 1 example, got {limit}")
+    if limit >= len(task.train):
+        return task.train
+    by_label: dict[object, list[int]] = defaultdict(list)
+    order = list(range(len(task.train)))
+    random.Random(seed).shuffle(order)
+    for row in order:
+        label = task.train[row].label if task.kind == "classification" else None
+        by_label[label].append(row)
+    # Rows of each class evenly spread over (0, 1): the first so many of all hold every class in proportion.
+    placed = [((n + 0.5) / len(rows), rows[n]) for rows in by_label.values() for n in range(len(rows))]
+    return Split(task.train[row] for row in sorted(row for _, row in sorted(placed)[:limit]))

@@ -1,4 +1,4 @@
-"""The options of every command: frozen, documented, checked; the command line is made from these and nothing else.
+"""The options of the commands around a search.
 
 Light on purpose: importing this module imports no numerical library, so that ``subarch --help`` answers at once.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from subarch.options.limits import at_least, positive, share
 
 Positional = tyro.conf.Positional
 
@@ -32,7 +34,7 @@ class InspectOptions:
     """Print one JSON object on standard output instead of a table."""
 
     def __post_init__(self) -> None:
-        _at_least("--sequence-length", self.sequence_length, 1)
+        at_least("--sequence-length", self.sequence_length, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +56,7 @@ class CheckOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        _at_least("--sequence-length", self.sequence_length, 1)
+        at_least("--sequence-length", self.sequence_length, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,23 +137,23 @@ class ExtractOptions:
 
     def __post_init__(self) -> None:
         if self.strategy != "interval":
-            _share("--epsilon", self.epsilon)
+            share("--epsilon", self.epsilon)
         elif not (self.epsilon >= 1 and self.epsilon.is_integer()):
             raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
         if not re.fullmatch("[0-9]+|auto|default", self.steps):
             raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
-        _at_least("--seeds", self.seeds, 1)
-        _at_least("--sequence-length", self.sequence_length, 1)
+        at_least("--seeds", self.seeds, 1)
+        at_least("--sequence-length", self.sequence_length, 1)
         if self.threads is not None:
-            _at_least("--threads", self.threads, 1)
+            at_least("--threads", self.threads, 1)
         for name in ("batch_size", "held_out"):
             if (number := getattr(self, name)) is not None:
-                _at_least("--" + name.replace("_", "-"), number, 1)
+                at_least("--" + name.replace("_", "-"), number, 1)
         for rate in self.learning_rates:
-            _positive("--learning-rates", rate)
+            positive("--learning-rates", rate)
         for name in ("speedup", "max_parameters", "max_latency_ms", "max_macs", "clip_weights"):
             if (value := getattr(self, name)) is not None:
-                _positive("--" + name.replace("_", "-"), value)
+                positive("--" + name.replace("_", "-"), value)
         if not 0 <= self.error_floor < math.inf:
             raise ValueError(f"--error-floor must be a number from 0, got {self.error_floor}")
         if not 0 <= self.delta < 1:
@@ -193,7 +195,7 @@ class VerifyOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        _at_least("--retrain", self.retrain, 0)
+        at_least("--retrain", self.retrain, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,20 +228,5 @@ class DemoOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        _positive("--speedup", self.speedup)
-        _share("--epsilon", self.epsilon)
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ValueError(f"{name} must be an integer from {least}, got {value}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a positive number, got {value}")
-
-
-def _share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1 (0.1 = within ten percent), got {value:g}")
+        positive("--speedup", self.speedup)
+        share("--epsilon", self.epsilon)

@@ -1,0 +1,147 @@
+"""Search, verification and the ABnC check of a run folder: ``extract``, ``verify_run``, ``check``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from subarch.executors import open_executor
+from subarch.extraction.abnc import ErrorEvidence, check_abnc
+from subarch.extraction.opening import measured_with, open_run, read_space
+from subarch.extraction.run import Extraction, error_evidence
+from subarch.extraction.search import Budget
+from subarch.extraction.study import Ledger
+from subarch.extraction.verification import Verification, load_certificate, verify
+from subarch.networks.counting import fit_counts
+from subarch.networks.sources import open_source
+from subarch.networks.space import Architecture, Space
+from subarch.options.search import CheckOptions, ExtractOptions
+from subarch.progress import Watch, silent
+from subarch.storage import claimed, made_directory, new_run_directory
+from subarch.telling.report import write_report
+
+_LOG = logging.getLogger(__name__)
+
+AUTO_STEPS = 10
+MOST_AUTO_STEPS = 640
+
+
+def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+    """Run (or go on with) an extraction and return what ``extract.json`` holds.
+
+    Raises:
+        ValueError: for wrong input.
+        OSError: when the run directory cannot be written.
+    """
+    budget = Budget.parse(options.budget)
+    executor_check, _ = open_executor(options.executor)  # refuse a wrong name before anything is written
+    if executor_check is not None:
+        executor_check.shutdown()
+    watch("opening", note=options.source)
+    opened = open_run(options, steps=AUTO_STEPS if options.steps == "auto" else None)
+    _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
+    run = made_directory(options.run or new_run_directory("extract", opened.source.name))
+    with claimed(run):
+        began = time.monotonic()
+        while True:
+            result = Extraction(opened, run, watch, command).result(_left(budget, began))
+            steps = opened.error.steps
+            done = options.steps != "auto" or result["certificate"]["resolved"] or 2 * steps > MOST_AUTO_STEPS
+            if done or _is_spent(_left(budget, began)):
+                watch("writing the report")
+                write_report(run)
+                return result
+            _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
+            opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
+
+
+def _left(budget: Budget, began: float) -> Budget:
+    if budget.seconds is None:
+        return budget
+    return Budget(seconds=budget.seconds - (time.monotonic() - began))
+
+
+def _is_spent(budget: Budget) -> bool:
+    return budget.seconds is not None and budget.seconds <= 0
+
+
+# --------------------------------------------------------------------------------------------------- verifying again
+
+
+def verify_run(run: Path, *, retrain: int = 0, watch: Watch = silent) -> Verification:
+    """Verify a run; with ``retrain``, train that many of its trials again, as its manifest says they were made.
+
+    Raises:
+        ValueError: when the directory holds no run.
+    """
+
+    def retrainer(certificate: dict[str, Any]) -> Callable[[Architecture], float]:
+        options = options_of(run)
+        opened = open_run(options, steps=int(certificate["steps"]))
+        if opened.error.definition != certificate["objectives"]["error"]:
+            raise ValueError(
+                "the errors of this run cannot be measured again here: source, text, tokenizer or settings have changed"
+            )
+
+        def train(architecture: Architecture) -> float:
+            watch("training again", note=str(architecture))
+            return opened.error.measure(architecture).error
+
+        return train
+
+    watch("verifying", note=str(run))
+    return verify(run, retrain=retrain, retrainer=retrainer)
+
+
+def options_of(run: Path) -> ExtractOptions:
+    """The options of a run, from its manifest.
+
+    Raises:
+        ValueError: when there is no manifest, or it holds none.
+    """
+    path = run / "manifest.json"
+    try:
+        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["options"]
+        for name in ("run", "space", "corpus"):
+            recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
+        recorded["learning_rates"] = tuple(recorded["learning_rates"])
+        return ExtractOptions(**recorded)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not say how the run was made ({error!r})") from error
+
+
+# --------------------------------------------------------------------------------------------------------- the check
+
+
+def check(options: CheckOptions) -> dict[str, Any]:
+    """The ABnC check of a source, with the errors of a finished run as evidence where one is given.
+
+    Raises:
+        ValueError: for a source that cannot be opened, or a run that is none.
+    """
+    source = open_source(options.source, space=read_space(options.space))
+    counts = fit_counts(source.family, options.sequence_length)
+    evidence: ErrorEvidence | None = None
+    if options.run is not None:
+        certificate = load_certificate(options.run)
+        if certificate.get("space_hash") != source.family.space.hash:
+            raise ValueError(f"{options.run} searched another space than {options.source} has: give the same --space")
+        evidence = _evidence(certificate, options.run, source.family.space)
+    return check_abnc(source.family, counts, evidence).to_json()
+
+
+def _evidence(certificate: Mapping[str, Any], run: Path, space: Space) -> ErrorEvidence:
+    trials = Ledger.reading(run, space, int(certificate["steps"])).trials()
+    return error_evidence(
+        space,
+        trials,
+        [v["size"] for v in certificate["violations"]],
+        certificate["epsilon"],
+        certificate["spread"],
+        certificate["noise"],
+    )

@@ -1,0 +1,134 @@
+"""The network that a fine-tuning starts from: a checkpoint, a bare config, or what a run has extracted."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from subarch.learning.batches import drawn
+from subarch.learning.heads import Learner, Target, from_architecture, from_checkpoint, redraw_head, seeded
+from subarch.networks.encoder import stock_config
+from subarch.networks.inheritance import Inheritance
+from subarch.networks.sources import find_checkpoint, read_config, weights_fingerprint
+from subarch.text.examples import Task
+from subarch.text.tokenizers import load_tokenizer, train_tokenizer
+
+_LOG = logging.getLogger(__name__)
+
+SCRATCH_VOCABULARY = 8192  # of a tokenizer trained on the task; a few thousand texts know no rarer words
+CALIBRATION_TEXTS = 64
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network to fine-tune.
+
+    Attributes:
+        learner: the network with a head for the task.
+        identity: digest of its initial weights and shape.
+        words: what it is, for people.
+    """
+
+    learner: Learner
+    identity: str
+    words: str
+
+
+def open_start(model: str | None, run: Path | None, task: Task, length: int) -> Start:
+    """The network that the options name.
+
+    Args:
+        model: a checkpoint folder or name, or a ``config.json`` (random weights); it goes before the run.
+        run: a run directory: its pre-trained student, or else the architecture that was extracted there.
+        task: what the head is for.
+        length: tokens of a sequence.
+
+    Raises:
+        ValueError: when there is no such network, or it cannot be built or loaded.
+    """
+    target = Target.of(task.kind, task.label_names, task.train.labels)
+    if model is not None and Path(model).is_file():
+        return _from_config(Path(model), None, target, task, length)
+    if model is not None:
+        return _from_checkpoint(find_checkpoint(model), model, target, task, length)
+    if run is None:
+        raise ValueError("expected a model or a run directory with an extracted network, got neither")
+    if (run / "pretrain" / "config.json").is_file():
+        folder = run / "pretrain"
+        return _from_checkpoint(find_checkpoint(str(folder)), str(folder), target, task, length)
+    if not (run / "architecture.json").is_file():
+        raise ValueError(
+            f"{run} holds no architecture.json and no pretrain/: run subarch extract with this --run first, or give "
+            "--model"
+        )
+    checkpoint, architecture = _extracted(run)
+    if checkpoint is None:
+        return _from_config(run / "architecture.json", None, target, task, length)
+    return _inherited(find_checkpoint(checkpoint), architecture, target, task, length)
+
+
+def _from_checkpoint(folder: Path, name: str, target: Target, task: Task, length: int) -> Start:
+    learner = from_checkpoint(folder, target, task.name, length)
+    return Start(learner, weights_fingerprint(folder), name)
+
+
+def _from_config(
+    path: Path, tokenizer: PreTrainedTokenizerFast | None, target: Target, task: Task, length: int
+) -> Start:
+    """Random weights, and a tokenizer trained on the task where none lies beside the config."""
+    config = stock_config(read_config(path))
+    if tokenizer is None and any((path.parent / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        tokenizer = load_tokenizer(path.parent)
+    if tokenizer is None:
+        size = min(int(cast("Any", config).vocab_size), SCRATCH_VOCABULARY)
+        tokenizer = train_tokenizer([text for example in task.train for text in example.texts], size)
+    cast("Any", config).pad_token_id = tokenizer.pad_token_id
+    _LOG.warning("%s has no weights: the network starts from random ones", path)
+    identity = hashlib.sha256(json.dumps([config.to_dict(), tokenizer.get_vocab()], default=str).encode()).hexdigest()
+    return Start(from_architecture(config, tokenizer, target, task.name, length), identity, f"{path}, random weights")
+
+
+def _extracted(run: Path) -> tuple[str | None, Mapping[str, Any]]:
+    """The source's checkpoint, where the candidates of the run inherited from it, and the architecture."""
+    try:
+        options = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["options"]
+        architecture = json.loads((run / "extract.json").read_text(encoding="utf-8"))["architecture"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
+    inherits = options.get("start") in (None, "inherit") and options["source"] not in ("bort", "mlp")
+    return (options["source"] if inherits else None), architecture
+
+
+def _inherited(folder: Path, architecture: Mapping[str, Any], target: Target, task: Task, length: int) -> Start:
+    """The part of the source that fits the architecture, its units ranked on the task's own training texts."""
+    source = from_checkpoint(folder, target, task.name, length)
+    teacher = source.make(0)
+    batches = drawn(source.tokens(task.train, teacher), CALIBRATION_TEXTS, 16, held_out=True, seed=0)
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+    calibration = [{name: batch[name] for name in inputs if name in batch} for batch in batches]
+    if task.kind == "choice":
+        raise ValueError(
+            f"{task.name} chooses among candidates, for which no head can be inherited: pre-train the extracted "
+            "network first (subarch pretrain), or give --model"
+        )
+    student = Inheritance(teacher, calibration).student(architecture)
+
+    def make(seed: int) -> PreTrainedModel:
+        model = copy.deepcopy(student)
+        with seeded(seed), torch.no_grad():
+            redraw_head(model)
+        return model.eval()
+
+    content = json.dumps([weights_fingerprint(folder), dict(architecture), task.fingerprint], sort_keys=True)
+    words = f"{' / '.join(map(str, architecture.values()))} inherited from {folder}"
+    learner = Learner(source.tokenizer, target, source.length, make)
+    return Start(learner, hashlib.sha256(content.encode()).hexdigest(), words)

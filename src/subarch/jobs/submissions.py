@@ -1,0 +1,135 @@
+"""Submissions from options to an archive: ``submit``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from subarch.learning.heads import open_fitted, outputs
+from subarch.networks.sources import find_checkpoint
+from subarch.options.tasks import SubmitOptions
+from subarch.progress import Watch, silent
+from subarch.running.timing import pinned
+from subarch.text.examples import Example
+from subarch.text.metrics import decide
+from subarch.text.official import official_examples
+from subarch.text.submissions import Answer, check_archive, write_archive
+from subarch.text.suites import SUITES, BenchmarkTask, find_task
+
+_LOG = logging.getLogger(__name__)
+
+
+def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
+    """Write and validate a suite's archive, or validate one that was made elsewhere.
+
+    Raises:
+        ValueError: for an archive that a portal would refuse, and for tasks without a model or without test data
+            unless placeholders are allowed.
+        OSError: when the archive cannot be read or written.
+    """
+    if options.check is not None:
+        watch("checking", note=str(options.check))
+        checked = check_archive(options.check, options.suite, _expected(options))
+        if not checked.accepted:
+            raise ValueError(f"{options.check} would be refused: " + "\n  ".join(checked.problems))
+        return {"archive": str(checked.archive), "files": list(checked.files), "accepted": True}
+    assert options.model is not None
+    root = Path(options.model)
+    watch("reading the test data", note=options.suite)
+    models = _models(options.model, options.suite)
+    # What is missing is said before hours of work.
+    questions = {task.name: _questions(task, models.get(task.name), options) for task in SUITES[options.suite]}
+    with pinned(options.threads):
+        answers = {name: _answers(find_task(name), models.get(name), asked, watch) for name, asked in questions.items()}
+    path = options.output or (root if root.is_dir() else Path()) / "submissions" / f"{options.suite}.zip"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = write_archive(path, options.suite, answers)
+    return {
+        "archive": str(written.archive),
+        "files": list(written.files),
+        "placeholders": list(written.placeholders),
+        "accepted": True,
+    }
+
+
+def _expected(options: SubmitOptions) -> dict[str, Sequence[Example]] | None:
+    """The test examples that are at hand; without them official counts say what is complete."""
+    if options.task_data is None:
+        return None
+    found: dict[str, Sequence[Example]] = {}
+    for task in SUITES[options.suite]:
+        with suppress(ValueError):
+            found[task.name] = official_examples(task, "test", options.task_data)
+    return found
+
+
+def _models(model: str, suite: str) -> dict[str, Path]:
+    """The checkpoint for every task of the suite that has one."""
+    root = Path(model)
+    if not root.is_dir() or (root / "config.json").is_file():
+        folder = find_checkpoint(model)
+        made_for = open_fitted(folder).task
+        if made_for is None:
+            raise ValueError(f"{model} does not say which task it was fine-tuned on: give a run directory instead")
+        known = find_task(made_for).name
+        return {task.name: folder for task in SUITES[suite] if known in (task.name, task.trained_on)}
+    found: dict[str, Path] = {}
+    for task in SUITES[suite]:
+        for name in filter(None, (task.name, task.trained_on)):
+            folder = root / "finetune" / name / "checkpoint"
+            if (folder / "config.json").is_file():
+                found.setdefault(task.name, folder)
+    if not found:
+        raise ValueError(
+            f"{model} holds no fine-tuned checkpoint of {suite}: expected finetune/{SUITES[suite][0].name}/checkpoint "
+            "and so on; run subarch finetune with this --run first"
+        )
+    return found
+
+
+def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions) -> Sequence[Example] | None:
+    """The official test examples; None where there are none at hand and a placeholder will do."""
+    if folder is None and not options.placeholders:
+        raise ValueError(
+            f"there is no model for {task.name}: run subarch finetune --task {task.trained_on or task.name}, or "
+            "allow a file with one answer everywhere with --placeholders"
+        )
+    try:
+        return official_examples(task, "test", options.task_data)
+    except ValueError as error:
+        if not options.placeholders:
+            raise ValueError(f"{error}. --placeholders writes a file with one answer everywhere instead") from error
+        _LOG.warning("%s: %s; its file is a placeholder", task.name, error)
+        return None
+
+
+def _answers(
+    task: BenchmarkTask, folder: Path | None, examples: Sequence[Example] | None, watch: Watch
+) -> Sequence[Answer] | None:
+    if examples is None:
+        return None
+    if folder is None:
+        _LOG.warning("%s: no model; its file is a placeholder", task.name)
+        return [(example, None) for example in examples]
+    return list(zip(examples, _decisions(task, folder, examples, watch), strict=True))
+
+
+def _decisions(task: BenchmarkTask, folder: Path, examples: Sequence[Example], watch: Watch) -> Sequence[int | float]:
+    fitted = open_fitted(folder)
+    if fitted.kind != task.kind or set(fitted.label_names) != set(task.label_names):
+        raise ValueError(
+            f"{folder} is no model for {task.name}: expected {task.kind} with the classes {list(task.label_names)}, "
+            f"got {fitted.kind} with {list(fitted.label_names)}"
+        )
+    found = outputs(
+        fitted.model,
+        fitted.tokens(examples),
+        tick=lambda done, total: watch(f"answering {task.name}", done=done, total=total),
+    )
+    if task.label_names:
+        order = [fitted.label_names.index(name) for name in task.label_names]
+        found = [one[order] for one in found]
+    return decide(task.kind, found)

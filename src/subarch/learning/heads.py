@@ -1,0 +1,303 @@
+"""A stock model for a task: an encoder from wherever it comes, and a linear head that fits what is predicted.
+
+The kinds of tasks meet the stock library's classes here and nowhere else: a class or a number is read off the pooled
+first token (``...ForSequenceClassification``), each candidate of a choice gets one score (``...ForMultipleChoice``).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModelForMultipleChoice,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from subarch.learning.batches import Tokens, tokenize
+from subarch.learning.distances import Batch
+from subarch.networks.loading import loaded
+from subarch.text.examples import Example, Kind
+from subarch.text.tokenizers import load_tokenizer
+
+LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
+TOKENS_A_BATCH = 4096  # for evaluation: more is not faster on a CPU
+_CLASSES: dict[Kind, Any] = {
+    "classification": AutoModelForSequenceClassification,
+    "regression": AutoModelForSequenceClassification,
+    "choice": AutoModelForMultipleChoice,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a head predicts.
+
+    Args:
+        kind: a class, a number, or one of several candidates.
+        label_names: of the classes, in the order of the outputs.
+        mean: of the numbers that were trained on; outputs of the network are in units of ``scale`` from there.
+        scale: their standard deviation.
+    """
+
+    kind: Kind
+    label_names: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, kind: Kind, label_names: tuple[str, ...], labels: Sequence[int | float]) -> Target:
+        """The target of a task, with the scale of its training labels where they are numbers."""
+        if kind != "regression":
+            return cls(kind, label_names)
+        values = np.asarray(labels, dtype=np.float64)
+        return cls(kind, (), float(values.mean()), float(values.std()) or 1.0)
+
+    def settings(self, task: str) -> dict[str, Any]:
+        """What the stock config of such a model says."""
+        common: dict[str, Any] = {"finetuning_task": task}
+        if self.kind == "choice":
+            return common
+        if self.kind == "regression":
+            return common | {"problem_type": "regression", "id2label": {0: "value"}, "label2id": {"value": 0}}
+        names = dict(enumerate(self.label_names))
+        return common | {
+            "problem_type": "single_label_classification",
+            "id2label": names,
+            "label2id": {name: n for n, name in names.items()},
+        }
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Mean loss of a batch: cross-entropy, squared error in units of ``scale``, or of a choice among candidates."""
+        logits = forward(model, batch).float()
+        if self.kind == "regression":
+            return functional.mse_loss(logits[:, 0], ((batch["labels"] - self.mean) / self.scale).float())
+        if self.kind == "classification":
+            return functional.cross_entropy(logits, batch["labels"])
+        scores, owners, right = logits[:, 0], batch["owners"], batch["right"]
+        count = int(owners[-1]) + 1
+        # Of all right candidates together: which of them is named is no matter.
+        return (_log_sum_exp(scores, owners, count) - _log_sum_exp(scores[right], owners[right], count)).mean()
+
+    def loss_of(self, found: Sequence[NDArray[np.float32]], examples: Sequence[Example]) -> float:
+        """The same mean loss, of outputs that are there already."""
+        losses = [self._loss_of_one(np.asarray(one, np.float64), e) for one, e in zip(found, examples, strict=True)]
+        return float(np.mean(losses))
+
+    def _loss_of_one(self, output: NDArray[np.float64], example: Example) -> float:
+        label = cast("float", example.label)
+        if self.kind == "regression":
+            return float((output[0] - (label - self.mean) / self.scale) ** 2)
+        right = output[[int(label), *example.right]]
+        return float(np.logaddexp.reduce(output) - np.logaddexp.reduce(right))
+
+    def in_units(self, model: PreTrainedModel) -> None:
+        """Let the last linear map give numbers in the units of the labels, as everybody expects of a checkpoint."""
+        if self.kind == "regression":
+            last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+            with torch.no_grad():
+                last.weight.mul_(self.scale)
+                last.bias.mul_(self.scale).add_(self.mean)
+
+
+def _log_sum_exp(scores: Tensor, owners: Tensor, count: int) -> Tensor:
+    """Of the scores of each owner: ``(count,)``."""
+    table = scores.new_full((count, len(scores)), -math.inf)
+    table[owners, torch.arange(len(scores))] = scores
+    return table.logsumexp(dim=1)
+
+
+def forward(model: nn.Module, batch: Batch) -> Tensor:
+    """Logits of every sequence of a batch: ``(sequences, classes)``, or ``(sequences, 1)``."""
+    inputs = {n: batch[n] for n in ("input_ids", "attention_mask", "token_type_ids") if n in batch}
+    if _is_choice(model):
+        # One candidate a row: as many as there are, instead of a block padded to the example with the most.
+        inputs = {name: values.unsqueeze(1) for name, values in inputs.items()}
+    return cast("Any", model)(**inputs).logits
+
+
+def _is_choice(model: nn.Module) -> bool:
+    return type(model).__name__.endswith("ForMultipleChoice")
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network for a task and the tokenizer that it reads with.
+
+    Args:
+        tokenizer: saved beside the weights, with ``length`` as its longest input.
+        target: what the head predicts.
+        length: tokens that a sequence is cut to.
+        make: a network with its initial weights, the head drawn with the given seed; each call gives a new one.
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    target: Target
+    length: int
+    make: Callable[[int], PreTrainedModel]
+
+    def tokens(self, examples: Sequence[Example], model: PreTrainedModel) -> Tokens:
+        """The examples as the network reads them."""
+        return read(examples, self.tokenizer, model, self.length)
+
+
+def read(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, length: int
+) -> Tokens:
+    """Examples as token ids for ``model``."""
+    types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+    return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
+
+
+def from_checkpoint(folder: Path, target: Target, task: str, length: int) -> Learner:
+    """The encoder of a checkpoint; its head too where it has the task's classes.
+
+    Raises:
+        ValueError: when the weights or the tokenizer cannot be read, or the two do not belong together.
+    """
+    tokenizer = load_tokenizer(folder)
+    config: Any = AutoConfig.from_pretrained(str(folder))
+    known = tuple(config.id2label.values()) if target.kind == "classification" else ()
+    config.update(target.settings(task))
+
+    def make(seed: int) -> PreTrainedModel:
+        kind = _CLASSES[target.kind]
+        with seeded(seed):
+            model = loaded(kind, str(folder), headless=True, config=config, ignore_mismatched_sizes=True)
+            if known != target.label_names or target.kind != "classification":
+                redraw_head(model)
+            return model
+
+    return Learner(tokenizer, target, _fitting(length, tokenizer, make(0)), make)
+
+
+def from_architecture(
+    config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast, target: Target, task: str, length: int
+) -> Learner:
+    """A network of random weights."""
+    settings = copy.deepcopy(config)
+    settings.update(target.settings(task))
+
+    def make(seed: int) -> PreTrainedModel:
+        with seeded(seed):
+            return _CLASSES[target.kind].from_config(settings, dtype=torch.float32).eval()
+
+    return Learner(tokenizer, target, _fitting(length, tokenizer, make(0)), make)
+
+
+def redraw_head(model: PreTrainedModel) -> None:
+    """Random weights for everything outside the encoder: a head of another task is no start for this one."""
+    for name, module in model.named_children():
+        if name != model.base_model_prefix:
+            for part in module.modules():
+                if isinstance(part, nn.Linear):
+                    nn.init.normal_(part.weight, std=float(getattr(model.config, "initializer_range", 0.02)))
+                    nn.init.zeros_(part.bias)
+
+
+def _fitting(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+    """The length asked for, or the longest that network and tokenizer take."""
+    config: Any = model.config
+    positions = getattr(config, "max_position_embeddings", None) or length
+    offset = int(config.pad_token_id or 0) + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    if len(tokenizer) > int(config.vocab_size):
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: they do not belong together"
+        )
+    return min(length, int(positions) - offset)
+
+
+@contextmanager
+def seeded(seed: int) -> Generator[None]:
+    """torch's random numbers from ``seed`` on, and as they were afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fine-tuned model, ready to answer.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: its own.
+        kind: what its head predicts.
+        label_names: of its classes, in the order of its outputs.
+        length: tokens that a sequence is cut to.
+        task: what it was fine-tuned on, where its config says so.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    kind: Kind
+    label_names: tuple[str, ...]
+    length: int
+    task: str | None
+
+    def tokens(self, examples: Sequence[Example]) -> Tokens:
+        """The examples as the network reads them."""
+        return read(examples, self.tokenizer, self.model, self.length)
+
+
+def open_fitted(folder: Path) -> Fitted:
+    """A fine-tuned checkpoint, with all of its weights.
+
+    Raises:
+        ValueError: when it has no head for a task, or cannot be read.
+    """
+    config: Any = AutoConfig.from_pretrained(str(folder))
+    named = " ".join(config.architectures or ())
+    if "ForMultipleChoice" in named:
+        kind: Kind = "choice"
+    elif "ForSequenceClassification" in named:
+        kind = "regression" if config.problem_type == "regression" or config.num_labels == 1 else "classification"
+    else:
+        raise ValueError(
+            f"{folder} has no head for a task (its config names {named or 'no architecture'}): fine-tune it first"
+        )
+    tokenizer = load_tokenizer(folder)
+    model = loaded(_CLASSES[kind], str(folder))
+    names = tuple(str(config.id2label[n]) for n in range(config.num_labels)) if kind == "classification" else ()
+    length = _fitting(min(int(tokenizer.model_max_length), LONGEST), tokenizer, model)
+    return Fitted(model, tokenizer, kind, names, length, getattr(config, "finetuning_task", None))
+
+
+@torch.no_grad()
+def outputs(
+    model: PreTrainedModel, tokens: Tokens, *, tick: Callable[[int, int], None] | None = None
+) -> list[NDArray[np.float32]]:
+    """What the model says of every example, in their order: logits, the number, or a score for each candidate.
+
+    Args:
+        model: put into evaluation mode.
+        tokens: of any number of examples.
+        tick: called with examples done and all examples.
+    """
+    model.eval()
+    found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(tokens)
+    done = 0
+    for rows in tokens.by_length(TOKENS_A_BATCH):
+        logits = forward(model, tokens.batch(rows)).float().numpy()
+        sizes = [int(tokens.starts[row + 1] - tokens.starts[row]) for row in rows]
+        parts = np.split(logits, np.cumsum(sizes)[:-1])
+        for row, part in zip(rows, parts, strict=True):
+            found[row] = part[:, 0] if _is_choice(model) else part[0]
+        done += len(rows)
+        if tick is not None:
+            tick(done, len(tokens))
+    return found

@@ -1,0 +1,198 @@
+"""The options of the commands around tasks: fine-tuning, evaluation, predictions, submissions.
+
+Light on purpose: importing this module imports no numerical library, so that ``subarch --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from subarch.options.limits import at_least, positive
+
+Positional = tyro.conf.Positional
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskOptions:
+    """What is to be learned, and from where."""
+
+    task: str | None = None
+    """A task's name (glue/rte, superglue/copa, race/middle, demo/docs, demo/packages) or the path of a file."""
+    data: Path | None = None
+    """Your own labelled CSV, TSV, JSONL or Parquet file: the same as a path given to --task."""
+    task_data: Path | None = None
+    """Folder with the benchmark's files in the official layout; the Hugging Face hub when not given."""
+    text_columns: tuple[str, ...] = ()
+    """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
+    label_column: str | None = None
+    """Column of your file that holds the label; found by its usual names when not given."""
+    kind: Literal["classification", "regression"] | None = None
+    """Whether the labels of your file are classes or numbers; seen from the labels when not given."""
+    development_data: Path | None = None
+    """Your own development file; otherwise a part of the data, carved with --split-seed."""
+    test_data: Path | None = None
+    """Your own test file, for the final score alone; otherwise a part of the data, sealed before anything is read."""
+    split_seed: int = 0
+    """Of the splits that are carved."""
+    limit: int | None = None
+    """Learn from so many examples at most."""
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.data is not None:
+            raise ValueError("--task and --data were both given: one of them says what is to be learned")
+        if self.task is None and self.data is None:
+            raise ValueError("--task NAME or --data FILE is needed: for example --task glue/rte, or --data reviews.csv")
+        if len(self.text_columns) > 2:
+            raise ValueError(f"--text-columns takes one column or two, got {len(self.text_columns)}")
+        if self.limit is not None:
+            at_least("--limit", self.limit, 1)
+
+    @property
+    def name(self) -> str:
+        """The task's name or the file's path."""
+        return str(self.data) if self.data is not None else str(self.task)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneOptions:
+    """Fine-tune a network on a task: a linear head, every learning rate with every seed, chosen on development data.
+
+    The score is that of a sealed split, which nothing reads before the end: the mean over the seeds with its 95 %
+    interval. The same command with the same --run goes on where it stopped.
+
+    Examples:
+    subarch finetune --model ./my-bert --data reviews.csv;
+    subarch finetune --model ./my-bert --task glue/rte --task-data ./glue --learning-rates 2e-5 5e-5;
+    subarch finetune --run runs/mine --task demo/docs
+    """
+
+    model: str | None = None
+    """A checkpoint folder, a Hugging Face name, or a config.json (random weights); --run's student when not given."""
+    run: Path | None = None
+    """Run directory; a new one under runs/ when not given. Without --model, the network that was extracted there."""
+    where: Annotated[TaskOptions, tyro.conf.arg(name="")]
+    learning_rates: tuple[float, ...] = (5e-5,)
+    """Hyperparameter sets: each is tried with every seed, the best on development data counts."""
+    seeds: int = 3
+    """Seeds of head, order and dropout: what the interval is taken over."""
+    epochs: int = 3
+    """Passes over the training data at most."""
+    batch_size: int = 32
+    """Examples a step."""
+    max_length: int = 128
+    """Tokens that a text, or a pair, is cut to."""
+    patience: int | None = None
+    """Stop a training after so many epochs without a better development score."""
+    warmup: float = 0.1
+    """Fraction of the steps over which the learning rate rises."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay on matrices."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of matrix products in training; bfloat16 is faster where the processor has it (AVX512-BF16, AMX)."""
+    threads: int | None = None
+    """Threads; all cores when not given."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.run is None:
+            raise ValueError("--model (a checkpoint) or --run (a directory with an extracted network) is needed")
+        if not self.learning_rates:
+            raise ValueError("--learning-rates needs at least one rate, such as 5e-5")
+        for rate in self.learning_rates:
+            positive("--learning-rates", rate)
+        for name in ("seeds", "epochs", "batch_size", "patience", "threads"):
+            if (number := getattr(self, name)) is not None:
+                at_least("--" + name.replace("_", "-"), number, 1)
+        at_least("--max-length", self.max_length, 8)
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"--warmup must lie in [0, 1), got {self.warmup:g}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"--weight-decay must be a number from 0, got {self.weight_decay}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateOptions:
+    """Score a fine-tuned checkpoint on a labelled split.
+
+    Of a benchmark the official development split is scored, of your own file all rows; where the checkpoint was
+    fine-tuned on this very file, only the rows that were sealed then.
+
+    Example: subarch evaluate runs/mine/finetune/reviews/checkpoint --data reviews.csv
+    """
+
+    model: Annotated[str, Positional, tyro.conf.arg(metavar="MODEL")]
+    """A fine-tuned checkpoint: a folder, or a Hugging Face name."""
+    where: Annotated[TaskOptions, tyro.conf.arg(name="")]
+    split: Literal["train", "development", "sealed", "test", "all"] | None = None
+    """Which examples: of a file train, development, sealed (carved as finetune does) or all; of a benchmark train,
+    development (the official one) or, where its labels are public, test."""
+    threads: int | None = None
+    """Threads; all cores when not given."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictOptions:
+    """Labels and probabilities for rows without labels, as JSONL or CSV.
+
+    Example: subarch predict runs/mine/finetune/reviews/checkpoint --data new.csv --output labels.csv
+    """
+
+    model: Annotated[str, Positional, tyro.conf.arg(metavar="MODEL")]
+    """A fine-tuned checkpoint: a folder, or a Hugging Face name."""
+    data: Path
+    """CSV, TSV, JSONL or Parquet file with the texts."""
+    output: Path | None = None
+    """Where predictions go, .jsonl or .csv; beside the data when not given."""
+    text_columns: tuple[str, ...] = ()
+    """Columns that hold the text, or the two texts; found by their usual names when not given."""
+    threads: int | None = None
+    """Threads; all cores when not given."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.output is not None and self.output.suffix.lower() not in (".jsonl", ".csv"):
+            raise ValueError(f"--output must end in .jsonl or .csv, got {self.output.name!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmitOptions:
+    """Write the archive that a benchmark's portal takes, validated; or validate one that was made elsewhere.
+
+    MODEL is a run directory with a fine-tuned checkpoint of every task under finetune/, or one checkpoint. MNLI's model
+    also answers the mismatched split and AX, RTE's model AX-b and AX-g.
+
+    Examples:
+    subarch submit runs/mine --suite glue --task-data ./glue;
+    subarch submit --suite superglue --check archive.zip
+    """
+
+    model: Annotated[str | None, Positional, tyro.conf.arg(metavar="MODEL")] = None
+    """A run directory, or a fine-tuned checkpoint."""
+    suite: Literal["glue", "superglue", "race"]
+    """Which benchmark."""
+    check: Path | None = None
+    """Validate this archive instead of writing one."""
+    output: Path | None = None
+    """Where the archive goes; MODEL/submissions/SUITE.zip when not given."""
+    task_data: Path | None = None
+    """Folder with the benchmark's files in the official layout; the Hugging Face hub when not given."""
+    placeholders: bool = False
+    """For tasks without a model or without test data, write a file with one answer everywhere: portals want
+    all files."""
+    threads: int | None = None
+    """Threads; all cores when not given."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.check is None):
+            raise ValueError("give MODEL to write an archive, or --check ARCHIVE to validate one")

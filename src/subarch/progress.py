@@ -1,0 +1,16 @@
+"""How work tells where it is: anything that takes long is given a watch and calls it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Watch(Protocol):
+    """Told what goes on: a stage begins, or something in it is done."""
+
+    def __call__(self, stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None: ...
+
+
+def silent(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+    """A watch that looks away."""
+    del stage, done, total, note

@@ -1,0 +1,245 @@
+"""What a labelled task is, as pure data, and how examples are dealt out to splits that never share a text.
+
+An :class:`Example` has a first text and any number of second ones: none for a single text, one for a pair, and one for
+each candidate of a choice (the first text is what they share). A :class:`Task` has three splits: networks learn from
+``train``, choices are made on ``development``, and the ``sealed`` split is opened for the final score alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["classification", "regression", "choice"]
+
+LINKING_WORDS = 4  # a text of a pair with so many words is taken for the same wherever it occurs
+
+
+class Example(NamedTuple):
+    """One thing to predict.
+
+    Attributes:
+        first: the single text, the first of a pair, or what all candidates of a choice share.
+        seconds: none, the second text of a pair, or the candidates of a choice.
+        label: index of the class, the number, or the index of a right candidate; None where it is not known.
+        right: further candidates of a choice that are right as well.
+        id: what the data call the example, in submissions and predictions.
+        group: examples of one group are scored together: answers to one question, sentences of one pair.
+        answers: names of the candidates and of everything that counts as right, for metrics that compare words.
+    """
+
+    first: str
+    seconds: tuple[str, ...] = ()
+    label: int | float | None = None
+    right: tuple[int, ...] = ()
+    id: str | int | tuple[int, ...] | None = None
+    group: str | None = None
+    answers: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of its texts."""
+        return (self.first, *self.seconds)
+
+
+class Split(tuple[Example, ...]):
+    """Examples in order."""
+
+    __slots__ = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The first text of every example."""
+        return tuple(example.first for example in self)
+
+    @property
+    def labels(self) -> tuple[int | float, ...]:
+        """The label of every example.
+
+        Raises:
+            ValueError: when an example has none.
+        """
+        found = tuple(example.label for example in self if example.label is not None)
+        if len(found) < len(self):
+            raise ValueError(f"expected labelled examples, got {len(self) - len(found)} of {len(self)} without a label")
+        return found
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of everything in it."""
+        sha = hashlib.sha256()
+        for example in self:
+            sha.update(json.dumps(example).encode())
+        return sha.hexdigest()
+
+
+class SealedSplit:
+    """Examples that no choice may be made on: they are read by opening the seal, for the final score alone."""
+
+    __slots__ = ("__split", "digest")
+
+    def __init__(self, split: Split) -> None:
+        self.__split = split
+        self.digest = split.digest
+
+    def __len__(self) -> int:
+        return len(self.__split)
+
+    def __repr__(self) -> str:
+        return f"SealedSplit({len(self)} examples, {self.digest[:12]})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SealedSplit) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def open(self) -> Split:
+        """The examples. Whoever calls this has made all choices already."""
+        return self.__split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task with its data.
+
+    Args:
+        name: the task's name or the file's path.
+        kind: what is predicted: a class, a number, or one of several candidates.
+        label_names: names of the classes in the order of their indices; empty for numbers and choices.
+        metrics: names of the metrics; the score is their mean.
+        train: what a network learns from.
+        development: what choices are made on.
+        sealed: for the final score alone.
+    """
+
+    name: str
+    kind: Kind = "classification"
+    label_names: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ("accuracy",)
+    train: Split
+    development: Split
+    sealed: SealedSplit
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of names, examples and splits."""
+        content = [self.kind, self.label_names, self.train.digest, self.development.digest, self.sealed.digest]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    @property
+    def metric(self) -> str:
+        """What the score is called."""
+        *others, last = self.metrics
+        return f"mean of {', '.join(others)} and {last}" if others else last
+
+
+class Shares(NamedTuple):
+    """How large the development and the sealed split are, as fractions of all examples."""
+
+    development: float = 0.15
+    sealed: float = 0.15
+
+    def checked(self) -> Shares:
+        """Itself.
+
+        Raises:
+            ValueError: unless both are above 0 and leave something to learn from.
+        """
+        if not (self.development > 0 and self.sealed > 0 and sum(self) < 1):
+            raise ValueError(
+                f"expected shares above 0 that leave something to learn from, got {self.development} for development "
+                f"and {self.sealed} for the sealed split"
+            )
+        return self
+
+
+def deal(
+    name: str, examples: Sequence[Example], shares: Sequence[float], *, seed: int, strata: Sequence[str]
+) -> tuple[Split, ...]:
+    """Deal examples out to splits: stratified, with a seed, and without parting what belongs together.
+
+    Examples with an equal text (letters and digits alone, in any case; of pairs those of four words or more, of choices
+    what the candidates share) or an equal group stay in one split. Within a split examples keep their order.
+
+    Args:
+        name: of the task, for messages.
+        examples: all of them.
+        shares: the fraction of each split, together 1.
+        seed: of the choice.
+        strata: for each example what it is counted under: the name of its class, a bin of its number.
+
+    Raises:
+        ValueError: when a stratum has fewer different texts than there are splits.
+    """
+    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
+    for members in _connected(examples):
+        by_stratum[strata[members[0]]].append(members)
+    chosen: tuple[list[int], ...] = tuple([] for _ in shares)
+    for stratum in sorted(by_stratum):
+        clusters = by_stratum[stratum]
+        if len(clusters) < len(shares):
+            raise ValueError(
+                f"{name}: expected at least {_NUMBERS.get(len(shares), len(shares))} different texts of every class, "
+                f"got {len(clusters)} of {stratum!r}: add some, or remove the class"
+            )
+        random.Random(f"{seed} {stratum}").shuffle(clusters)
+        _hand_out(clusters, shares, chosen)
+    return tuple(Split(examples[row] for row in sorted(rows)) for rows in chosen)
+
+
+_NUMBERS: Mapping[int, str] = {2: "two", 3: "three"}
+
+
+def normalised(text: str) -> str:
+    """Letters and digits alone, lower case: texts that differ in nothing else count as the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _connected(examples: Sequence[Example]) -> list[list[int]]:
+    """Rows that must not be parted: linked by an equal text or group, over any number of steps."""
+    leader = list(range(len(examples)))
+
+    def root(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = row = leader[leader[row]]
+        return row
+
+    first: dict[tuple[str, str], int] = {}
+    for row, example in enumerate(examples):
+        for key in _keys(example):
+            low, high = sorted((root(row), root(first.setdefault(key, row))))
+            leader[high] = low
+    members: dict[int, list[int]] = defaultdict(list)
+    for row in range(len(examples)):
+        members[root(row)].append(row)
+    return list(members.values())
+
+
+def _keys(example: Example) -> Iterator[tuple[str, str]]:
+    texts = [normalised(text) or text for text in example.texts]
+    if len(texts) == 2:
+        # Short ones ("yes", "Why?") would link half of all pairs; the pair as a whole counts whatever its length.
+        yield "pair", "\n".join(texts)
+        texts = [text for text in texts if len(text.split()) >= LINKING_WORDS]
+    for text in texts[: 2 if len(example.seconds) < 2 else 1]:
+        yield "text", text
+    if example.group is not None:
+        yield "group", example.group
+
+
+def _hand_out(clusters: list[list[int]], shares: Sequence[float], chosen: tuple[list[int], ...]) -> None:
+    """Hand clusters out, each to the split that lacks most of its share; the first ones go one to each."""
+    total = sum(map(len, clusters))
+    clusters[: len(shares)] = sorted(clusters[: len(shares)], key=len, reverse=True)  # one that is huge is learned from
+    dealt = [0] * len(shares)
+    for turn, cluster in enumerate(clusters):
+        split = turn if turn < len(shares) else max(range(len(shares)), key=lambda s: shares[s] * total - dealt[s])
+        chosen[split].extend(cluster)
+        dealt[split] += len(cluster)

@@ -1,0 +1,247 @@
+"""Metrics as the benchmarks define them, from examples and what was predicted for them.
+
+Every value is a fraction in [0, 1], correlations lie in [-1, 1]; whoever shows them multiplies by 100. What has no
+value (a correlation with a constant, F1 without a positive) is 0. Examples come whole, because some metrics need more
+than labels: MultiRC scores the answers of a question together, ReCoRD compares words, Winogender pairs of sentences.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.text.examples import Example, Kind
+
+Outputs = Sequence[NDArray[np.floating]]
+Predicted = Sequence[int | float]
+Metric = Callable[[Sequence[Example], Predicted], float]
+
+
+def decide(kind: Kind, outputs: Outputs) -> list[int] | list[float]:
+    """What a network's outputs say.
+
+    Args:
+        kind: of the task.
+        outputs: one array an example: the classes' logits (classes,), the number (1,), or the candidates' scores
+            (candidates,).
+
+    Returns:
+        For each example the index of the class, the number, or the index of the chosen candidate.
+
+    Raises:
+        ValueError: for an output that is not finite: it would pass for an answer.
+    """
+    for row, output in enumerate(outputs):
+        if not np.isfinite(output).all():
+            raise ValueError(
+                f"expected finite outputs, got {output[~np.isfinite(output)][0]} for example {row}: the network has "
+                "diverged; train it again with a lower learning rate"
+            )
+    if kind == "regression":
+        return [float(output[0]) for output in outputs]
+    return [int(output.argmax()) for output in outputs]
+
+
+def score(kind: Kind, metrics: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> dict[str, float]:
+    """Score predictions.
+
+    Args:
+        kind: of the task.
+        metrics: names of :data:`METRICS`, at least one.
+        examples: labelled ones, at least one.
+        predicted: for each example the index of the class, the number, or the index of the chosen candidate.
+
+    Returns:
+        Every metric by its name, and under ``"score"`` their mean.
+
+    Raises:
+        ValueError: for an unknown metric or one of another kind of task, for examples without labels, and for another
+            number of predictions than of examples.
+    """
+    for name in metrics:
+        if name not in _KINDS[kind]:
+            raise ValueError(f"expected metrics of a {kind} task ({', '.join(_KINDS[kind])}), got {name!r}")
+    if not metrics or not examples or len(examples) != len(predicted):
+        raise ValueError(
+            f"expected at least one metric and one prediction an example, got {len(metrics)} metrics, {len(examples)} "
+            f"examples and {len(predicted)} predictions"
+        )
+    unlabelled = next((row for row, example in enumerate(examples) if example.label is None), None)
+    if unlabelled is not None:
+        raise ValueError(f"expected labelled examples, got none for example {unlabelled}: score a split with labels")
+    values = {name: METRICS[name](examples, predicted) for name in metrics}
+    return values | {"score": sum(values.values()) / len(values)}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean over seeds and half the width of its 95 % confidence interval (Student's t).
+
+    Returns:
+        Mean and half-width; None for the latter where a single value says nothing about the spread.
+
+    Raises:
+        ValueError: without a value.
+    """
+    if not values:
+        raise ValueError("expected at least one value, got none")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, None
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.975, len(values) - 1))
+    return mean, quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+# --- classes, candidates and numbers ----------------------------------------------------------------------------------
+
+
+def _labels(examples: Sequence[Example]) -> list[int | float]:
+    return [example.label for example in examples if example.label is not None]
+
+
+def _accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
+    pairs = zip(examples, predicted, strict=True)
+    return sum(guess == example.label or guess in example.right for example, guess in pairs) / len(examples)
+
+
+def _f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    return _mean_f1(examples, predicted, [1])
+
+
+def _macro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    return _mean_f1(examples, predicted, sorted(set(_labels(examples))))
+
+
+def _mean_f1(examples: Sequence[Example], predicted: Predicted, classes: Sequence[int | float]) -> float:
+    from sklearn.metrics import f1_score
+
+    zero = cast("Any", 0)  # the library's annotation knows of strings alone
+    return float(f1_score(_labels(examples), predicted, labels=classes, average="macro", zero_division=zero))
+
+
+def _matthews(examples: Sequence[Example], predicted: Predicted) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    labels = _labels(examples)
+    return 0.0 if _constant(labels) or _constant(predicted) else float(matthews_corrcoef(labels, predicted))
+
+
+def _pearson(examples: Sequence[Example], predicted: Predicted) -> float:
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, examples, predicted)
+
+
+def _spearman(examples: Sequence[Example], predicted: Predicted) -> float:
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, examples, predicted)
+
+
+def _correlation(
+    function: Callable[[Predicted, Predicted], tuple[float, float]], examples: Sequence[Example], predicted: Predicted
+) -> float:
+    labels = _labels(examples)
+    if _constant(labels) or _constant(predicted):
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numbers that differ in the last bit only
+        value = float(function(labels, predicted)[0])
+    return value if math.isfinite(value) else 0.0
+
+
+def _constant(values: Predicted) -> bool:
+    return len(set(values)) < 2
+
+
+# --- examples that are scored together --------------------------------------------------------------------------------
+
+
+def _exact_match(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of MultiRC's questions all of whose answers are judged rightly."""
+    questions = [all(guess == label for guess, label in answers) for answers in _groups(examples, predicted)]
+    return sum(questions) / len(questions)
+
+
+def _gender_parity(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of Winogender's pairs, sentences that differ in a pronoun's gender alone, with two equal predictions."""
+    pairs = [group for group in _groups(examples, predicted) if len(group) > 1]
+    return sum(len({guess for guess, _ in pair}) == 1 for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def _groups(
+    examples: Sequence[Example], predicted: Predicted
+) -> Iterator[list[tuple[int | float, int | float | None]]]:
+    """Prediction and label of every example, group by group."""
+    found: dict[str, list[tuple[int | float, int | float | None]]] = defaultdict(list)
+    for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
+        if example.group is None:
+            raise ValueError(f"expected examples in groups that are scored together, got none for example {row}")
+        found[example.group].append((guess, example.label))
+    yield from found.values()
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _record_em(examples: Sequence[Example], predicted: Predicted) -> float:
+    return _best_match(lambda guess, gold: float(guess == gold), examples, predicted)
+
+
+def _record_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    return _best_match(_token_f1, examples, predicted)
+
+
+def _best_match(
+    closeness: Callable[[list[str], list[str]], float], examples: Sequence[Example], predicted: Predicted
+) -> float:
+    """Mean over ReCoRD's queries of the chosen entity's closeness to the closest of the right ones."""
+    total = 0.0
+    for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
+        if example.answers is None:
+            raise ValueError(f"expected the candidates' names and the right ones, got none for example {row}")
+        names, right = example.answers
+        words = _words(names[int(guess)])
+        total += max((closeness(words, _words(gold)) for gold in right), default=0.0)
+    return total / len(examples)
+
+
+def _words(text: str) -> list[str]:
+    """Words as ReCoRD compares them: lower case, without punctuation (first) and articles (second)."""
+    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", bare).split()
+
+
+def _token_f1(guess: list[str], gold: list[str]) -> float:
+    common = (Counter(guess) & Counter(gold)).total()
+    return 2 * common / (len(guess) + len(gold)) if common else 0.0
+
+
+METRICS: Mapping[str, Metric] = {
+    "accuracy": _accuracy,
+    "f1": _f1,  # of class 1
+    "macro_f1": _macro_f1,  # over the classes that occur in the labels
+    "matthews": _matthews,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "f1a": _f1,  # MultiRC's name for F1 over the answers of all questions
+    "em": _exact_match,
+    "record_f1": _record_f1,
+    "record_em": _record_em,
+    "gender_parity": _gender_parity,
+}
+
+_KINDS: Mapping[Kind, tuple[str, ...]] = {
+    "classification": ("accuracy", "f1", "macro_f1", "matthews", "f1a", "em", "gender_parity"),
+    "regression": ("pearson", "spearman"),
+    "choice": ("accuracy", "record_f1", "record_em"),
+}

@@ -1,0 +1,245 @@
+"""Fine-tuning, evaluation and predictions on the command line: what a user of a CSV file sees, wrong input included."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import WORDS, encoder
+
+from commands import Command, content, refused
+from subarch.cli import main
+
+QUICK = ("--epochs", "2", "--seeds", "2", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32")
+
+
+def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    rng = random.Random(seed)
+    made: dict[str, str] = {}
+    while len(made) < count:
+        words = rng.choices(WORDS, k=9)
+        balance = sum(word in ("good", "fine") for word in words) - sum(word in ("bad", "poor") for word in words)
+        if balance:
+            made[" ".join(words)] = "praise" if balance > 0 else "blame"
+    return list(made.items())
+
+
+def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory, model: Path) -> tuple[Path, Path]:
+    """A table, and a run that was fine-tuned on it."""
+    folder = tmp_path_factory.mktemp("tuned")
+    data = write(folder / "reviews.csv", [*reviews(300)])
+    assert main(["finetune", "--model", str(model), "--data", str(data), "--run", str(folder / "run"), *QUICK]) == 0
+    return data, folder / "run"
+
+
+def test_finetune_reports_the_sealed_score_and_writes_a_stock_checkpoint(
+    subarch: Command, tuned: tuple[Path, Path], model: Path
+) -> None:
+    data, run = tuned
+    ran = subarch("finetune", "--model", model, "--data", data, "--run", run, *QUICK, "--json")
+    result = ran.json
+    assert (result["task"], result["metric"], result["kind"]) == (str(data), "accuracy", "classification")
+    (row,) = result["rows"]
+    assert {"method", "mean", "ci95", "seeds", "steps"} <= set(row)
+    assert row["method"] == "plain" and row["seeds"] == 2 and row["mean"] > 0.7
+    examples = result["data"]["examples"]
+    assert sum(examples.values()) == 300 and examples["sealed"] == 45
+    checkpoint = Path(result["checkpoint"])
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= set(content(checkpoint))
+    config = json.loads((checkpoint / "config.json").read_text())
+    assert config["id2label"] == {"0": "blame", "1": "praise"}
+    manifest = json.loads((run / "finetune" / "reviews" / "manifest.json").read_text())
+    assert manifest["data"]["sealed"] and manifest["seeds"] == [0, 1] and manifest["hardware"]["cpu"]
+    again = subarch("finetune", "--model", model, "--data", data, "--run", run, *QUICK, "--json").json
+    assert again == result
+
+
+def test_evaluate_takes_the_sealed_rows_of_the_file_it_was_trained_on(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, run = tuned
+    checkpoint = run / "finetune" / "reviews" / "checkpoint"
+    found = subarch("evaluate", checkpoint, "--data", data, "--json").json
+    assert (found["split"], found["examples"]) == ("sealed", 45)
+    result = json.loads((run / "finetune" / "reviews" / "finetune.json").read_text())
+    assert found["metrics"]["accuracy"] in result["rows"][0]["scores"]
+    # The same content under another name is the same file; other rows are all scored.
+    copied = subarch("evaluate", checkpoint, "--data", shutil.copy(data, tmp_path / "copy.csv"), "--json").json
+    assert copied["metrics"] == found["metrics"] and copied["split"] == "sealed"
+    fresh = write(tmp_path / "fresh.csv", [*reviews(50, seed=9)])
+    other = subarch("evaluate", checkpoint, "--data", fresh, "--json").json
+    assert (other["split"], other["examples"]) == ("all", 50)
+    assert other["metrics"]["accuracy"] > 0.7
+    train = subarch("evaluate", checkpoint, "--data", data, "--split", "train", "--json").json
+    assert train["examples"] == 210
+
+
+def test_evaluation_knows_classes_by_name(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    only = [row for row in reviews(60, seed=9) if row[1] == "praise"] + [("bad bad bad film", "blame")]
+    found = subarch("evaluate", checkpoint, "--data", write(tmp_path / "a.csv", only), "--json").json
+    assert found["metrics"]["accuracy"] > 0.7
+    refused(
+        subarch("evaluate", checkpoint, "--data", write(tmp_path / "b.csv", [("good", "praise"), ("bad", "awful")])),
+        "'awful'",
+        "row 3",
+    )
+    refused(subarch("evaluate", checkpoint, "--task", "demo/docs"), "['no', 'yes']", "['blame', 'praise']")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_predict_keeps_order_and_names(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, suffix: str) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    rows = [("a", "good good fine film"), ("b", "bad poor bad play"), ("c", "very good and fine story of the actor")]
+    data = write(tmp_path / "new.csv", rows, ("id", "text"))
+    output = tmp_path / f"out.{suffix}"
+    found = subarch("predict", checkpoint, "--data", data, "--output", output, "--json").json
+    assert found["path"] == str(output) and found["examples"] == 3
+    if suffix == "csv":
+        read: list[dict[str, Any]] = list(csv.DictReader(output.open()))
+        assert float(read[0]["probability of praise"]) + float(read[0]["probability of blame"]) == pytest.approx(1)
+    else:
+        read = [json.loads(line) for line in output.read_text().splitlines()]
+        assert sum(read[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert [row["id"] for row in read] == ["a", "b", "c"]
+    assert [row["label"] for row in read] == ["praise", "blame", "praise"]
+
+
+def test_numbers_pairs_and_given_columns(subarch: Command, model: Path, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    rows = []
+    for _ in range(200):
+        one, other = (" ".join(rng.choices(WORDS, k=6)) for _ in range(2))
+        rows.append((one, other, f"{1000 + 250.5 * (one.count('good') - other.count('bad')):.1f}"))
+    data = write(tmp_path / "pairs.csv", rows, ("left", "right", "price"))
+    columns = ("--text-columns", "left", "right", "--label-column", "price")
+    result = subarch(
+        "finetune", "--model", model, "--data", data, "--run", tmp_path / "run", *columns, *QUICK, "--json"
+    )
+    found = result.json
+    assert (found["kind"], found["metric"]) == ("regression", "mean of pearson and spearman")
+    assert found["rows"][0]["mean"] > 0.1
+    new = write(tmp_path / "new.csv", [row[:2] for row in rows], ("left", "right"))
+    subarch(
+        "predict",
+        found["checkpoint"],
+        "--data",
+        new,
+        "--text-columns",
+        "left",
+        "right",
+        "--output",
+        tmp_path / "o.jsonl",
+    )
+    values = [json.loads(line)["value"] for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert len(values) == 200 and 600 < sum(values) / 200 < 1400  # in the units of the file
+
+
+def test_a_config_alone_starts_from_random_weights(subarch: Command, model: Path, tmp_path: Path) -> None:
+    data = write(tmp_path / "reviews.csv", [*reviews(60)])
+    config = shutil.copy(model / "config.json", tmp_path / "architecture.json")
+    ran = subarch("finetune", "--model", config, "--data", data, "--run", tmp_path / "run", *QUICK, "--json")
+    assert ran.status == 0
+    assert "random weights" in ran.json["model"]
+
+
+def labels(*values: str) -> list[tuple[str, str]]:
+    return [(f"text number {n}", value) for n, value in enumerate(values)]
+
+
+WRONG: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "missing columns": (b"a,b\nx,y\n", ("text column", "['a', 'b']")),
+    "one class": (b"text,label\n" + b"x,a\ny,a\nz,a\n", ("two classes", "'a'")),
+    "a label is missing": (b"text,label\nx,a\ny,NaN\nz,b\n", ("row 3", "label")),
+    "a number is not one": (
+        b"text,label\n" + b"".join(b"t%d,%d.5\n" % (n, n) for n in range(30)) + b"x,nan\n",
+        ("row 32",),
+    ),
+    "another encoding": (b"text,label\nx,a\n" + "é,b\n".encode("latin-1"), ("row 3", "UTF-8")),
+    "empty": (b"", ("empty",)),
+    "no rows": (b"text,label\n", ("empty", "header")),
+    "ragged": (b"text,label\nx,a\ny,b,c\n", ("row 3", "2 columns")),
+    "too few of a class": (b"text,label\n" + b"".join(b"t %d,a\n" % n for n in range(9)) + b"u,b\n", ("'b'",)),
+    "binary": (b"\x00\x01\x02", ("row 1", "binary")),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_files_are_refused_before_anything_is_written(
+    subarch: Command, model: Path, tmp_path: Path, name: str
+) -> None:
+    raw, words = WRONG[name]
+    (tmp_path / "data.csv").write_bytes(raw)
+    refused(subarch("finetune", "--model", model, "--data", "data.csv", "--run", tmp_path / "run"), "data.csv", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_label_that_training_does_not_have(subarch: Command, model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", [*reviews(60)])
+    write(tmp_path / "test.csv", [("good film", "praise"), ("bad film", "fury")])
+    refused(
+        subarch("finetune", "--model", model, "--data", "train.csv", "--test-data", "test.csv", "--run", "run"),
+        "test.csv",
+        "row 3",
+        "'fury'",
+    )
+
+
+ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "no task": ((), ("--task", "--data")),
+    "task and data": (("--task", "glue/rte", "--data", "good.csv"), ("both",)),
+    "unknown task": (("--task", "glue/rtx"), ("glue/rtx", "glue/rte")),
+    "no such file": (("--data", "absent.csv"), ("absent.csv",)),
+    "no such folder": (("--task", "glue/rte", "--task-data", "absent"), ("absent",)),
+    "unlabelled task": (("--task", "glue/ax", "--task-data", "."), ("glue/ax", "submit")),
+    "no rate": (("--data", "good.csv", "--learning-rates"), ("--learning-rates",)),
+    "zero rate": (("--data", "good.csv", "--learning-rates", "0"), ("--learning-rates", "positive")),
+    "no seed": (("--data", "good.csv", "--seeds", "0"), ("--seeds",)),
+    "no epoch": (("--data", "good.csv", "--epochs", "0"), ("--epochs",)),
+    "three columns": (("--data", "good.csv", "--text-columns", "a", "b", "c"), ("--text-columns", "got 3")),
+    "no such column": (("--data", "good.csv", "--label-column", "mood"), ("'mood'", "['text', 'label']")),
+    "numbers out of words": (("--data", "good.csv", "--kind", "regression"), ("row 2", "number")),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_wrong_arguments(subarch: Command, model: Path, tmp_path: Path, name: str) -> None:
+    for task in ("AX", "MNLI"):
+        (tmp_path / task).mkdir()
+    (tmp_path / "AX" / "diagnostic.tsv").write_text("index\tsentence1\tsentence2\n0\tIt rains.\tIt is wet.\n")
+    write(tmp_path / "good.csv", [*reviews(40)])
+    given, words = ARGUMENTS[name]
+    refused(subarch("finetune", "--model", model, "--run", "run", *given), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_wrong_models(subarch: Command, model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "good.csv", [*reviews(40)])
+    common = ("--data", "good.csv", "--run", "run")
+    refused(subarch("finetune", *common[:2]), "--model", "--run")
+    refused(subarch("finetune", "--model", "nowhere/at-all", *common), "nowhere/at-all")
+    refused(subarch("finetune", *common), "architecture.json")
+    cut = Path(shutil.copytree(model, tmp_path / "cut"))
+    raw = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(raw[: len(raw) // 2])
+    refused(subarch("finetune", "--model", cut, *common), "cannot be loaded")
+    refused(subarch("evaluate", model, "--data", "good.csv"), "no head")
+    refused(subarch("predict", model, "--data", "good.csv"), "no head")
+    refused(subarch("predict", model, "--data", "good.csv", "--output", "x.txt"), ".jsonl or .csv")

@@ -1,0 +1,173 @@
+"""Plain fine-tuning learns, chooses on development data alone, and goes on where it was killed, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import WORDS, encoder
+
+from subarch.learning.finetuning import Finetuned, Recipe, finetune
+from subarch.learning.heads import Learner, Target, from_checkpoint, open_fitted, outputs
+from subarch.text.examples import Example, SealedSplit, Split, Task
+from subarch.text.metrics import decide, score
+
+RECIPE = Recipe(learning_rates=(3e-3, 1e-2), batch_size=8, epochs=3, seeds=(0, 1))
+
+
+def sentences(count: int, seed: int) -> Split:
+    """Whether more good words than bad ones are in a sentence."""
+    rng = random.Random(seed)
+    made = []
+    while len(made) < count:
+        words = rng.choices(WORDS, k=8)
+        balance = sum(word in ("good", "fine") for word in words) - sum(word in ("bad", "poor") for word in words)
+        if balance:
+            made.append(Example(" ".join(words), label=int(balance > 0), id=len(made)))
+    return Split(made)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task(
+        name="toy",
+        label_names=("bad", "good"),
+        train=sentences(240, 0),
+        development=sentences(40, 1),
+        sealed=SealedSplit(sentences(60, 2)),
+    )
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Learner:
+    folder = encoder(tmp_path_factory.mktemp("encoder"))
+    return from_checkpoint(folder, Target("classification", task.label_names), task.name, 32)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, task: Task, learner: Learner) -> tuple[Path, Finetuned]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("done")
+    return folder, finetune(task, learner, RECIPE, folder)
+
+
+def test_it_learns_and_the_checkpoint_scores_what_was_reported(done: tuple[Path, Finetuned], task: Task) -> None:
+    _, tuned = done
+    assert min(one["accuracy"] for one in tuned.sealed) > 0.8
+    fitted = open_fitted(tuned.checkpoint)
+    sealed = task.sealed.open()
+    found = score(task.kind, task.metrics, sealed, decide(task.kind, outputs(fitted.model, fitted.tokens(sealed))))
+    assert found in [dict(one) for one in tuned.sealed]
+    row = tuned.row("plain")
+    assert row["mean"] == pytest.approx(sum(row["scores"]) / 2)
+    assert row["ci95"] == pytest.approx(
+        12.7062 * abs(row["scores"][0] - row["scores"][1]) / 2, rel=1e-4
+    )  # t(1), 97.5 %
+    assert (row["seeds"], row["steps"]) == (2, 90)
+
+
+def test_the_choice_is_made_on_development_data(done: tuple[Path, Finetuned]) -> None:
+    folder, tuned = done
+    records = [json.loads(path.read_text()) for path in folder.glob("trainings/*/record.json")]
+    assert len(records) == 4 == tuned.trainings
+    by_rate: dict[float, list[float]] = {}
+    for record in records:
+        assert record["development"]["score"] == max(epoch["score"] for epoch in record["history"])
+        by_rate.setdefault(record["hyperparameters"]["learning_rate"], []).append(record["development"]["score"])
+    means = {rate: sum(scores) / len(scores) for rate, scores in by_rate.items()}
+    assert means[tuned.hyperparameters.learning_rate] == max(means.values())
+    # The sealed split was scored for the chosen rate alone.
+    assert len(list(folder.glob("trainings/*/sealed.json"))) == 2
+
+
+def test_nothing_is_left_but_records_and_the_checkpoint(done: tuple[Path, Finetuned]) -> None:
+    folder, _ = done
+    names = {path.name for path in folder.rglob("*") if path.is_file() and "checkpoint" not in path.parts}
+    assert names == {"record.json", "sealed.json", "checkpoint.json"}
+
+
+def test_the_same_call_again_trains_nothing(done: tuple[Path, Finetuned], task: Task, learner: Learner) -> None:
+    folder, tuned = done
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    stages: list[str] = []
+    assert finetune(task, learner, RECIPE, folder, watch=lambda stage, **_: stages.append(stage)) == tuned
+    assert stages == []
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+class Killed(BaseException):
+    """What a killed process leaves undone."""
+
+
+@pytest.mark.parametrize("moment", [1, 40, 100, 119, 121, 250, 360])
+def test_killed_at_any_step_the_same_call_ends_the_same(
+    done: tuple[Path, Finetuned], task: Task, learner: Learner, tmp_path: Path, moment: int
+) -> None:
+    calls = 0
+
+    def watch(*_: Any, **__: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            raise Killed
+
+    with pytest.raises(Killed):
+        finetune(task, learner, RECIPE, tmp_path, watch=watch)
+    tuned = finetune(task, learner, RECIPE, tmp_path)
+    _, undisturbed = done
+    assert tuned.sealed == undisturbed.sealed
+    weights, wanted = (load_file(one.checkpoint / "model.safetensors") for one in (tuned, undisturbed))
+    assert all(torch.equal(weights[name], wanted[name]) for name in wanted)
+
+
+def test_more_seeds_train_those_alone(
+    done: tuple[Path, Finetuned], task: Task, learner: Learner, tmp_path: Path
+) -> None:
+    recipe = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=1, seeds=(0,))
+    first = finetune(task, learner, recipe, tmp_path)
+    stages: set[str] = set()
+    wider = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=1, seeds=(0, 1, 2))
+    more = finetune(task, learner, wider, tmp_path, watch=lambda stage, **_: stages.add(stage))
+    assert more.sealed[0] == first.sealed[0]
+    assert not any("training 1 of 3" in stage for stage in stages)
+
+
+def test_patience_ends_a_training_early(task: Task, learner: Learner, tmp_path: Path) -> None:
+    recipe = Recipe(learning_rates=(1e-7,), batch_size=8, epochs=12, patience=1, seeds=(0,))
+    tuned = finetune(task, learner, recipe, tmp_path)
+    assert tuned.steps[0] < 12 * 30
+
+
+def test_divergence_of_one_rate_is_a_record_and_of_all_a_failure(task: Task, learner: Learner, tmp_path: Path) -> None:
+    wild = Recipe(learning_rates=(1e30, 3e-3), batch_size=8, epochs=1, seeds=(0,))
+    assert finetune(task, learner, wild, tmp_path / "one").hyperparameters.learning_rate == 3e-3
+    with pytest.raises(RuntimeError, match="lower them"):
+        finetune(task, learner, Recipe(learning_rates=(1e30,), batch_size=8, epochs=1, seeds=(0,)), tmp_path / "all")
+
+
+def test_large_batches_are_taken_in_parts_with_the_same_result(
+    task: Task, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from subarch.learning import finetuning
+
+    recipe = Recipe(learning_rates=(1e-3,), batch_size=64, epochs=1, seeds=(0,), warmup=0.0)
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        assert getattr(learner.make(0).config, name) == 0.1  # dropout draws differ between whole and parts
+    whole = finetune(task, learner, recipe, tmp_path / "whole")
+    monkeypatch.setattr(finetuning, "TOKENS_A_PART", 64)
+    parts = finetune(task, learner, recipe, tmp_path / "parts")
+    assert parts.steps == whole.steps
+    assert parts.sealed[0]["accuracy"] == pytest.approx(whole.sealed[0]["accuracy"], abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "given", [{"seeds": ()}, {"learning_rates": ()}, {"epochs": 0}, {"batch_size": 0}, {"patience": -1}]
+)
+def test_impossible_recipes(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Recipe(**given)
