@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from subarch.options.pretraining import PretrainOptions
 from subarch.options.search import (
     CheckOptions,
     DemoOptions,
@@ -32,6 +33,7 @@ Options = (
     | Annotated[CheckOptions, tyro.conf.subcommand("check", prefix_name=False)]
     | Annotated[ExtractOptions, tyro.conf.subcommand("extract", prefix_name=False)]
     | Annotated[VerifyOptions, tyro.conf.subcommand("verify", prefix_name=False)]
+    | Annotated[PretrainOptions, tyro.conf.subcommand("pretrain", prefix_name=False)]
     | Annotated[FinetuneOptions, tyro.conf.subcommand("finetune", prefix_name=False)]
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", prefix_name=False)]
     | Annotated[PredictOptions, tyro.conf.subcommand("predict", prefix_name=False)]
@@ -137,6 +139,15 @@ def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     return result, 0 if found.accepted else 1
 
 
+def _pretrain(options: PretrainOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.pretraining import pretrain
+
+    _quiet_libraries()
+    result = pretrain(options, watch=show.watch, command=command)
+    show.pretraining(result)
+    return result, 0
+
+
 def _finetune(options: FinetuneOptions, show: Any, command: str) -> Result:
     from subarch.jobs.tasks import finetune
 
@@ -195,6 +206,7 @@ _COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
     CheckOptions: _check,
     ExtractOptions: _extract,
     VerifyOptions: _verify,
+    PretrainOptions: _pretrain,
     FinetuneOptions: _finetune,
     EvaluateOptions: _evaluate,
     PredictOptions: _predict,

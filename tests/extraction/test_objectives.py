@@ -22,7 +22,7 @@ from transformers import (
 
 from subarch.extraction.objectives import CandidateError, rank_correlation
 from subarch.learning import distances
-from subarch.learning.batches import labelled_batches
+from subarch.learning.batches import drawn, tokenize
 from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
@@ -179,7 +179,7 @@ def test_error_rate_of_a_source_that_knows_the_classes(
     teacher = labelled._teacher  # train it for the task, so that distilling it means something
     task = labelled._task
     assert task is not None
-    batches = labelled_batches(task.train, tokenizer, 40 * 16, 16, 32, False, 0)
+    batches = drawn(tokenize(task.train, tokenizer, length=32), 40 * 16, 16, held_out=False, seed=0)
 
     def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return nn.functional.cross_entropy(distances._outputs(model, batch).logits, batch["labels"])
@@ -204,6 +204,29 @@ def test_a_fresh_head_is_learned_where_the_source_has_none(
     labelled = CandidateError(source, data=table, learning_rates=(3e-3,), **cast("Any", QUICK))
     assert "fresh head" in labelled.definition["loss"]
     assert labelled.measure(WHOLE, steps=40).error <= 0.2
+
+
+def test_pairs_are_read_with_their_segments(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    rng = random.Random(2)
+    rows = [(sentence(rng), sentence(rng), "ab"[n % 2]) for n in range(60)]
+    with (tmp_path / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
+    source = checkpoint(BertModel, tmp_path / "source", tokenizer)
+    labelled = CandidateError(source, data=tmp_path / "pairs.csv", **cast("Any", {**QUICK, "length": 40}))
+    (batch,) = labelled._batches(4, 4, held_out=True, seed=0)
+    separator = tokenizer.convert_tokens_to_ids("[SEP]")
+    for ids, types in zip(batch["input_ids"].tolist(), batch["token_type_ids"].tolist(), strict=True):
+        first = ids.index(separator)
+        assert not any(types[: first + 1]) and types[first + 1] == 1 and ids.count(separator) == 2
+    assert 0.0 <= labelled.measure(SMALL).error <= 1.0
+
+
+def test_numbers_are_no_error_rate(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("text,label\n" + "".join(f"text number {n},{n}.5\n" for n in range(30)), encoding="utf-8")
+    source = checkpoint(BertModel, tmp_path / "source", tokenizer)
+    with pytest.raises(ValueError, match=r"error rate, but .*numbers\.csv is a regression"):
+        _ = CandidateError(source, data=path, **cast("Any", QUICK)).definition
 
 
 def test_scratch_lowers_the_cross_entropy_of_a_uniform_guess(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> None:

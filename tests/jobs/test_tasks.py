@@ -6,6 +6,10 @@ import csv
 import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,10 @@ from tiny import WORDS, encoder
 from commands import Command, content, refused
 from subarch.cli import main
 
-QUICK = ("--epochs", "2", "--seeds", "2", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32")
+QUICK = (
+    *("--epochs", "2", "--seeds", "2", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32"),
+    *("--threads", "1"),  # with other numbers of threads sums have another order
+)
 
 
 def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
@@ -69,6 +76,30 @@ def test_finetune_reports_the_sealed_score_and_writes_a_stock_checkpoint(
     assert manifest["data"]["sealed"] and manifest["seeds"] == [0, 1] and manifest["hardware"]["cpu"]
     again = subarch("finetune", "--model", model, "--data", data, "--run", run, *QUICK, "--json").json
     assert again == result
+
+
+@pytest.mark.parametrize("until", ["unfinished.pt", "record.json"])
+def test_killed_the_same_command_ends_the_same(
+    tuned: tuple[Path, Path], model: Path, tmp_path: Path, until: str
+) -> None:
+    data, undisturbed = tuned
+    command = [sys.executable, "-m", "subarch", "finetune", "--model", str(model), "--data", str(data), *QUICK]
+    command += ["--run", str(tmp_path / "run"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.rglob(until)):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "run" / "finetune" / "reviews" / "checkpoint").exists()
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    folder = Path("finetune") / "reviews"
+    result, wanted = (
+        json.loads((run / folder / "finetune.json").read_text()) for run in (tmp_path / "run", undisturbed)
+    )
+    assert result["rows"] == wanted["rows"]
+    weights = Path("checkpoint") / "model.safetensors"
+    assert (tmp_path / "run" / folder / weights).read_bytes() == (undisturbed / folder / weights).read_bytes()
 
 
 def test_evaluate_takes_the_sealed_rows_of_the_file_it_was_trained_on(

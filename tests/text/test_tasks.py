@@ -1,120 +1,169 @@
-"""Tasks: the built-in one is balanced, leaks no names and is learnable; splits never share a text."""
+"""The front door: demos, tables and benchmarks become tasks whose splits share no text."""
 
 from __future__ import annotations
 
 import csv
-import re
+import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import SGDClassifier
 
-from subarch.text.documentation import Document
-from subarch.text.tasks import DEMO_PACKAGES, NEUTRAL_NAME, Task, _split, load_task, without_names
+from subarch.text.examples import LINKING_WORDS, Task, normalised
+from subarch.text.tasks import load_task
 
 
-@pytest.fixture(scope="module")
-def packages() -> Task:
-    return load_task("demo/packages")
-
-
-def write_csv(path: Path, rows: list[tuple[str, str]]) -> Path:
+def write(path: Path, rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
+        csv.writer(file).writerows([header, *rows])
     return path
 
 
-def words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+def share_no_text(task: Task) -> bool:
+    splits = [task.train, task.development, task.sealed.open()]
+    texts = [{normalised(" / ".join(example.texts)) for example in split} for split in splits]
+    return not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
 
 
-def test_demo_is_balanced_and_its_pieces_have_the_stated_length(packages: Task) -> None:
-    assert packages.label_names == tuple(sorted(DEMO_PACKAGES))
-    labels = packages.train.labels + packages.development.labels + packages.test.labels
-    counts = Counter(labels)
-    assert len(counts) == 8 and len(set(counts.values())) == 1 and counts[0] >= 800
-    texts = packages.train.texts + packages.development.texts + packages.test.texts
-    assert all(60 <= len(text.split()) <= 120 for text in texts)
-    assert len(packages.development) == pytest.approx(0.15 * len(labels), rel=0.1)
-    assert min(Counter(packages.test.labels).values()) > 0.12 * counts[0]
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write(tmp_path / "a.csv", [(f"text number {i}", "ab"[i % 2]) for i in range(100)])
 
 
-def test_demo_names_no_package(packages: Task) -> None:
-    named = re.compile(r"\b(numpy|scipy|sklearn|networkx|sympy|sqlalchemy|torch|pytorch|transformers|python)\b", re.I)
-    assert not [text for text in packages.train.texts if named.search(text)]
+def test_same_seed_same_task_other_seed_other_split(table: Path) -> None:
+    first, again, other = (load_task(table, seed=seed) for seed in (0, 0, 1))
+    assert first == again and first.fingerprint == again.fingerprint
+    assert first.fingerprint != other.fingerprint and first.train != other.train
+    assert first.label_names == ("a", "b") and first.metrics == ("accuracy",)
+    # 50 texts of each class: 35, 7.5 and 7.5, where one half is rounded up in each class.
+    assert [len(first.train), len(first.development), len(first.sealed)] == [70, 16, 14]
+    for split in (first.train, first.development, first.sealed.open()):
+        assert all(int(example.first.split()[-1]) % 2 == example.label for example in split)
+    assert share_no_text(first)
 
 
-def test_demo_is_neither_trivial_nor_hopeless_for_a_bag_of_words(packages: Task) -> None:
-    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2)
-    model = SGDClassifier(max_iter=20, tol=None, random_state=0).fit(
-        vectorizer.fit_transform(packages.train.texts), packages.train.labels
-    )
-    accuracy = model.score(vectorizer.transform(packages.development.texts), packages.development.labels)
-    assert 0.8 < accuracy < 0.96
+def test_numbers_are_dealt_out_by_quarters(tmp_path: Path) -> None:
+    rows = [(f"text number {i}", f"{i}.5") for i in range(200)]
+    task = load_task(write(tmp_path / "a.csv", rows))
+    assert (task.kind, task.label_names, task.metrics) == ("regression", (), ("pearson", "spearman"))
+    quarters = Counter(int(label // 50) for label in task.sealed.open().labels)
+    assert set(quarters) == {0, 1, 2, 3} and max(quarters.values()) - min(quarters.values()) <= 1
 
 
-def test_names_are_replaced_but_prose_is_not() -> None:
-    document = Document(
-        "Fit the linear model. Linear calls torch.nn.functional.relu and set_params() like PyTorch and NumPy do.",
-        "torch",
-        "torch.nn.modules.linear.Linear",
-    )
-    name = NEUTRAL_NAME
-    assert without_names(document) == f"Fit the {name} model. {name} calls {name} and {name} like {name} and {name} do."
+def test_numbers_that_are_mostly_equal_can_be_dealt_out(tmp_path: Path) -> None:
+    rows = [(f"text number {i}", "0.5" if i else "0.25") for i in range(100)]
+    task = load_task(write(tmp_path / "a.csv", rows))
+    assert [len(task.train), len(task.development), len(task.sealed)] == [68, 16, 16]  # of each quarter 17, 4 and 4
 
 
-def test_same_seed_same_task_other_seed_other_split(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "a.csv", [(f"text number {i}", "ab"[i % 2]) for i in range(60)])
-    first, again, other = (load_task(path, seed=seed) for seed in (0, 0, 1))
-    assert first == again
-    assert first.fingerprint != other.fingerprint
-    assert first.train.texts != other.train.texts
-    assert first.label_names == ("a", "b")
-    # What "a" is in the file is label 0 everywhere.
-    for split in (first.train, first.development, first.test):
-        assert all((int(text.split()[-1]) % 2) == label for text, label in zip(split.texts, split.labels, strict=True))
+def test_given_files_are_whole_splits_and_nothing_of_them_is_learned(
+    table: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    development = write(tmp_path / "d.csv", [("Text: number 1!", "b"), ("new one", "a"), ("both", "a")])
+    sealed = write(tmp_path / "s.csv", [("text number 2", "a"), ("new two", "b"), ("both", "a")])
+    with caplog.at_level(logging.WARNING):
+        task = load_task(table, development_file=development, sealed_file=sealed)
+    assert task.development.texts == ("Text: number 1!", "new one")  # what is sealed is not chosen on
+    assert task.sealed.open().texts == ("text number 2", "new two", "both")
+    assert len(task.train) == 98 and share_no_text(task)
+    assert "2 of 100" in caplog.text
+
+    alone = load_task(table, sealed_file=sealed)
+    assert len(alone.sealed) == 3 and len(alone.train) + len(alone.development) == 99
+    # 15 % of either class of this table, wherever the sealed split comes from: 7.35 of 49 and 7.5 of 50.
+    assert len(alone.development) in (14, 15) and share_no_text(alone)
 
 
-rows = st.lists(st.tuples(st.sampled_from(["x y", "X, y!", "z", "u", "v", "w", "q", "k"]), st.integers(0, 9)))
+def test_labels_of_given_files_must_be_known(table: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "s.csv", [("new", "a"), ("newer", "c")])
+    with pytest.raises(ValueError, match=r"s\.csv, row 3: expected a label that the training examples have .*got 'c'"):
+        load_task(table, sealed_file=other)
+    pair = write(tmp_path / "p.csv", [("new", "x", "a")], ("sentence1", "sentence2", "label"))
+    with pytest.raises(ValueError, match="text column"):
+        load_task(table, sealed_file=pair)
+    with pytest.raises(ValueError, match="every example also occurs"):
+        load_task(table, sealed_file=table)
 
 
-@settings(max_examples=60, deadline=None)
-@given(extra=rows, seed=st.integers(0, 5))
-def test_no_text_and_no_group_is_parted_and_none_is_lost(extra: list[tuple[str, int]], seed: int) -> None:
-    texts = [f"{word} of {label}" for label in "ab" for word in ("one", "two", "three", "four")]
-    labels = [label for label in "ab" for _ in range(4)]
-    groups = [f"{i}" for i in range(8)]
-    for i, (text, group) in enumerate(extra):
-        texts.append(text)
-        labels.append("ab"[i % 2])
-        groups.append(f"g{group}")
-    task = _split("t", texts, labels, groups, seed=seed, development=0.2, test=0.2)
-    splits = (task.train, task.development, task.test)
-    assert sorted(t for s in splits for t in s.texts) == sorted(texts)
-    where = [{words(t) for t in split.texts} for split in splits]
-    assert not (where[0] & where[1] or where[0] & where[2] or where[1] & where[2])
-    by_text = {words(t): i for i, split in enumerate(splits) for t in split.texts}
-    parts_of_group: dict[str, set[int]] = {}
-    for text, group in zip(texts, groups, strict=True):
-        parts_of_group.setdefault(group, set()).add(by_text[words(text)])
-    assert all(len(parts) == 1 for parts in parts_of_group.values())
+def test_a_limit_keeps_the_proportions_and_the_other_splits(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", [(f"text {i}", "ab"[i % 5 == 0]) for i in range(500)])
+    whole, part = load_task(path), load_task(path, limit=50)
+    assert Counter(part.train.labels) == {0: 40, 1: 10}
+    assert set(part.train) < set(whole.train)
+    assert (part.development, part.sealed) == (whole.development, whole.sealed)
+    assert load_task(path, limit=10_000) == whole
+    assert set(load_task(path, limit=2).train.labels) == {0, 1}
+    with pytest.raises(ValueError, match="at least 1"):
+        load_task(path, limit=0)
+
+
+def benchmark(folder: Path) -> Path:
+    """RTE and AX-b in their official layout, with sentences made up here."""
+    rte, axb = folder / "RTE", folder / "AX-b"
+    rte.mkdir()
+    axb.mkdir()
+    words = ("entailment", "not_entailment")
+    for part, start, count in (("train", 0, 60), ("val", 50, 20)):  # ten of them in both
+        lines = [
+            f'{{"premise": "It was day {i}.", "hypothesis": "Day {i}?", "label": "{words[i % 2]}", "idx": {i}}}'
+            for i in range(start, start + count)
+        ]
+        (rte / f"{part}.jsonl").write_text("\n".join(lines))
+    lines = [
+        f'{{"sentence1": "Night {i}.", "sentence2": "N {i}", "label": "{words[i % 2]}", "idx": {i}}}' for i in range(9)
+    ]
+    (axb / "AX-b.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def test_a_benchmark_seals_its_official_development_part(tmp_path: Path) -> None:
+    task = load_task("SuperGLUE/RTE", task_data=benchmark(tmp_path))
+    assert task.name == "superglue/rte" and task.label_names == ("entailment", "not_entailment")
+    assert [example.id for example in task.sealed.open()] == list(range(50, 70))
+    assert len(task.train) + len(task.development) == 50  # what also occurs in the sealed part is not learned from
+    assert len(task.development) in (7, 8) and share_no_text(task)
+
+
+def test_a_diagnostic_learns_from_the_task_whose_model_answers_it(tmp_path: Path) -> None:
+    task = load_task("superglue/ax-b", task_data=benchmark(tmp_path))
+    assert task.name == "superglue/ax-b" and task.metrics == ("matthews",)
+    assert len(task.sealed) == 9
+    assert all(example.first.startswith("It was day") for example in (*task.train, *task.development))
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("demo/nothing", "demo/packages"), ("no-such.csv", "there is no such file")]
+    ("name", "given", "message"),
+    [
+        ("demo/nothing", {}, "demo/docs and demo/packages"),
+        ("no-such.csv", {}, "there is no such file"),
+        (".", {}, "that is a folder"),
+        ("glue/rtx", {}, "glue/rte"),
+        ("rubbish", {}, "such as"),
+        ("demo/docs", {"label_column": "x"}, "no use for label_column"),
+        ("glue/rte", {"kind": "regression"}, "no use for kind"),
+    ],
 )
-def test_unknown_names(name: str, message: str) -> None:
+def test_wrong_names_and_options(name: str, given: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_task(name)
+        load_task(name, **given)
 
 
-def test_unusable_shares_and_tiny_classes(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "a.csv", [("one", "a"), ("two", "a"), ("three", "a"), ("four", "b"), ("Four!", "b")])
-    with pytest.raises(ValueError, match="three different texts of every class, got 1 of 'b'"):
-        load_task(path)
-    with pytest.raises(ValueError, match="shares"):
-        load_task(path, development=0.5, test=0.5)
+def test_options_of_a_benchmark_do_not_fit_a_table(table: Path) -> None:
+    with pytest.raises(ValueError, match="no use for task_data"):
+        load_task(table, task_data=table.parent)
+
+
+def test_every_task_of_the_measurement_data_can_be_opened(measurement_data: Path) -> None:
+    for name in ("glue/cola", "glue/sts-b", "superglue/multirc", "superglue/copa", "superglue/ax-g", "glue/mnli-mm"):
+        task = load_task(name, task_data=measurement_data)
+        assert share_no_text(task), name
+        assert 0 < len(task.development) <= 2100 and len(task.train) > len(task.development)
+        sources = [
+            {example.first for example in split if len(normalised(example.first).split()) >= LINKING_WORDS}
+            for split in (task.train, task.development)
+        ]
+        if task.name in ("superglue/multirc", "glue/mnli-mm"):  # passages and premises are not parted
+            assert not sources[0] & sources[1]
+    with pytest.raises(ValueError, match="no public labels"):
+        load_task("glue/ax", task_data=measurement_data)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from subarch.jobs.students import open_start
+from subarch.jobs.starts import open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.learning.heads import Fitted, open_fitted, outputs

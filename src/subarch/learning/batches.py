@@ -22,7 +22,7 @@ from subarch.learning.distances import Batch
 from subarch.text.examples import Example
 
 MASKED_SHARE = 0.15
-_POOL = 16  # batches that are drawn together and then sorted by length
+_POOL = 8  # batches that are drawn together and then sorted by length
 _LEAST_POOLS = 4  # of an epoch: small data are mixed too
 
 

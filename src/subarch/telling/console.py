@@ -141,6 +141,22 @@ class Console:
             )
         return table
 
+    def pretraining(self, result: Mapping[str, Any]) -> None:
+        """How good a language model it became, and how quickly."""
+        learned = ", ".join(
+            f"{name} {result['losses'][name]:g}"
+            for name in ("mlm", "logits", "relations", "states")
+            if result["losses"][name]
+        )
+        self._out.print(
+            f"[bold]held-out masked tokens[/]: loss {result['loss']:.3f}, {100 * result['accuracy']:.1f} % right, "
+            f"after {whole(result['steps'])} steps and {short(result['tokens'])} tokens "
+            f"({short(result['tokens_per_second'])} a second)"
+        )
+        self._out.print(f"learned: {learned}; weights: {result['initialize']}; teacher: {result['teacher'] or 'none'}")
+        self.written(result["checkpoint"])
+        self._out.print(f"go on with: subarch finetune --run {result['run']} --task TASK", soft_wrap=True)
+
     def finetuning(self, result: Mapping[str, Any]) -> None:
         """Scores on the sealed split, and where the checkpoint is."""
         data = result["data"]["examples"]

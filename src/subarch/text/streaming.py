@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,7 +36,6 @@ from subarch.text.corpora import Corpus, Part, is_held_out
 from subarch.text.documentation import cache_folder
 
 _FORMAT = 1
-_CHUNK_CHARACTERS = 2_000_000  # what one process tokenises at a time
 _OPEN_PARTS = 8  # files read in turns; each open decompressor has its own window in memory
 
 Row = NDArray[np.void]
@@ -122,7 +121,7 @@ class Layout:
         if self.length < 3 or (self.other is not None and self.other_length < 3):
             raise ValueError(f"expected rows of at least 3 tokens, got {self.length}")
 
-    @property
+    @cached_property
     def fields(self) -> np.dtype[np.void]:
         """One row: tokens, and the number of each token's word in the row, from 1; padding has token and word 0."""
         fields: list[tuple[str, str, tuple[int]]] = [
@@ -145,8 +144,9 @@ class Rows:
 
     def __init__(self, files: Sequence[Path], layout: Layout) -> None:
         self.layout = layout
-        self._files = list(files)
-        self._ends = np.cumsum([len(_opened(file)) for file in files], dtype=np.int64)
+        arrays = [cast("np.memmap[Any, Any]", np.load(file, mmap_mode="r")) for file in files]
+        self._files = [(file, array.offset) for file, array in zip(files, arrays, strict=True)]
+        self._ends = np.cumsum([len(array) for array in arrays], dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if self._files else 0
@@ -155,12 +155,13 @@ class Rows:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         file = int(np.searchsorted(self._ends, index, side="right"))
-        return _opened(self._files[file])[index - int(self._ends[file])]
-
-
-@lru_cache(maxsize=4096)
-def _opened(file: Path) -> NDArray[np.void]:
-    return np.load(file, mmap_mode="r")
+        path, begin = self._files[file]
+        first = int(self._ends[file - 1]) if file else 0
+        # Opened each time: any number of files, and processes that are forked share nothing.
+        size = self.layout.fields.itemsize
+        with path.open("rb") as stream:
+            stream.seek(begin + (index - first) * size)
+            return np.frombuffer(stream.read(size), self.layout.fields)[0]
 
 
 class _Packer:
@@ -270,6 +271,7 @@ def open_rows(
     rows: int,
     held_out: int,
     workers: int | None = None,
+    chunk: int = 2_000_000,
     cache: Path | None = None,
     watch: Watch = silent,
 ) -> tuple[Rows, Rows]:
@@ -284,6 +286,7 @@ def open_rows(
         rows: how many a run has use for.
         held_out: how many held-out ones; at least one must be there.
         workers: processes that tokenise; as many as cores when not given, 0 for none but this one.
+        chunk: characters that one process takes at a time.
         cache: folder of the store; the user's cache folder when not given.
         watch: told how many rows there are.
 
@@ -291,8 +294,8 @@ def open_rows(
         ValueError: when the corpus has no row for learning, or none held out.
         OSError: when the store cannot be written.
     """
-    identity = hashlib.sha256(f"{_FORMAT} {_CHUNK_CHARACTERS} {corpus.fingerprint} {layout.fingerprint}".encode())
-    store = _Store((cache_folder() if cache is None else cache) / f"rows-{identity.hexdigest()[:16]}", layout)
+    identity = hashlib.sha256(f"{_FORMAT} {chunk} {corpus.fingerprint} {layout.fingerprint}".encode())
+    store = _Store((cache_folder() if cache is None else cache) / f"rows-{identity.hexdigest()[:16]}", layout, chunk)
     count = store.filled(corpus, rows, held_out, _cores() if workers is None else workers, watch)
     learning, kept = (Rows([store.file(n, side) for n in range(count)], layout) for side in ("learning", "held-out"))
     if not len(learning) or not len(kept):
@@ -307,8 +310,8 @@ def open_rows(
 class _Store:
     """A folder of chunks: ``00000.learning.npy``, ``00000.held-out.npy``, ..., and ``end`` once all text is in it."""
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
-        self.folder, self.layout = folder, layout
+    def __init__(self, folder: Path, layout: Layout, characters: int) -> None:
+        self.folder, self.layout, self.characters = folder, layout, characters
 
     def file(self, chunk: int, side: str) -> Path:
         return self.folder / f"{chunk:05d}.{side}.npy"
@@ -318,7 +321,7 @@ class _Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         missing = np.array([rows, held_out])
         chunk = 0
-        with _alone(self.folder):
+        with alone(self.folder):
             for sizes in self._sizes(corpus, workers):
                 missing -= sizes
                 chunk += 1
@@ -337,7 +340,7 @@ class _Store:
         if end.is_file() and end.read_text() == str(known):
             return
         made = known
-        for sizes in self._made(islice(_chunks(corpus), known, None), known, workers):
+        for sizes in self._made(islice(_chunks(corpus, self.characters), known, None), known, workers):
             yield sizes
             made += 1
         with written_whole(end) as part:
@@ -380,14 +383,14 @@ class _Store:
         return len(packers["learning"].rows), len(packers["held-out"].rows)
 
 
-def _chunks(corpus: Corpus) -> Iterator[list[str]]:
-    """Documents in parts of some two million characters; several files in turns, so that a first part is mixed."""
+def _chunks(corpus: Corpus, characters: int) -> Iterator[list[str]]:
+    """Documents in parts of so many characters or a few more; several files in turns, so that a first part is mixed."""
     texts: list[str] = []
     size = 0
     for text in _in_turns(corpus.parts):
         texts.append(text)
         size += len(text)
-        if size >= _CHUNK_CHARACTERS:
+        if size >= characters:
             yield texts
             texts, size = [], 0
     if texts:
@@ -409,7 +412,8 @@ def _in_turns(parts: Sequence[Part]) -> Iterator[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
+def alone(folder: Path) -> Generator[None]:
+    """Hold a folder for this process; others wait."""
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

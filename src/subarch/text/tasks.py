@@ -24,7 +24,7 @@ from subarch.text.suites import TASKS, BenchmarkTask, find_task
 
 _LOG = logging.getLogger(__name__)
 
-MOST_DEVELOPMENT_EXAMPLES = 2000  # of a benchmark's training part: enough for choices to be made on
+MOST_DEVELOPMENT_EXAMPLES = 2000  # about so many of a benchmark's training part are enough to make choices on
 _QUARTILES = 4
 _LEAST_OF_A_BIN = 10
 
@@ -117,7 +117,10 @@ def _found(name: str) -> BenchmarkTask:
     try:
         return find_task(name)
     except ValueError as error:
-        near = difflib.get_close_matches(name, [*TASKS, *DEMOS], n=3, cutoff=0.5) or ["glue/rte", "demo/docs"]
+        near = difflib.get_close_matches(name.casefold(), [*TASKS, *DEMOS], n=3, cutoff=0.5) or [
+            "glue/rte",
+            "demo/docs",
+        ]
         raise ValueError(
             f"expected a task such as {' or '.join(near)}, or the path of a CSV, TSV, JSONL or Parquet file, "
             f"got {name!r}"
@@ -127,29 +130,12 @@ def _found(name: str) -> BenchmarkTask:
 def _demo(name: str, shares: Shares, seed: int, cache: Path | None) -> Task:
     demo = DEMOS[name]
     examples = demo.examples(installed_documentation(cache=cache))
-    strata = [demo.label_names[int(label)] for label in examples.labels]
-    return _dealt(name, examples, shares, seed, strata, kind="classification", label_names=demo.label_names)
-
-
-def _dealt(
-    name: str,
-    examples: Split,
-    shares: Shares,
-    seed: int,
-    strata: Sequence[str],
-    *,
-    kind: Kind,
-    label_names: tuple[str, ...],
-    metrics: tuple[str, ...] = ("accuracy",),
-) -> Task:
-    """All three splits out of one set of examples."""
-    parts = (1 - sum(shares), shares.development, shares.sealed)
+    parts = (1 - sum(shares), *shares)
+    strata = _strata(examples, demo.label_names)
     train, development, sealed = deal(name, examples, parts, seed=seed, strata=strata)
     return Task(
         name=name,
-        kind=kind,
-        label_names=label_names,
-        metrics=metrics,
+        label_names=demo.label_names,
         train=train,
         development=development,
         sealed=SealedSplit(sealed),
@@ -174,12 +160,10 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
         parts["development"] = _without(name, parts["development"], parts["sealed"])
         parts["train"] = rest
     else:
-        wanted = {"train": 1 - sum(shares), "development": shares.development, "sealed": shares.sealed}
-        wanted = {part: share for part, share in wanted.items() if part not in parts}
-        total = sum(wanted.values())
-        fractions = [share / total for share in wanted.values()]
-        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table))
-        parts |= dict(zip(wanted, dealt, strict=True))
+        wanted = {part: share for part, share in shares._asdict().items() if part not in parts}
+        fractions = (1 - sum(wanted.values()), *wanted.values())
+        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table.label_names))
+        parts |= dict(zip(("train", *wanted), dealt, strict=True))
     return Task(
         name=name,
         kind=table.kind,
@@ -191,15 +175,17 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
     )
 
 
-def _strata(examples: Sequence[Example], table: Table) -> list[str]:
+def _strata(examples: Split, label_names: Sequence[str]) -> list[str]:
     """Names of classes; of numbers the quarter that they lie in, where there are enough for that."""
-    if table.kind == "classification":
-        return [table.label_names[int(example.label or 0)] for example in examples]
-    values = sorted(float(example.label or 0) for example in examples)
-    if len(values) < _QUARTILES * _LEAST_OF_A_BIN:
-        return ["all"] * len(examples)
-    edges = [values[len(values) * n // _QUARTILES] for n in range(1, _QUARTILES)]
-    return [f"quarter {sum(float(example.label or 0) >= edge for edge in edges) + 1}" for example in examples]
+    if label_names:
+        return [label_names[int(label)] for label in examples.labels]
+    labels = examples.labels
+    strata = ["all"] * len(labels)
+    if len(labels) >= _QUARTILES * _LEAST_OF_A_BIN:
+        # By rank, so that every quarter has its share however many numbers are equal.
+        for rank, row in enumerate(sorted(range(len(labels)), key=labels.__getitem__)):
+            strata[row] = f"quarter {rank * _QUARTILES // len(labels) + 1}"
+    return strata
 
 
 def _without(name: str, examples: Sequence[Example], others: Iterable[Example]) -> Split:
@@ -227,7 +213,7 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
     train = _without(benchmark.name, official_examples(source, "train", data), sealed)
     share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
     names = source.label_names
-    strata = [names[int(example.label or 0)] if names else "all" for example in train]
+    strata = ["all"] * len(train) if benchmark.kind == "choice" else _strata(train, names)
     learned, development = deal(source.name, train, (1 - share, share), seed=seed, strata=strata)
     return Task(
         name=benchmark.name,
@@ -264,6 +250,7 @@ def _drawn(task: Task, limit: int, seed: int) -> Split:
     for row in order:
         label = task.train[row].label if task.kind == "classification" else None
         by_label[label].append(row)
-    # Rows of each class evenly spread over (0, 1): the first so many of all hold every class in proportion.
-    placed = [((n + 0.5) / len(rows), rows[n]) for rows in by_label.values() for n in range(len(rows))]
+    # Rows of each class evenly spread over (0, 1): the first so many of all hold every class in proportion, and one of
+    # each comes before all others, so that no class is lost while there is room.
+    placed = [((n + 0.5) / len(rows) if n else 0.0, rows[n]) for rows in by_label.values() for n in range(len(rows))]
     return Split(task.train[row] for row in sorted(row for _, row in sorted(placed)[:limit]))

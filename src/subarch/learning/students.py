@@ -1,0 +1,173 @@
+"""The network that learns: its architecture, its tokenizer, and the weights that it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from subarch.learning.teachers import Teacher, alike, first_position
+from subarch.networks.encoder import NAMES, plain_config, require_encoder, stock_config
+from subarch.networks.inheritance import Inheritance
+from subarch.networks.loading import loaded
+from subarch.networks.sources import Source, open_source, weights_fingerprint
+from subarch.text.corpora import Corpus
+from subarch.text.masking import IGNORED, Samples
+from subarch.text.streaming import Rows, Vocabulary
+from subarch.text.tokenizers import load_tokenizer, train_tokenizer
+
+Initialize = Literal["scratch", "inherit"]
+_CALIBRATION = 64  # rows on which an inheriting student's importance is measured
+
+
+@dataclass(frozen=True)
+class Student:
+    """What is needed to build the network that learns.
+
+    Attributes:
+        config: a stock config with all defaults written out.
+        tokenizer: what it reads with.
+        vocabulary: of the tokenizer.
+        source: what it inherits from; None: its weights are random.
+    """
+
+    config: dict[str, Any]
+    tokenizer: PreTrainedTokenizerFast
+    vocabulary: Vocabulary
+    source: Source | None
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """JSON data that determine the network before training, but for seed and text."""
+        source = None if self.source is None else weights_fingerprint(cast("Path", self.source.checkpoint))
+        return {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
+
+    @property
+    def longest(self) -> int:
+        """Tokens that it has positions for."""
+        return int(self.config["max_position_embeddings"]) - first_position(self.config)
+
+    def built(self, rows: Rows, *, seed: int, dropout: float) -> PreTrainedModel:
+        """A stock model with language-model head; a head that the source does not have is fresh.
+
+        Args:
+            rows: to measure on what is worth inheriting.
+            seed: of the rows; random weights come from torch's own generator.
+            dropout: while training; the config keeps its own.
+
+        Raises:
+            ValueError: when no part of the source has this shape.
+        """
+        model = self._fresh(self.config) if self.source is None else self._inherited(self.source, rows, seed)
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+        return model
+
+    @staticmethod
+    def _fresh(config: Mapping[str, Any]) -> PreTrainedModel:
+        return AutoModelForMaskedLM.from_config(stock_config({**config, "dtype": "float32"}), dtype=torch.float32)
+
+    def _inherited(self, source: Source, rows: Rows, seed: int) -> PreTrainedModel:
+        speaks = source.kind == "masked-lm"
+        samples = Samples(rows, count=_CALIBRATION, seed=seed)
+        tokens = torch.stack([_tokens(samples[n], masked=speaks) for n in range(_CALIBRATION)])
+        batches = [{"input_ids": part} for part in tokens.split(32)]
+        sizes = {name: self.config[name] for name in NAMES}
+        if speaks:
+            return Inheritance(loaded(AutoModelForMaskedLM, str(source.checkpoint)), batches).student(sizes)
+        encoder = loaded(AutoModel, str(source.checkpoint), add_pooling_layer=False)
+        inherited = Inheritance(encoder, batches).student(sizes)
+        student = self._fresh(plain_config(inherited.config))
+        student.base_model.load_state_dict(inherited.state_dict())
+        return student
+
+
+def _tokens(sample: Mapping[str, Any], masked: bool) -> Tensor:
+    ids, labels = sample["input_ids"], sample["labels"]
+    return torch.from_numpy(ids if masked else np.where(labels == IGNORED, ids, labels))
+
+
+def open_student(
+    architecture: Mapping[str, Any],
+    *,
+    initialize: Initialize,
+    source: str | None,
+    teacher: Teacher | None,
+    tokenizer: str | Path | None,
+    corpus: Corpus,
+    cache: Path,
+) -> Student:
+    """Open what a student is built from; no weights are loaded.
+
+    Args:
+        architecture: a stock config.
+        initialize: random weights, or the part of ``source`` that fits.
+        source: the checkpoint that is inherited from; the teacher when not given.
+        teacher: what the student learns from.
+        tokenizer: folder or name. When not given: the source's where the student inherits, else the teacher's where its
+            vocabulary fits the architecture, else one trained on the corpus.
+        corpus: what is read.
+        cache: folder of trained tokenizers.
+
+    Raises:
+        ValueError: for an architecture, a source and a tokenizer that do not fit together.
+    """
+    config = plain_config(architecture)
+    require_encoder(config)
+    origin = None
+    if initialize == "inherit":
+        origin = _opened_source(source or (teacher and teacher.name), config)
+    elif source is not None:
+        raise ValueError(
+            f"a source is there to inherit from, but initialize is {initialize!r}: leave one of the two out"
+        )
+    chosen = _chosen_tokenizer(tokenizer, origin, teacher, corpus, cache, int(config["vocab_size"]))
+    vocabulary = Vocabulary.of(chosen)
+    if vocabulary.size > config["vocab_size"]:
+        raise ValueError(
+            f"the tokenizer has {vocabulary.size} tokens, the architecture's vocab_size is {config['vocab_size']}: "
+            "give the architecture's own one"
+        )
+    if origin is None:
+        config["pad_token_id"] = vocabulary.padding  # this token's embedding is never learned
+    return Student(config, chosen, vocabulary, origin)
+
+
+def _opened_source(name: str | None, config: Mapping[str, Any]) -> Source:
+    if name is None:
+        raise ValueError("to inherit, a source with weights is needed, got none: name it, or a teacher to inherit from")
+    source = open_source(name)
+    if source.checkpoint is None:
+        raise ValueError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
+    theirs: dict[str, Any] = cast("Any", source.family).config
+    for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size"):
+        if theirs[field] != config[field]:
+            raise ValueError(
+                f"an architecture that inherits from {name} has its {field} {theirs[field]!r}, got {config[field]!r}: "
+                "use initialize 'scratch', or an architecture extracted from it"
+            )
+    return source
+
+
+def _chosen_tokenizer(
+    given: str | Path | None, source: Source | None, teacher: Teacher | None, corpus: Corpus, cache: Path, size: int
+) -> PreTrainedTokenizerFast:
+    if source is not None:
+        own = load_tokenizer(cast("Path", source.checkpoint))
+        if given is not None and not alike(Vocabulary.of(own), Vocabulary.of(load_tokenizer(given))):
+            raise ValueError(
+                f"a student that inherits reads with its source's tokenizer, got another one, {str(given)!r}"
+            )
+        return own
+    if given is not None:
+        return load_tokenizer(given)
+    if teacher is not None and teacher.vocabulary.size <= size:
+        return load_tokenizer(teacher.folder)
+    return train_tokenizer(corpus, size, cache=cache)
