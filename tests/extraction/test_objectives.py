@@ -212,6 +212,9 @@ def test_pairs_are_read_with_their_segments(tokenizer: PreTrainedTokenizerFast, 
     with (tmp_path / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
     source = checkpoint(BertModel, tmp_path / "source", tokenizer)
+    settings = tmp_path / "source" / "tokenizer_config.json"
+    names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}  # as BERT's own
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | names))
     labelled = CandidateError(source, data=tmp_path / "pairs.csv", **cast("Any", {**QUICK, "length": 40}))
     (batch,) = labelled._batches(4, 4, held_out=True, seed=0)
     separator = tokenizer.convert_tokens_to_ids("[SEP]")

@@ -239,7 +239,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unknown task": (("--task", "glue/rtx"), ("glue/rtx", "glue/rte")),
     "no such file": (("--data", "absent.csv"), ("absent.csv",)),
     "no such folder": (("--task", "glue/rte", "--task-data", "absent"), ("absent",)),
-    "unlabelled task": (("--task", "glue/ax", "--task-data", "."), ("glue/ax", "submit")),
+    "nothing to learn from": (("--task", "glue/ax", "--task-data", "."), ("glue/ax", "glue/mnli-m", "submit")),
     "no rate": (("--data", "good.csv", "--learning-rates"), ("--learning-rates",)),
     "zero rate": (("--data", "good.csv", "--learning-rates", "0"), ("--learning-rates", "positive")),
     "no seed": (("--data", "good.csv", "--seeds", "0"), ("--seeds",)),
@@ -252,9 +252,6 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_wrong_arguments(subarch: Command, model: Path, tmp_path: Path, name: str) -> None:
-    for task in ("AX", "MNLI"):
-        (tmp_path / task).mkdir()
-    (tmp_path / "AX" / "diagnostic.tsv").write_text("index\tsentence1\tsentence2\n0\tIt rains.\tIt is wet.\n")
     write(tmp_path / "good.csv", [*reviews(40)])
     given, words = ARGUMENTS[name]
     refused(subarch("finetune", "--model", model, "--run", "run", *given), *words)

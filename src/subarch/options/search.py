@@ -105,7 +105,8 @@ class ExtractOptions:
     corpus: Path | None = None
     """Text: .txt, .jsonl or .parquet (also .gz, .xz, .zst), or a folder; the installed documentation when not given."""
     data: str | None = None
-    """Labelled text: a CSV, TSV, JSONL or Parquet file, or demo/packages; the error is then the error rate on it."""
+    """Labelled text: a CSV, TSV, JSONL or Parquet file, or demo/packages or demo/docs; the error is then its error
+    rate."""
     tokenizer: str | None = None
     """Tokenizer folder or name; the source's own when not given, or one trained on the corpus for presets."""
     sequence_length: int = 128

@@ -46,7 +46,6 @@ def load_task(
     """A benchmark's task, a demo or a table of the user's, in three splits.
 
     Of a benchmark the official development part is sealed, and the development split is dealt out of the training part.
-    A task without training data has those of the task whose model answers it.
 
     Args:
         name_or_path: ``"glue/rte"``, ``"demo/packages"``, ..., or a CSV, TSV, JSONL or Parquet file (also compressed).
@@ -208,13 +207,17 @@ def _without(name: str, examples: Sequence[Example], others: Iterable[Example]) 
 
 
 def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed: int) -> Task:
-    source = benchmark if benchmark.trained_on is None else TASKS[benchmark.trained_on]
-    sealed = _labelled_part(benchmark, data)
-    train = _without(benchmark.name, official_examples(source, "train", data), sealed)
+    if benchmark.trained_on is not None:
+        raise ValueError(
+            f"{benchmark.name} has nothing to learn from: fine-tune {benchmark.trained_on}, whose model answers it in "
+            "subarch evaluate and subarch submit"
+        )
+    sealed = official_examples(benchmark, "dev", data)
+    train = _without(benchmark.name, official_examples(benchmark, "train", data), sealed)
     share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
-    names = source.label_names
+    names = benchmark.label_names
     strata = ["all"] * len(train) if benchmark.kind == "choice" else _strata(train, names)
-    learned, development = deal(source.name, train, (1 - share, share), seed=seed, strata=strata)
+    learned, development = deal(benchmark.name, train, (1 - share, share), seed=seed, strata=strata)
     return Task(
         name=benchmark.name,
         kind=benchmark.kind,
@@ -224,18 +227,6 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
         development=development,
         sealed=SealedSplit(sealed),
     )
-
-
-def _labelled_part(benchmark: BenchmarkTask, data: Path | None) -> Split:
-    """The official development part, or the test part of a diagnostic whose labels are public."""
-    part = "dev" if "dev" in benchmark.files else "test"
-    examples = official_examples(benchmark, part, data)
-    if any(example.label is None for example in examples):
-        raise ValueError(
-            f"{benchmark.name} has no public labels, so nothing can be scored: fine-tune {benchmark.trained_on}, whose "
-            f"model subarch submit also asks for {benchmark.name}"
-        )
-    return examples
 
 
 def _drawn(task: Task, limit: int, seed: int) -> Split:
