@@ -16,7 +16,7 @@ from typing import Any
 
 from minilm import say, source
 from results import Results
-from subarch.jobs.tasks import finetune
+from subarch.jobs.finetuning import finetune
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 
 RATES = (1e-4,)

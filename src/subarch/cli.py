@@ -149,7 +149,7 @@ def _pretrain(options: PretrainOptions, show: Any, command: str) -> Result:
 
 
 def _finetune(options: FinetuneOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.tasks import finetune
+    from subarch.jobs.finetuning import finetune
 
     _quiet_libraries()
     result = finetune(options, watch=show.watch, command=command)
@@ -158,7 +158,7 @@ def _finetune(options: FinetuneOptions, show: Any, command: str) -> Result:
 
 
 def _evaluate(options: EvaluateOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.tasks import evaluate
+    from subarch.jobs.evaluation import evaluate
 
     _quiet_libraries()
     result = evaluate(options, watch=show.watch)
@@ -167,7 +167,7 @@ def _evaluate(options: EvaluateOptions, show: Any, command: str) -> Result:
 
 
 def _predict(options: PredictOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.tasks import predict
+    from subarch.jobs.evaluation import predict
 
     _quiet_libraries()
     result = predict(options, watch=show.watch)

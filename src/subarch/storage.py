@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -85,7 +86,27 @@ def written_whole(path: Path) -> Generator[Path]:
         part.replace(path)
     except OSError as error:
         raise OSError(
-            f"could not write {path}: {error.strerror or error}; free some room or choose another --run"
+            f"could not write {path}: {error.strerror or error}; free some room or choose another place"
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def put_in_place(part: Path, folder: Path) -> None:
+    """Let a finished folder take the place of another: everything in it is on disk before it gets its name.
+
+    Raises:
+        OSError: when that cannot be done.
+    """
+    for path in (*(file for file in part.rglob("*") if file.is_file()), part):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

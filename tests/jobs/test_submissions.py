@@ -11,7 +11,7 @@ from tiny import encoder
 
 from commands import Command, refused
 from subarch.cli import main
-from subarch.learning.finetuning import save_checkpoint
+from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.text.suites import SUITES
 

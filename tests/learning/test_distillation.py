@@ -13,7 +13,7 @@ from scipy.stats import entropy
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM
 
-from subarch.learning.distillation import Objective, Reading, by_word, relation_divergence, state_distance
+from subarch.learning.distillation import Objective, Reading, by_word, collated, relation_divergence, state_distance
 from subarch.learning.logits import divergence
 from subarch.learning.teachers import Losses
 from subarch.text.masking import IGNORED
@@ -60,7 +60,8 @@ def batch(rows: int = 3, length: int = 20, seed: int = 0) -> dict[str, Tensor]:
     inputs = torch.where(labels != IGNORED, 4, tokens)
     sample = torch.arange(rows)
     names = ("sample", "input_ids", "labels", "position_ids", "documents", "words")
-    return dict(zip(names, (sample, inputs, labels, positions, documents, words), strict=True))
+    values = (sample, inputs, labels, positions, documents, words)
+    return collated([dict(zip(names, (v[n].numpy() for v in values), strict=True)) for n in range(rows)])
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -88,12 +89,11 @@ def test_the_head_sees_chosen_positions_alone(kind: str) -> None:
     model = network(kind)
     whole = model(input_ids=packed()[1]).logits
     documents = torch.ones(1, 20, dtype=torch.long)
-    chosen = torch.zeros(1, 20, dtype=torch.bool)
-    chosen[0, [2, 5, 19]] = True
+    chosen = torch.tensor([2, 5, 19])
     seen = Reading(model)(model, packed()[1], torch.arange(20)[None], documents, chosen)
     assert seen.logits is not None
     assert seen.logits.shape == (3, 60)
-    assert seen.logits.detach().numpy() == pytest.approx(whole[chosen].detach().numpy(), abs=1e-5)
+    assert seen.logits.detach().numpy() == pytest.approx(whole[0, chosen].detach().numpy(), abs=1e-5)
     assert seen.states.shape == (1, 20, 32)
     # The network itself is as it was.
     assert torch.equal(model(input_ids=packed()[1]).logits, whole)
@@ -154,10 +154,9 @@ def test_masked_language_modelling_is_the_stock_loss() -> None:
 def test_logits_are_compared_at_the_temperature_and_scaled_by_its_square() -> None:
     student, teacher, given = network(seed=1), network(seed=2, hidden_size=48), batch()
     found = Objective(student, Losses(logits=1.0, temperature=3.0), teacher).measured(student, given)
-    masked = given["labels"] != IGNORED
 
     def logits(model: Any) -> Tensor:
-        seen = Reading(model)(model, given["input_ids"], given["position_ids"], given["documents"], masked)
+        seen = Reading(model)(model, given["input_ids"], given["position_ids"], given["documents"], given["chosen"])
         assert seen.logits is not None
         return seen.logits
 

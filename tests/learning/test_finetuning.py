@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 from tiny import WORDS, encoder
 
+from subarch.learning.checkpoints import open_fitted
 from subarch.learning.finetuning import Finetuned, Recipe, finetune
-from subarch.learning.heads import Learner, Target, from_checkpoint, open_fitted, outputs
+from subarch.learning.heads import Learner, Target, from_checkpoint, outputs
 from subarch.text.examples import Example, SealedSplit, Split, Task
 from subarch.text.metrics import decide, score
 

@@ -11,8 +11,8 @@ from tiny import config, encoder, tokenizer
 from torch.nn import functional
 from transformers import AutoModelForMultipleChoice, AutoModelForSequenceClassification, pipeline
 
-from subarch.learning.finetuning import save_checkpoint
-from subarch.learning.heads import Learner, Target, forward, from_architecture, from_checkpoint, open_fitted, outputs
+from subarch.learning.checkpoints import open_fitted, save_checkpoint
+from subarch.learning.heads import Learner, Target, forward, from_architecture, from_checkpoint, outputs
 from subarch.text.examples import Example
 
 SINGLE = [Example("good film", label=1), Example("a very bad and long film", label=0), Example("fine", label=1)]

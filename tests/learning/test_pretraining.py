@@ -167,7 +167,8 @@ def test_a_student_learns_from_a_teacher(run: Any, teacher: Path, losses: Losses
 def test_a_student_learns_from_a_teacher_of_another_tokenizer(run: Any, tmp_path: Path) -> None:
     decided(BertModel(config(vocab_size=400))).save_pretrained(tmp_path / "other")
     train_tokenizer([text.upper() for text in TEXTS[:30]], 350, model="bpe").save_pretrained(tmp_path / "other")
-    result = run(teacher=str(tmp_path / "other"), losses=Losses(mlm=1.0, relations=1.0, states=1.0))
+    longer = dataclasses.replace(RECIPE, steps=40, log_every=10)
+    result = run(recipe=longer, teacher=str(tmp_path / "other"), losses=Losses(mlm=1.0, relations=1.0, states=1.0))
     records = [record for record in log(result) if "loss" in record]
     assert records[-1]["relations"] < records[0]["relations"]
     assert records[-1]["states"] < records[0]["states"]
@@ -321,7 +322,7 @@ def test_two_processes_follow_the_curve_of_one(
     one = run("one", **given)
     (tmp_path / "script.py").write_text(SCRIPT)
     settings = command(tmp_path / "two", RECIPE, corpus, cache, teacher if distilled else None)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run(
         [*launch, str(tmp_path / "script.py"), settings], check=True, capture_output=True, env=environment, timeout=300
@@ -338,6 +339,25 @@ def test_a_batch_taken_in_parts_gives_the_same_curve(run: Any, teacher: Path) ->
     whole = run("whole", **given)
     parts = run("parts", dataclasses.replace(RECIPE, device_tokens=32), **given)
     assert list(curve(parts).values()) == pytest.approx(list(curve(whole).values()), rel=1e-4)
+
+
+def test_reports_get_the_parts_of_the_loss(run: Any) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = run(recipe=dataclasses.replace(RECIPE, report_to=("tensorboard",)))
+    found = EventAccumulator(str(result.checkpoint / "tensorboard"))
+    found.Reload()
+    read = {scalar.step: scalar.value for scalar in found.Scalars("train/mlm")}
+    assert read == pytest.approx(curve(result), rel=1e-5)
+    assert "eval/held_out_loss" in found.Tags()["scalars"]
+
+
+def test_mixed_precision_learns_too(run: Any) -> None:
+    result = run(recipe=dataclasses.replace(RECIPE, bf16=True))
+    losses = curve(result)
+    assert losses[12] < losses[2]
+    assert weights(result)["bert.embeddings.word_embeddings.weight"].dtype == torch.float32
 
 
 # --- logits on disk ---------------------------------------------------------------------------------------------------
@@ -372,6 +392,7 @@ def test_logits_are_kept_and_used_again(run: Any, teacher: Path, tmp_path: Path)
         ({"losses": Losses(mlm=1.0, states=1.0)}, "expected a teacher"),
         ({"recipe": dataclasses.replace(RECIPE, length=100)}, "positions for 64 tokens"),
         ({"recipe": dataclasses.replace(RECIPE, cached_logits=4)}, "cached_logits"),
+        ({"recipe": dataclasses.replace(RECIPE, report_to=("nowhere",))}, "nowhere"),
         ({"tokenizer": "no/such/tokenizer"}, "expected a tokenizer"),
     ],
 )

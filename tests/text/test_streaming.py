@@ -112,6 +112,14 @@ def test_a_store_goes_on_where_it_stopped_and_mends_what_is_damaged(tokenizer: A
     assert len(again) == len(few)
 
 
+def test_what_is_held_out_does_not_depend_on_what_is_learned(tokenizer: Any, tmp_path: Path) -> None:
+    layout = Layout(Vocabulary.of(tokenizer), 32)
+    few, judged = opened(TEXTS, layout, tmp_path, rows=20, held_out=30)
+    more, same = opened(TEXTS, layout, tmp_path, rows=200, held_out=30)
+    assert len(few) < len(more)
+    assert [row.tobytes() for row in everything(judged)] == [row.tobytes() for row in everything(same)]
+
+
 def test_a_complete_store_needs_no_text(tokenizer: Any, tmp_path: Path) -> None:
     layout = Layout(Vocabulary.of(tokenizer), 32)
     before, _ = opened(TEXTS, layout, tmp_path)

@@ -63,13 +63,13 @@ def test_given_files_are_whole_splits_and_nothing_of_them_is_learned(
     development = write(tmp_path / "d.csv", [("Text: number 1!", "b"), ("new one", "a"), ("both", "a")])
     sealed = write(tmp_path / "s.csv", [("text number 2", "a"), ("new two", "b"), ("both", "a")])
     with caplog.at_level(logging.WARNING):
-        task = load_task(table, development_file=development, sealed_file=sealed)
+        task = load_task(table, development_data=development, test_data=sealed)
     assert task.development.texts == ("Text: number 1!", "new one")  # what is sealed is not chosen on
     assert task.sealed.open().texts == ("text number 2", "new two", "both")
     assert len(task.train) == 98 and share_no_text(task)
     assert "2 of 100" in caplog.text
 
-    alone = load_task(table, sealed_file=sealed)
+    alone = load_task(table, test_data=sealed)
     assert len(alone.sealed) == 3 and len(alone.train) + len(alone.development) == 99
     # 15 % of either class of this table, wherever the sealed split comes from: 7.35 of 49 and 7.5 of 50.
     assert len(alone.development) in (14, 15) and share_no_text(alone)
@@ -78,12 +78,12 @@ def test_given_files_are_whole_splits_and_nothing_of_them_is_learned(
 def test_labels_of_given_files_must_be_known(table: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "s.csv", [("new", "a"), ("newer", "c")])
     with pytest.raises(ValueError, match=r"s\.csv, row 3: expected a label that the training examples have .*got 'c'"):
-        load_task(table, sealed_file=other)
+        load_task(table, test_data=other)
     pair = write(tmp_path / "p.csv", [("new", "x", "a")], ("sentence1", "sentence2", "label"))
     with pytest.raises(ValueError, match="text column"):
-        load_task(table, sealed_file=pair)
+        load_task(table, test_data=pair)
     with pytest.raises(ValueError, match="every example also occurs"):
-        load_task(table, sealed_file=table)
+        load_task(table, test_data=table)
 
 
 def test_a_limit_keeps_the_proportions_and_the_other_splits(tmp_path: Path) -> None:

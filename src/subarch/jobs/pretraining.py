@@ -38,7 +38,8 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     teacher = options.teacher or (None if options.architecture else _source_of(options.run))
     source = options.source or teacher
     initialize = options.initialize or ("inherit" if source is not None else "scratch")
-    losses = Losses(**options.weights, temperature=options.temperature) if options.weights else None
+    weights: dict[str, Any] = options.weights
+    losses = Losses(**weights, temperature=options.temperature) if weights else None
     recipe = Recipe(
         steps=options.steps,
         batch_size=options.batch_size,

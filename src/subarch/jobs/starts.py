@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import logging
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,10 @@ from typing import Any, cast
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.learning.batches import drawn
 from subarch.learning.heads import Learner, Target, from_architecture, from_checkpoint, redraw_head, seeded
 from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.sources import find_checkpoint, read_config, weights_fingerprint
+from subarch.networks.sources import find_checkpoint, open_source, read_config, weights_fingerprint
 from subarch.text.examples import Task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained on the task; a few thousand texts know no rarer words
 CALIBRATION_TEXTS = 64
+CALIBRATION_TOKENS = 1024  # a batch
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def open_start(model: str | None, run: Path | None, task: Task, length: int) -> 
     checkpoint, architecture = _extracted(run)
     if checkpoint is None:
         return _from_config(run / "architecture.json", None, target, task, length)
-    return _inherited(find_checkpoint(checkpoint), architecture, target, task, length)
+    return _inherited(checkpoint, architecture, target, task, length)
 
 
 def _from_checkpoint(folder: Path, name: str, target: Target, task: Task, length: int) -> Start:
@@ -97,29 +98,34 @@ def _from_config(
     return Start(from_architecture(config, tokenizer, target, task.name, length), identity, f"{path}, random weights")
 
 
-def _extracted(run: Path) -> tuple[str | None, Mapping[str, Any]]:
-    """The source's checkpoint, where the candidates of the run inherited from it, and the architecture."""
+def _extracted(run: Path) -> tuple[Path | None, Mapping[str, Any]]:
+    """The checkpoint that the network of a run inherits from, where there is one, and its architecture."""
     try:
         options = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["options"]
         architecture = json.loads((run / "extract.json").read_text(encoding="utf-8"))["architecture"]
+        name, start = str(options["source"]), options.get("start")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
-    inherits = options.get("start") in (None, "inherit") and options["source"] not in ("bort", "mlp")
-    return (options["source"] if inherits else None), architecture
+    # With an error function of the user's the source's weights are still the best start there is.
+    return (None if start == "scratch" else open_source(name).checkpoint), architecture
 
 
 def _inherited(folder: Path, architecture: Mapping[str, Any], target: Target, task: Task, length: int) -> Start:
     """The part of the source that fits the architecture, its units ranked on the task's own training texts."""
-    source = from_checkpoint(folder, target, task.name, length)
-    teacher = source.make(0)
-    batches = drawn(source.tokens(task.train, teacher), CALIBRATION_TEXTS, 16, held_out=True, seed=0)
-    inputs = ("input_ids", "attention_mask", "token_type_ids")
-    calibration = [{name: batch[name] for name in inputs if name in batch} for batch in batches]
     if task.kind == "choice":
         raise ValueError(
             f"{task.name} chooses among candidates, for which no head can be inherited: pre-train the extracted "
             "network first (subarch pretrain), or give --model"
         )
+    source = from_checkpoint(folder, target, task.name, length)
+    teacher = source.make(0)
+    some = random.Random(0).sample(task.train, min(CALIBRATION_TEXTS, len(task.train)))
+    tokens = source.tokens(some, teacher)
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+    calibration = [
+        {name: values for name, values in tokens.batch(rows).items() if name in inputs}
+        for rows in tokens.by_length(CALIBRATION_TOKENS)
+    ]
     student = Inheritance(teacher, calibration).student(architecture)
 
     def make(seed: int) -> PreTrainedModel:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from subarch.learning.heads import open_fitted, outputs
-from subarch.networks.sources import find_checkpoint
+from subarch.learning.checkpoints import Fitted, open_fitted
+from subarch.learning.heads import outputs
+from subarch.networks.sources import find_checkpoint, weights_fingerprint
 from subarch.options.tasks import SubmitOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.text.examples import Example
+from subarch.storage import made_directory, write_json
+from subarch.text.examples import Example, Split
 from subarch.text.metrics import decide
 from subarch.text.official import official_examples
 from subarch.text.submissions import Answer, check_archive, write_archive
@@ -38,14 +41,17 @@ def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
         return {"archive": str(checked.archive), "files": list(checked.files), "accepted": True}
     assert options.model is not None
     root = Path(options.model)
+    path = options.output or (root if root.is_dir() else Path()) / "submissions" / f"{options.suite}.zip"
     watch("reading the test data", note=options.suite)
     models = _models(options.model, options.suite)
-    # What is missing is said before hours of work.
+    # What is missing or does not fit is said before hours of work.
     questions = {task.name: _questions(task, models.get(task.name), options) for task in SUITES[options.suite]}
+    made_directory(path.parent)
     with pinned(options.threads):
-        answers = {name: _answers(find_task(name), models.get(name), asked, watch) for name, asked in questions.items()}
-    path = options.output or (root if root.is_dir() else Path()) / "submissions" / f"{options.suite}.zip"
-    path.parent.mkdir(parents=True, exist_ok=True)
+        answers = {
+            name: _answers(find_task(name), models.get(name), asked, path.parent / "answers", watch)
+            for name, asked in questions.items()
+        }
     written = write_archive(path, options.suite, answers)
     return {
         "archive": str(written.archive),
@@ -59,10 +65,16 @@ def _expected(options: SubmitOptions) -> dict[str, Sequence[Example]] | None:
     """The test examples that are at hand; without them official counts say what is complete."""
     if options.task_data is None:
         return None
+    if not options.task_data.is_dir():
+        raise ValueError(
+            f"--task-data {options.task_data}: expected a folder with the benchmark's files, got none there"
+        )
     found: dict[str, Sequence[Example]] = {}
     for task in SUITES[options.suite]:
-        with suppress(ValueError):
+        try:
             found[task.name] = official_examples(task, "test", options.task_data)
+        except ValueError as error:
+            _LOG.warning("%s: only the number of rows is checked (%s)", task.name, error)
     return found
 
 
@@ -91,45 +103,65 @@ def _models(model: str, suite: str) -> dict[str, Path]:
 
 
 def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions) -> Sequence[Example] | None:
-    """The official test examples; None where there are none at hand and a placeholder will do."""
+    """The official test examples; None where there are none at hand and a placeholder will do.
+
+    Raises:
+        ValueError: for a task without a model or without test data unless placeholders are allowed, for test data
+            that are not whole, and for a model that predicts something else.
+    """
     if folder is None and not options.placeholders:
         raise ValueError(
             f"there is no model for {task.name}: run subarch finetune --task {task.trained_on or task.name}, or "
             "allow a file with one answer everywhere with --placeholders"
         )
+    if folder is not None:
+        _order(task, folder, open_fitted(folder))
     try:
-        return official_examples(task, "test", options.task_data)
+        examples = official_examples(task, "test", options.task_data)
     except ValueError as error:
         if not options.placeholders:
             raise ValueError(f"{error}. --placeholders writes a file with one answer everywhere instead") from error
         _LOG.warning("%s: %s; its file is a placeholder", task.name, error)
         return None
+    official = task.submission.examples or task.submission.rows
+    if len(examples) != official:
+        raise ValueError(
+            f"{task.name}: expected the {official:,} examples of the official test part, got {len(examples):,}: the "
+            "portal wants all of them"
+        )
+    return examples
+
+
+def _order(task: BenchmarkTask, folder: Path, fitted: Fitted) -> list[int] | None:
+    try:
+        return fitted.order_for(task.name, task.kind, task.label_names)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def _answers(
-    task: BenchmarkTask, folder: Path | None, examples: Sequence[Example] | None, watch: Watch
+    task: BenchmarkTask, folder: Path | None, examples: Sequence[Example] | None, kept: Path, watch: Watch
 ) -> Sequence[Answer] | None:
     if examples is None:
         return None
     if folder is None:
         _LOG.warning("%s: no model; its file is a placeholder", task.name)
         return [(example, None) for example in examples]
-    return list(zip(examples, _decisions(task, folder, examples, watch), strict=True))
+    # A task takes up to hours, and what is answered is not asked again.
+    identity = f"{weights_fingerprint(folder)} {Split(examples).digest}"
+    path = kept / f"{task.name.replace('/', '-')}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+    if not path.is_file():
+        made_directory(kept)
+        write_json(path, _decisions(task, folder, examples, watch))
+    return list(zip(examples, json.loads(path.read_text(encoding="utf-8")), strict=True))
 
 
 def _decisions(task: BenchmarkTask, folder: Path, examples: Sequence[Example], watch: Watch) -> Sequence[int | float]:
     fitted = open_fitted(folder)
-    if fitted.kind != task.kind or set(fitted.label_names) != set(task.label_names):
-        raise ValueError(
-            f"{folder} is no model for {task.name}: expected {task.kind} with the classes {list(task.label_names)}, "
-            f"got {fitted.kind} with {list(fitted.label_names)}"
-        )
+    order = _order(task, folder, fitted)
     found = outputs(
         fitted.model,
         fitted.tokens(examples),
         tick=lambda done, total: watch(f"answering {task.name}", done=done, total=total),
     )
-    if task.label_names:
-        order = [fitted.label_names.index(name) for name in task.label_names]
-        found = [one[order] for one in found]
-    return decide(task.kind, found)
+    return decide(task.kind, found if order is None else [one[order] for one in found])

@@ -22,6 +22,7 @@ from subarch.learning.distances import Batch
 from subarch.text.examples import Example
 
 MASKED_SHARE = 0.15
+_CHUNK = 4096  # examples that are tokenised together; the tokenizer's own form of them is large
 _POOL = 8  # batches that are drawn together and then sorted by length
 _LEAST_POOLS = 4  # of an epoch: small data are mixed too
 
@@ -41,23 +42,27 @@ def masked(batch: Batch, tokenizer: PreTrainedTokenizerFast, seed: int) -> Batch
 
 @dataclass(frozen=True)
 class Tokens:
-    """Examples as token ids.
+    """Examples as token ids, in flat arrays: lists of Python integers would take thirty times the memory.
 
     Attributes:
-        sequences: token ids, one list for each sequence.
+        ids: of all sequences, one after another: ``(tokens,)``.
         types: which text each token belongs to, as the tokenizer tells it; None where the network does not ask.
+        ends: where each sequence ends in ``ids``, after a leading 0: ``(sequences + 1,)``.
         starts: the first sequence of every example, and the number of sequences: ``(examples + 1,)``.
         labels: of the examples, as they are; None where one has none.
         right: for each sequence whether it is a right candidate, ``(sequences,)``; None but for choices.
         padding: the token that fills a batch up.
+        length: what sequences were cut to.
     """
 
-    sequences: list[list[int]]
-    types: list[list[int]] | None
+    ids: NDArray[np.int32]
+    types: NDArray[np.uint8] | None
+    ends: NDArray[np.int64]
     starts: NDArray[np.int64]
     labels: list[int | float] | None
     right: NDArray[np.bool_] | None
     padding: int
+    length: int
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -65,8 +70,13 @@ class Tokens:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of the longest sequence of every example: ``(examples,)``."""
-        longest = np.array([len(ids) for ids in self.sequences], dtype=np.int64)
-        return np.maximum.reduceat(longest, self.starts[:-1]) if len(self) else longest
+        each = np.diff(self.ends)
+        return np.maximum.reduceat(each, self.starts[:-1]) if len(self) else each
+
+    @property
+    def cut_share(self) -> float:
+        """The share of the sequences that are as long as sequences may be: nearly all of these were cut."""
+        return float(np.mean(np.diff(self.ends) >= self.length)) if len(self) else 0.0
 
     def by_length(self, most: int, rows: Sequence[int] | None = None) -> Iterator[list[int]]:
         """Examples in parts of at most ``most`` tokens (or one example) with next to no padding.
@@ -100,25 +110,27 @@ class Tokens:
             ``right`` (sequences,).
         """
         chosen = list(chain.from_iterable(range(self.starts[row], self.starts[row + 1]) for row in rows))
-        sequences = [self.sequences[n] for n in chosen]
-        longest = max(map(len, sequences))
-        batch = {"input_ids": _padded(sequences, longest, self.padding)}
-        if any(len(ids) < longest for ids in sequences):
-            ends = torch.tensor([len(ids) for ids in sequences])
-            batch["attention_mask"] = (torch.arange(longest) < ends[:, None]).long()
+        sizes = [int(self.ends[n + 1] - self.ends[n]) for n in chosen]
+        longest = max(sizes)
+        batch = {"input_ids": self._padded(self.ids, chosen, longest, self.padding)}
+        if min(sizes) < longest:
+            batch["attention_mask"] = (torch.arange(longest) < torch.tensor(sizes)[:, None]).long()
         if self.types is not None:
-            batch["token_type_ids"] = _padded([self.types[n] for n in chosen], longest, 0)
+            batch["token_type_ids"] = self._padded(self.types, chosen, longest, 0)
         if self.labels is not None:
             batch["labels"] = torch.tensor([self.labels[row] for row in rows])
         if self.right is not None:
-            sizes = torch.tensor([int(self.starts[row + 1] - self.starts[row]) for row in rows])
-            batch["owners"] = torch.repeat_interleave(torch.arange(len(rows)), sizes)
+            counts = torch.tensor([int(self.starts[row + 1] - self.starts[row]) for row in rows])
+            batch["owners"] = torch.repeat_interleave(torch.arange(len(rows)), counts)
             batch["right"] = torch.from_numpy(self.right[chosen])
         return batch
 
-
-def _padded(rows: list[list[int]], length: int, value: int) -> Tensor:
-    return torch.tensor([row + [value] * (length - len(row)) for row in rows])
+    def _padded(self, flat: NDArray[Any], chosen: Sequence[int], longest: int, value: int) -> Tensor:
+        table = np.full((len(chosen), longest), value, dtype=np.int64)
+        for row, n in enumerate(chosen):
+            start, end = self.ends[n], self.ends[n + 1]
+            table[row, : end - start] = flat[start:end]
+        return torch.from_numpy(table)
 
 
 def tokenize(
@@ -139,22 +151,44 @@ def tokenize(
         types: whether the network has an embedding for each of two texts.
     """
     counts = [len(example.seconds) if choice else 1 for example in examples]
-    firsts = [example.first for example, count in zip(examples, counts, strict=True) for _ in range(count)]
-    seconds = list(chain.from_iterable(example.seconds for example in examples))
-    if seconds and len(seconds) != len(firsts):
+    if len({len(example.seconds) if not choice else 0 for example in examples}) > 1:
         raise ValueError("expected examples of one task, got some with one text and some with two")
-    encode: Any = tokenizer
-    columns = (firsts, seconds) if seconds else (firsts,)
-    encoded = encode(*columns, truncation=True, max_length=length, return_attention_mask=False) if firsts else {}
+    pieces = [
+        _encoded(examples[first : first + _CHUNK], tokenizer, length, choice)
+        for first in range(0, len(examples), _CHUNK)
+    ]
+    paired = any(piece[1] is not None for piece in pieces)
+    sizes = np.concatenate([[0], *(piece[2] for piece in pieces)])
     labels = [example.label for example in examples if example.label is not None]
     right = [n in (example.label, *example.right) for example in examples for n in range(len(example.seconds))]
     return Tokens(
-        sequences=encoded["input_ids"] if firsts else [],
-        types=encoded.get("token_type_ids") if types and seconds else None,
+        ids=np.concatenate([np.empty(0, np.int32), *(piece[0] for piece in pieces)]),
+        types=np.concatenate([cast("NDArray[np.uint8]", piece[1]) for piece in pieces]) if types and paired else None,
+        ends=np.cumsum(sizes, dtype=np.int64),
         starts=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
         labels=labels if len(labels) == len(examples) else None,
         right=np.array(right, dtype=bool) if choice else None,
-        padding=int(encode.pad_token_id or 0),
+        padding=int(cast("Any", tokenizer).pad_token_id or 0),
+        length=length,
+    )
+
+
+def _encoded(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, length: int, choice: bool
+) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None, NDArray[np.int64]]:
+    """Token ids of all sequences, their types where there are two texts, and how many each has."""
+    firsts = [example.first for example in examples for _ in range(len(example.seconds) if choice else 1)]
+    seconds = list(chain.from_iterable(example.seconds for example in examples))
+    columns = (firsts, seconds) if seconds else (firsts,)
+    options: dict[str, Any] = {"truncation": True, "max_length": length, "return_attention_mask": False}
+    encoded: Any = cast("Any", tokenizer)(*columns, **options)
+    ids: list[list[int]] = encoded["input_ids"]
+    types: list[list[int]] | None = encoded.get("token_type_ids") if seconds else None
+    flat = np.fromiter(chain.from_iterable(ids), dtype=np.int32)
+    return (
+        flat,
+        None if types is None else np.fromiter(chain.from_iterable(types), dtype=np.uint8),
+        np.array([len(one) for one in ids], dtype=np.int64),
     )
 
 

@@ -19,10 +19,11 @@ by the stock model's own head.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -73,7 +74,7 @@ class Reading:
 
     def _choose(self, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         self._kept["states"] = inputs[0]
-        return (inputs[0][self._chosen],) if self._chosen is not None else inputs
+        return (inputs[0].flatten(0, 1)[self._chosen],) if self._chosen is not None else inputs
 
     def _keep(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -91,7 +92,7 @@ class Reading:
             tokens: ``(rows, length)``.
             positions: likewise, from 0 in each piece.
             documents: likewise; tokens of different documents do not see each other.
-            chosen: likewise: where the vocabulary is projected; None: everywhere.
+            chosen: places in ``tokens.flatten()`` where the vocabulary is projected, ``(chosen,)``; None: all.
         """
         self._chosen = chosen
         try:
@@ -160,17 +161,25 @@ def _mean(values: Tensor, counted: Tensor) -> Tensor:
     return (values * counted).sum(1) / counted.sum(1).clamp_min(1)
 
 
+def collated(samples: Sequence[Mapping[str, Any]]) -> Batch:
+    """Samples as one batch, and ``chosen``: where tokens are to be predicted, as places in ``labels.flatten()``."""
+    batch = {name: torch.from_numpy(np.stack([sample[name] for sample in samples])) for name in samples[0]}
+    batch["chosen"] = (batch["labels"].flatten() != IGNORED).nonzero()[:, 0]  # found here: a GPU would have to wait
+    if "other_words" in batch:  # without what is padding in all rows
+        longest = int((batch["other_words"] > 0).sum(1).max())
+        batch |= {name: batch[name][:, :longest] for name in batch if name.startswith("other_")}
+    return batch
+
+
 class Measured(NamedTuple):
     """The losses of a batch.
 
     Attributes:
-        masked: which tokens are to be predicted: ``(rows, length)``.
         right: whether the student's most likely token is the right one: ``(masked,)``.
         tokens: losses of each masked token by name: ``(masked,)`` each; ``mlm`` is always among them.
         rows: losses of each row by name: ``(rows,)`` each.
     """
 
-    masked: Tensor
     right: Tensor
     tokens: dict[str, Tensor]
     rows: dict[str, Tensor]
@@ -210,44 +219,45 @@ class Objective:
             student.add_module("bridge", bridge)
 
     def measured(self, model: nn.Module, batch: Batch, *, distil: bool = True) -> Measured:
-        """The losses of a batch of :class:`~subarch.text.masking.Samples`, without their weights.
+        """The losses of a batch, without their weights.
 
         Args:
             model: the student, or what a trainer has wrapped around it.
-            batch: on the student's device.
+            batch: :class:`~subarch.text.masking.Samples` as :func:`collated`, on the student's device.
             distil: whether the teacher is asked.
         """
-        masked = batch["labels"] != IGNORED
-        seen = self._reading(model, batch["input_ids"], batch["position_ids"], batch["documents"], masked)
-        labels, logits = batch["labels"][masked], cast("Tensor", seen.logits).float()
+        chosen = batch["chosen"]
+        seen = self._reading(model, batch["input_ids"], batch["position_ids"], batch["documents"], chosen)
+        labels, logits = batch["labels"].flatten()[chosen], cast("Tensor", seen.logits).float()
         tokens = {"mlm": functional.cross_entropy(logits, labels, reduction="none")}
         rows: dict[str, Tensor] = {}
         if distil and self.losses.distils:
-            ask = cache(partial(self._asked, batch, masked))  # at most once
+            ask = cache(partial(self._asked, batch))  # at most once
             if self.losses.logits:
-                kl = self._logit_divergence(logits, batch, masked, ask)
-                tokens["logits"] = self.losses.temperature**2 * kl
+                tokens["logits"] = self.losses.temperature**2 * self._logit_divergence(logits, batch, ask)
             if self.losses.relations or self.losses.states:
                 rows = self._row_losses(seen, batch, ask())
-        return Measured(masked, logits.argmax(-1) == labels, tokens, rows)
+        return Measured(logits.argmax(-1) == labels, tokens, rows)
 
     @torch.no_grad()
-    def _asked(self, batch: Batch, masked: Tensor) -> Seen:
+    def _asked(self, batch: Batch) -> Seen:
         """What the teacher makes of a batch: of the masked text where its logits are learned, else of the whole one."""
         teacher = cast("PreTrainedModel", self._teacher)
         if not self._same:
             tokens, positions, documents = (batch[f"other_{name}"] for name in ("ids", "positions", "documents"))
             return self._theirs(teacher, tokens, positions, documents)
-        tokens = batch["input_ids"] if self.losses.logits else torch.where(masked, batch["labels"], batch["input_ids"])
-        return self._theirs(teacher, tokens, batch["position_ids"], batch["documents"], masked)
+        tokens, labels = batch["input_ids"], batch["labels"]
+        if not self.losses.logits:
+            tokens = torch.where(labels != IGNORED, labels, tokens)
+        return self._theirs(teacher, tokens, batch["position_ids"], batch["documents"], batch["chosen"])
 
-    def _logit_divergence(self, logits: Tensor, batch: Batch, masked: Tensor, ask: Callable[[], Seen]) -> Tensor:
+    def _logit_divergence(self, logits: Tensor, batch: Batch, ask: Callable[[], Seen]) -> Tensor:
         temperature, known = self.losses.temperature, self._cache
         if known is None:
             theirs = cast("Tensor", ask().logits).float()
             shared = min(logits.shape[-1], theirs.shape[-1])  # either may have rows beyond the vocabulary
             return divergence(logits[:, :shared], theirs[:, :shared], temperature)
-        samples, counts = batch["sample"].cpu().numpy(), masked.sum(1).cpu().numpy()
+        samples, counts = batch["sample"].cpu().numpy(), (batch["labels"] != IGNORED).sum(1).cpu().numpy()
         records = known.read(samples)
         if records is None:
             theirs = cast("Tensor", ask().logits).float()
@@ -320,11 +330,11 @@ class Distiller(Trainer):
         losses = self.objective.losses
         if return_outputs:
             columns = [found.tokens["mlm"], found.right.float(), torch.ones_like(found.tokens["mlm"])]
-            row = found.masked.nonzero()[:, 0]
-            counts = columns[0].new_zeros(len(found.masked), 3).index_add_(0, row, torch.stack(columns, 1))
+            rows = inputs["chosen"] // inputs["labels"].shape[1]
+            counts = columns[0].new_zeros(len(inputs["labels"]), 3).index_add_(0, rows, torch.stack(columns, 1))
             return found.tokens["mlm"].mean(), {"counts": counts}
         accelerator = cast("Any", self.accelerator)
-        items = found.masked.sum() if num_items_in_batch is None else num_items_in_batch
+        items = len(found.right) if num_items_in_batch is None else num_items_in_batch
         parts = {name: values.sum() * accelerator.num_processes / items for name, values in found.tokens.items()}
         parts |= {name: values.mean() / self.current_gradient_accumulation_steps for name, values in found.rows.items()}
         weighted = [getattr(losses, name) * part for name, part in parts.items() if getattr(losses, name)]

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import math
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from subarch.learning.batches import Tokens, epoch
+from subarch.learning.checkpoints import read_purpose, save_checkpoint
 from subarch.learning.distances import Batch
 from subarch.learning.heads import Learner, outputs, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
@@ -37,6 +38,10 @@ from subarch.text.metrics import decide, interval, score
 _LOG = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
+
+_CUT_WORTH_SAYING = 0.02  # of the training sequences
+SAVE_SECONDS = 300.0
+"""Within an epoch the state is saved so often; it is always saved after one."""
 
 TOKENS_A_PART = 16_384
 """Of a training batch: larger ones are taken in parts, whose gradients are added up."""
@@ -104,6 +109,8 @@ class Finetuned:
         sealed: for each seed every metric by name, and their mean ``"score"``, on the sealed split.
         steps: optimiser steps of each seed.
         trainings: how many trainings were compared.
+        length: tokens that sequences were cut to.
+        cut: share of the training sequences that are as long as that.
     """
 
     checkpoint: Path
@@ -112,6 +119,8 @@ class Finetuned:
     sealed: tuple[Mapping[str, float], ...]
     steps: tuple[int, ...]
     trainings: int
+    length: int
+    cut: float
 
     def row(self, method: str) -> dict[str, Any]:
         """A row of the comparison: means over the seeds with 95 % intervals."""
@@ -131,7 +140,14 @@ class Finetuned:
 
 
 def finetune(
-    task: Task, learner: Learner, recipe: Recipe, folder: Path, *, identity: str = "", watch: Watch = silent
+    task: Task,
+    learner: Learner,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    identity: str = "",
+    purpose: Mapping[str, Any] | None = None,
+    watch: Watch = silent,
 ) -> Finetuned:
     """Fine-tune with every hyperparameter set and seed; choose on development data, score on the sealed split.
 
@@ -141,20 +157,31 @@ def finetune(
         recipe: how.
         folder: for trainings and the checkpoint; the same call goes on with what it holds.
         identity: of the initial weights: with others, trainings are made anew.
+        purpose: what the checkpoint says it was made for, in its ``subarch.json``.
         watch: told about every training's steps.
 
     Raises:
         RuntimeError: when every training diverged.
         OSError: when the folder cannot be written.
     """
-    return _Finetuning(task, learner, recipe, folder, identity, watch).result()
+    return _Finetuning(task, learner, recipe, folder, identity, purpose or {}, watch).result()
 
 
 class _Finetuning:
     """All trainings of one call."""
 
-    def __init__(self, task: Task, learner: Learner, recipe: Recipe, folder: Path, identity: str, watch: Watch) -> None:
+    def __init__(
+        self,
+        task: Task,
+        learner: Learner,
+        recipe: Recipe,
+        folder: Path,
+        identity: str,
+        purpose: Mapping[str, Any],
+        watch: Watch,
+    ) -> None:
         self._task, self._learner, self._recipe, self._folder = task, learner, recipe, folder
+        self._purpose = purpose
         self._watch = watch
         network = learner.make(recipe.seeds[0])
         self._train = learner.tokens(task.train, network)
@@ -162,6 +189,7 @@ class _Finetuning:
         self._common = {
             "task": task.fingerprint,
             "network": identity,
+            "tokenizer": hashlib.sha256(cast("Any", learner.tokenizer).backend_tokenizer.to_str().encode()).hexdigest(),
             "config": json.loads(network.config.to_json_string(use_diff=False)),
             "length": learner.length,
             "batch_size": recipe.batch_size,
@@ -169,6 +197,12 @@ class _Finetuning:
             "patience": recipe.patience,
             "precision": recipe.precision,
         }
+        if self._train.cut_share > _CUT_WORTH_SAYING:
+            _LOG.warning(
+                "%.0f %% of the training sequences are longer than %d tokens and are cut: --max-length takes more",
+                100 * self._train.cut_share,
+                learner.length,
+            )
         self._plan = [(theta, seed) for theta in recipe.hyperparameters for seed in recipe.seeds]
 
     def result(self) -> Finetuned:
@@ -187,7 +221,7 @@ class _Finetuning:
             raise RuntimeError(f"a training of every learning rate diverged ({'; '.join(failures)}): lower them")
         sealed = self._sealed(chosen)
         checkpoint = self._checkpoint(max(best, key=_rank))
-        self._forget(best)
+        self._sweep()
         return Finetuned(
             checkpoint=checkpoint,
             hyperparameters=chosen,
@@ -195,6 +229,8 @@ class _Finetuning:
             sealed=tuple(sealed),
             steps=tuple(record["steps"] for record in best),
             trainings=len(self._plan),
+            length=self._learner.length,
+            cut=self._train.cut_share,
         )
 
     # One training
@@ -227,6 +263,13 @@ class _Finetuning:
         for record in records:
             (self._folder / "trainings" / record["home"] / "model.safetensors").unlink(missing_ok=True)
 
+    def _sweep(self) -> None:
+        """What no later call needs: weights, and the state of what is finished."""
+        for home in (self._folder / "trainings").iterdir():
+            if (home / "record.json").is_file():
+                (home / "model.safetensors").unlink(missing_ok=True)
+                (home / "unfinished.pt").unlink(missing_ok=True)
+
     # The end
 
     def _model(self, theta: Hyperparameters, seed: int) -> PreTrainedModel:
@@ -254,12 +297,10 @@ class _Finetuning:
 
     def _checkpoint(self, record: Mapping[str, Any]) -> Path:
         folder = self._folder / "checkpoint"
-        note = self._folder / "checkpoint.json"
-        if folder.is_dir() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == record["home"]:
-            return folder
-        theta = next(one for one in self._recipe.hyperparameters if one.to_json() == record["hyperparameters"])
-        save_checkpoint(self._model(theta, record["seed"]), self._learner, folder)
-        write_json(note, record["home"])
+        purpose = {**self._purpose, "training": record["home"]}
+        if read_purpose(folder) != json.loads(json.dumps(purpose)):
+            theta = next(one for one in self._recipe.hyperparameters if one.to_json() == record["hyperparameters"])
+            save_checkpoint(self._model(theta, record["seed"]), self._learner, folder, purpose)
         return folder
 
 
@@ -288,9 +329,7 @@ class _OneTraining:
             try:
                 while len(kept.history) < self.recipe.epochs and not self._is_stale(kept.history):
                     note = f"best so far {kept.best['score']:.3f}" if kept.best else ""
-                    self._epoch(
-                        training, model, seed, len(kept.history), lambda step, note=note: tick(step, steps, note)
-                    )
+                    self._epoch(training, model, seed, kept, lambda step, note=note: tick(step, steps, note))
                     kept.add(training, model, self._scores(model))
             except DivergenceError as error:
                 failure = str(error)
@@ -308,18 +347,27 @@ class _OneTraining:
         training: Training[dict[str, Tensor]],
         model: PreTrainedModel,
         seed: int,
-        n: int,
+        kept: _Kept,
         tick: Callable[[int], None],
     ) -> None:
         model.train()
-        for rows in epoch(self.train.lengths, self.recipe.batch_size, (seed, n)):
+        saved = time.monotonic()
+        batches = epoch(self.train.lengths, self.recipe.batch_size, (seed, len(kept.history)))
+        for position, rows in enumerate(batches):
+            if position < kept.position:
+                continue
             parts = list(self.train.by_length(TOKENS_A_PART, rows))
             shares = [len(part) / len(rows) for part in parts]
             training.advance(*(self.train.batch(part) for part in parts), shares=shares)
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                kept.save(training, position + 1)
+                saved = time.monotonic()
             tick(training.step)
 
     def _scores(self, model: PreTrainedModel) -> dict[str, float]:
         found = outputs(model, self.development)
+        if not all(np.isfinite(one).all() for one in found):
+            raise DivergenceError("the outputs for the development split are not finite")
         loss = self.learner.target.loss_of(found, self.task.development)
         return {**scored(self.task, self.task.development, found), "loss": loss}
 
@@ -347,13 +395,15 @@ def in_precision(loss_function: LossFunction, precision: Precision) -> LossFunct
 
 
 class _Kept:
-    """State after the last whole epoch, on disk, with the weights of the best epoch."""
+    """State on disk: of the network, of the epoch that it is in, and the weights of the best epoch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.history: list[dict[str, float]] = []
         self.best: dict[str, float] | None = None
         self.weights: dict[str, Tensor] = {}
+        self.position = 0
+        """Batches of the present epoch that are done."""
 
     def restore(self, training: Training[Any]) -> None:
         if not self._path.is_file():
@@ -361,13 +411,25 @@ class _Kept:
         state: dict[str, Any] = torch.load(self._path, weights_only=True)
         training.restore(state["training"])
         self.history, self.best, self.weights = state["history"], state["best"], state["weights"]
+        self.position = state["position"]
 
     def add(self, training: Training[Any], model: PreTrainedModel, scores: dict[str, float]) -> None:
+        """An epoch is done."""
         self.history.append(scores)
         if self.best is None or _order(scores) > _order(self.best):
             self.best = scores
             self.weights = {name: value.clone() for name, value in model.state_dict().items()}
-        state = {"training": training.state(), "history": self.history, "best": self.best, "weights": self.weights}
+        self.save(training, 0)
+
+    def save(self, training: Training[Any], position: int) -> None:
+        self.position = position
+        state = {
+            "training": training.state(),
+            "history": self.history,
+            "best": self.best,
+            "weights": self.weights,
+            "position": position,
+        }
         with written_whole(self._path) as part:
             torch.save(state, part)
 
@@ -389,20 +451,3 @@ def _rank(record: Mapping[str, Any]) -> tuple[float, float]:
 def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     ranks = [_rank(record) for record in records]
     return statistics.fmean(rank[0] for rank in ranks), statistics.fmean(rank[1] for rank in ranks)
-
-
-def save_checkpoint(model: PreTrainedModel, learner: Learner, folder: Path) -> None:
-    """A stock checkpoint with its tokenizer, whole or not at all; an older one is replaced."""
-    part = folder.with_name(folder.name + ".unfinished")
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    tokenizer = cast("Any", learner.tokenizer)
-    longest, tokenizer.model_max_length = tokenizer.model_max_length, learner.length  # what pipelines cut texts to
-    tokenizer.save_pretrained(part)
-    tokenizer.model_max_length = longest
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

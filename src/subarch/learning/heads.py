@@ -34,9 +34,8 @@ from subarch.networks.loading import loaded
 from subarch.text.examples import Example, Kind
 from subarch.text.tokenizers import load_tokenizer
 
-LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
 TOKENS_A_BATCH = 4096  # for evaluation: more is not faster on a CPU
-_CLASSES: dict[Kind, Any] = {
+CLASSES: dict[Kind, Any] = {
     "classification": AutoModelForSequenceClassification,
     "regression": AutoModelForSequenceClassification,
     "choice": AutoModelForMultipleChoice,
@@ -175,14 +174,14 @@ def from_checkpoint(folder: Path, target: Target, task: str, length: int) -> Lea
     config.update(target.settings(task))
 
     def make(seed: int) -> PreTrainedModel:
-        kind = _CLASSES[target.kind]
+        kind = CLASSES[target.kind]
         with seeded(seed):
             model = loaded(kind, str(folder), headless=True, config=config, ignore_mismatched_sizes=True)
             if known != target.label_names or target.kind != "classification":
                 redraw_head(model)
             return model
 
-    return Learner(tokenizer, target, _fitting(length, tokenizer, make(0)), make)
+    return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
 
 
 def from_architecture(
@@ -194,9 +193,9 @@ def from_architecture(
 
     def make(seed: int) -> PreTrainedModel:
         with seeded(seed):
-            return _CLASSES[target.kind].from_config(settings, dtype=torch.float32).eval()
+            return CLASSES[target.kind].from_config(settings, dtype=torch.float32).eval()
 
-    return Learner(tokenizer, target, _fitting(length, tokenizer, make(0)), make)
+    return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
 
 
 def redraw_head(model: PreTrainedModel) -> None:
@@ -209,7 +208,7 @@ def redraw_head(model: PreTrainedModel) -> None:
                     nn.init.zeros_(part.bias)
 
 
-def _fitting(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
     """The length asked for, or the longest that network and tokenizer take."""
     config: Any = model.config
     positions = getattr(config, "max_position_embeddings", None) or length
@@ -227,54 +226,6 @@ def seeded(seed: int) -> Generator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fine-tuned model, ready to answer.
-
-    Args:
-        model: in evaluation mode.
-        tokenizer: its own.
-        kind: what its head predicts.
-        label_names: of its classes, in the order of its outputs.
-        length: tokens that a sequence is cut to.
-        task: what it was fine-tuned on, where its config says so.
-    """
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    kind: Kind
-    label_names: tuple[str, ...]
-    length: int
-    task: str | None
-
-    def tokens(self, examples: Sequence[Example]) -> Tokens:
-        """The examples as the network reads them."""
-        return read(examples, self.tokenizer, self.model, self.length)
-
-
-def open_fitted(folder: Path) -> Fitted:
-    """A fine-tuned checkpoint, with all of its weights.
-
-    Raises:
-        ValueError: when it has no head for a task, or cannot be read.
-    """
-    config: Any = AutoConfig.from_pretrained(str(folder))
-    named = " ".join(config.architectures or ())
-    if "ForMultipleChoice" in named:
-        kind: Kind = "choice"
-    elif "ForSequenceClassification" in named:
-        kind = "regression" if config.problem_type == "regression" or config.num_labels == 1 else "classification"
-    else:
-        raise ValueError(
-            f"{folder} has no head for a task (its config names {named or 'no architecture'}): fine-tune it first"
-        )
-    tokenizer = load_tokenizer(folder)
-    model = loaded(_CLASSES[kind], str(folder))
-    names = tuple(str(config.id2label[n]) for n in range(config.num_labels)) if kind == "classification" else ()
-    length = _fitting(min(int(tokenizer.model_max_length), LONGEST), tokenizer, model)
-    return Fitted(model, tokenizer, kind, names, length, getattr(config, "finetuning_task", None))
 
 
 @torch.no_grad()

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainingArguments
-from transformers.integrations.integration_utils import get_reporting_integration_callbacks
+from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 from transformers.utils import logging as library_logging
 
-from subarch.learning.distillation import Distiller, Meter, Objective
+from subarch.learning.distillation import Distiller, Meter, Objective, collated
 from subarch.learning.journal import Journal, synced
 from subarch.learning.logits import LogitCache
 from subarch.learning.students import Initialize, Student, open_student
@@ -207,6 +207,7 @@ def pretrain(
 
 
 def _check(recipe: Recipe, losses: Losses, student: Student, teacher: Teacher | None) -> None:
+    get_reporting_integration_callbacks(list(recipe.report_to))  # refuses unknown names
     if recipe.cached_logits and not losses.logits:
         raise ValueError("cached_logits keeps what the loss 'logits' learns from, which has no weight: set it to 0")
     for name, longest in {"student": student.longest, "teacher": teacher and teacher.longest}.items():
@@ -372,20 +373,31 @@ class _Job:
             teacher = self.teacher.load(self.losses)
             teacher.to(self.arguments.device, torch.bfloat16 if self.arguments.bf16 else torch.float32)
         objective = Objective(model, self.losses, teacher, same=self.same, cache=self._logit_cache(learning, count))
-        reports: list[Any] = get_reporting_integration_callbacks(list(recipe.report_to))
         trainer = Distiller(
             model=model,
             args=self.arguments,
-            data_collator=_collated,
+            data_collator=collated,
             train_dataset=cast("Any", Samples(learning, count=count, seed=recipe.seed, whole_words=recipe.whole_words)),
             # The held-out samples and their masks are the same for every seed.
             eval_dataset=cast("Any", Samples(held_out, count=min(recipe.held_out, len(held_out)), seed=0)),
             compute_metrics=_scores,
-            callbacks=[*callbacks, *reports],
+            callbacks=[*callbacks, *self._reports()],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.objective, trainer.meter = objective, meter
         return trainer
+
+    def _reports(self) -> list[Any]:
+        names = list(self.recipe.report_to)
+        if not self.main or "tensorboard" not in names:
+            return get_reporting_integration_callbacks(names) if self.main else []
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ImportError("reports to tensorboard need it: pip install 'subarch[tensorboard]'") from error
+        others = [name for name in names if name != "tensorboard"]
+        board = TensorBoardCallback(cast("Any", SummaryWriter)(str(self.folder / "tensorboard")))
+        return [*get_reporting_integration_callbacks(others), board]
 
     def _logit_cache(self, rows: Rows, count: int) -> LogitCache | None:
         recipe = self.recipe
@@ -415,7 +427,9 @@ class _Job:
         cast("Any", model.config).use_cache = self.student.config.get("use_cache", True)
         writing = Path(cast("str", self.arguments.output_dir))
         model.save_pretrained(writing / "final", state_dict=state)
-        self.student.tokenizer.save_pretrained(writing / "final")
+        tokenizer = cast("Any", self.student.tokenizer)
+        tokenizer.model_max_length = self.student.longest  # what pipelines cut texts to
+        tokenizer.save_pretrained(writing / "final")
         synced(writing / "final")
         for file in sorted((writing / "final").iterdir(), key=lambda file: file.name == "config.json"):
             file.replace(self.folder / file.name)
@@ -432,15 +446,6 @@ def _without_bars() -> Generator[None]:
         library_logging.set_verbosity(level)
         if bars:
             library_logging.enable_progress_bar()
-
-
-def _collated(samples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Samples as one batch; the other tokenizer's rows without what is padding in all of them."""
-    batch = {name: torch.from_numpy(np.stack([sample[name] for sample in samples])) for name in samples[0]}
-    if "other_words" in batch:
-        longest = int((batch["other_words"] > 0).sum(1).max())
-        batch |= {name: batch[name][:, :longest] for name in batch if name.startswith("other_")}
-    return batch
 
 
 def _scores(prediction: Any) -> dict[str, float]:

@@ -17,6 +17,13 @@ from subarch.options.limits import at_least, positive
 Positional = tyro.conf.Positional
 
 
+def _require_one(task: str | None, data: Path | None) -> None:
+    if task is not None and data is not None:
+        raise ValueError("--task and --data were both given: one of them says which examples are meant")
+    if task is None and data is None:
+        raise ValueError("--task NAME or --data FILE is needed: for example --task glue/rte, or --data reviews.csv")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskOptions:
     """What is to be learned, and from where."""
@@ -43,10 +50,7 @@ class TaskOptions:
     """Learn from so many examples at most."""
 
     def __post_init__(self) -> None:
-        if self.task is not None and self.data is not None:
-            raise ValueError("--task and --data were both given: one of them says what is to be learned")
-        if self.task is None and self.data is None:
-            raise ValueError("--task NAME or --data FILE is needed: for example --task glue/rte, or --data reviews.csv")
+        _require_one(self.task, self.data)
         if len(self.text_columns) > 2:
             raise ValueError(f"--text-columns takes one column or two, got {len(self.text_columns)}")
         if self.limit is not None:
@@ -84,8 +88,8 @@ class FinetuneOptions:
     """Passes over the training data at most."""
     batch_size: int = 32
     """Examples a step."""
-    max_length: int = 128
-    """Tokens that a text, or a pair, is cut to."""
+    max_length: int | None = None
+    """Tokens that a text, or a pair, is cut to; when not given 128, and up to 512 for benchmarks with long texts."""
     patience: int | None = None
     """Stop a training after so many epochs without a better development score."""
     warmup: float = 0.1
@@ -109,7 +113,8 @@ class FinetuneOptions:
         for name in ("seeds", "epochs", "batch_size", "patience", "threads"):
             if (number := getattr(self, name)) is not None:
                 at_least("--" + name.replace("_", "-"), number, 1)
-        at_least("--max-length", self.max_length, 8)
+        if self.max_length is not None:
+            at_least("--max-length", self.max_length, 8)
         if not 0 <= self.warmup < 1:
             raise ValueError(f"--warmup must lie in [0, 1), got {self.warmup:g}")
         if not 0 <= self.weight_decay < math.inf:
@@ -128,14 +133,34 @@ class EvaluateOptions:
 
     model: Annotated[str, Positional, tyro.conf.arg(metavar="MODEL")]
     """A fine-tuned checkpoint: a folder, or a Hugging Face name."""
-    where: Annotated[TaskOptions, tyro.conf.arg(name="")]
+    task: str | None = None
+    """A task's name (glue/rte, superglue/ax-b, race/middle, demo/docs) or the path of a file."""
+    data: Path | None = None
+    """Your own labelled CSV, TSV, JSONL or Parquet file: the same as a path given to --task."""
+    task_data: Path | None = None
+    """Folder with the benchmark's files in the official layout; the Hugging Face hub when not given."""
+    text_columns: tuple[str, ...] = ()
+    """Columns of your file that hold the text, or the two texts; those that the checkpoint learned from when not
+    given."""
+    label_column: str | None = None
+    """Column of your file that holds the label; likewise."""
     split: Literal["train", "development", "sealed", "test", "all"] | None = None
-    """Which examples: of a file train, development, sealed (carved as finetune does) or all; of a benchmark train,
-    development (the official one) or, where its labels are public, test."""
+    """Which examples: all rows of a file, or train, development or sealed of the one that the checkpoint was fine-tuned
+    on; of a benchmark train, development (the official one) or, where its labels are public, test."""
     threads: int | None = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        _require_one(self.task, self.data)
+        if self.threads is not None:
+            at_least("--threads", self.threads, 1)
+
+    @property
+    def name(self) -> str:
+        """The task's name or the file's path."""
+        return str(self.data) if self.data is not None else str(self.task)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

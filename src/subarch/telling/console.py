@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import rich.console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -38,13 +39,13 @@ class Console:
         self._out = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=self._out,
             transient=True,
             disable=not self._out.is_terminal,
@@ -77,11 +78,11 @@ class Console:
         if not self._out.is_terminal and now - self._told >= _QUIET_SECONDS:
             self._told = now
             count = "" if not done and total is None else f" {done}" if total is None else f" {done} of about {total}"
-            self._out.print(f"{stage}{count}{': ' + note if note else ''}", soft_wrap=True)
+            self._out.print(f"{stage}{count}{': ' + note if note else ''}", soft_wrap=True, markup=False)
 
     def written(self, path: Path | str) -> None:
         """Say where a file is."""
-        self._out.print(f"wrote {path}", soft_wrap=True)
+        self._out.print(f"wrote {escape(str(path))}", soft_wrap=True)
 
     # Results
 
@@ -155,15 +156,18 @@ class Console:
         )
         self._out.print(f"learned: {learned}; weights: {result['initialize']}; teacher: {result['teacher'] or 'none'}")
         self.written(result["checkpoint"])
-        self._out.print(f"go on with: subarch finetune --run {result['run']} --task TASK", soft_wrap=True)
+        self._out.print(f"go on with: subarch finetune --run {result['run']} --task TASK", soft_wrap=True, markup=False)
 
     def finetuning(self, result: Mapping[str, Any]) -> None:
         """Scores on the sealed split, and where the checkpoint is."""
         data = result["data"]["examples"]
         self._out.print(
-            f"[bold]{result['task']}[/]: {result['metric']} on {whole(data['sealed'])} sealed examples; learned from "
+            f"[bold]{escape(result['task'])}[/]: {result['metric']} on {whole(data['sealed'])} sealed examples; learned from "
             f"{whole(data['train'])}, chosen on {whole(data['development'])}"
         )
+        if result["text_columns"]:
+            columns = f"{', '.join(result['text_columns'])} to {result['label_column']}"
+            self._out.print(f"columns: {columns}", markup=False)
         rows = [
             [
                 row["method"],
@@ -176,11 +180,11 @@ class Console:
         ]
         self._table(["method", "mean, 95 % interval", "each seed", "steps", "learning rate"], rows)
         self.written(result["checkpoint"])
-        self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True)
+        self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True, markup=False)
 
     def scores(self, result: Mapping[str, Any]) -> None:
         """Metrics on one split."""
-        self._out.print(f"[bold]{result['task']}[/], {result['split']}, {whole(result['examples'])} examples")
+        self._out.print(f"[bold]{escape(result['task'])}[/], {result['split']}, {whole(result['examples'])} examples")
         self._table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in result["metrics"].items()])
 
     def submission(self, result: Mapping[str, Any]) -> None:
@@ -188,7 +192,8 @@ class Console:
         self._out.print(f"[bold green]accepted[/]: {', '.join(result['files'])}", soft_wrap=True)
         if result.get("placeholders"):
             self._out.print(f"[yellow]placeholders, one answer everywhere: {', '.join(result['placeholders'])}")
-        self.written(result["archive"])
+        if "placeholders" in result:
+            self.written(result["archive"])
 
     def verification(self, result: Mapping[str, Any]) -> None:
         """Accepted or refused, and why."""

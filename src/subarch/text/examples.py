@@ -114,6 +114,9 @@ class Task:
         kind: what is predicted: a class, a number, or one of several candidates.
         label_names: names of the classes in the order of their indices; empty for numbers and choices.
         metrics: names of the metrics; the score is their mean.
+        length: tokens of a sequence that do for nearly all of its examples.
+        text_columns: what a table calls its texts; empty for other tasks.
+        label_column: what a table calls its label.
         train: what a network learns from.
         development: what choices are made on.
         sealed: for the final score alone.
@@ -123,6 +126,9 @@ class Task:
     kind: Kind = "classification"
     label_names: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("accuracy",)
+    length: int = 128
+    text_columns: tuple[str, ...] = ()
+    label_column: str | None = None
     train: Split
     development: Split
     sealed: SealedSplit
@@ -213,7 +219,7 @@ def _connected(examples: Sequence[Example]) -> list[list[int]]:
 
     first: dict[tuple[str, str], int] = {}
     for row, example in enumerate(examples):
-        for key in _keys(example):
+        for key in linking_keys(example):
             low, high = sorted((root(row), root(first.setdefault(key, row))))
             leader[high] = low
     members: dict[int, list[int]] = defaultdict(list)
@@ -222,7 +228,8 @@ def _connected(examples: Sequence[Example]) -> list[list[int]]:
     return list(members.values())
 
 
-def _keys(example: Example) -> Iterator[tuple[str, str]]:
+def linking_keys(example: Example) -> Iterator[tuple[str, str]]:
+    """What keeps examples in one split: two with an equal key are never parted."""
     texts = [normalised(text) or text for text in example.texts]
     if len(texts) == 2:
         # Short ones ("yes", "Why?") would link half of all pairs; the pair as a whole counts whatever its length.

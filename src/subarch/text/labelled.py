@@ -135,6 +135,13 @@ def _text(place: str, column: str, values: Mapping[str, object]) -> str:
     text = values.get(column)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{place}: expected a text in column {column!r}, got {text!r}: fill it in")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{place}: expected text in column {column!r}, got half of a surrogate pair ({text[error.start]!a}) in "
+            f"{text!a:.60}: it was cut in the middle of a character; mend or remove it"
+        ) from error
     return text
 
 

@@ -35,6 +35,7 @@ from subarch.storage import written_whole
 from subarch.text.corpora import Corpus, Part, is_held_out
 from subarch.text.documentation import cache_folder
 
+SIDES = ("learning", "held-out")
 _FORMAT = 1
 _OPEN_PARTS = 8  # files read in turns; each open decompressor has its own window in memory
 
@@ -296,8 +297,10 @@ def open_rows(
     """
     identity = hashlib.sha256(f"{_FORMAT} {chunk} {corpus.fingerprint} {layout.fingerprint}".encode())
     store = _Store((cache_folder() if cache is None else cache) / f"rows-{identity.hexdigest()[:16]}", layout, chunk)
-    count = store.filled(corpus, rows, held_out, _cores() if workers is None else workers, watch)
-    learning, kept = (Rows([store.file(n, side) for n in range(count)], layout) for side in ("learning", "held-out"))
+    counts = store.filled(corpus, (rows, held_out), _cores() if workers is None else workers, watch)
+    learning, kept = (
+        Rows([store.file(n, side) for n in range(count)], layout) for side, count in zip(SIDES, counts, strict=True)
+    )
     if not len(learning) or not len(kept):
         raise ValueError(
             f"{corpus.name}: expected text for at least one row of {layout.length} tokens to learn from and one held "
@@ -316,19 +319,20 @@ class _Store:
     def file(self, chunk: int, side: str) -> Path:
         return self.folder / f"{chunk:05d}.{side}.npy"
 
-    def filled(self, corpus: Corpus, rows: int, held_out: int, workers: int, watch: Watch) -> int:
-        """Make chunks until there are enough rows; how many chunks that are."""
+    def filled(self, corpus: Corpus, wanted: tuple[int, int], workers: int, watch: Watch) -> list[int]:
+        """Make chunks until there are enough rows of each side; in how many chunks these are, side by side."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        missing = np.array([rows, held_out])
-        chunk = 0
+        found, chunks = [0, 0], [0, 0]
         with alone(self.folder):
             for sizes in self._sizes(corpus, workers):
-                missing -= sizes
-                chunk += 1
-                watch("reading text", done=min(rows, rows - int(missing[0])), total=rows, note=f"{chunk} chunks")
-                if max(missing) <= 0:
+                for side in (0, 1):
+                    if found[side] < wanted[side]:  # what one side gets does not depend on the other's need
+                        found[side] += sizes[side]
+                        chunks[side] += 1
+                watch("reading text", done=min(found[0], wanted[0]), total=wanted[0], note=f"{max(chunks)} chunks")
+                if found[0] >= wanted[0] and found[1] >= wanted[1]:
                     break
-        return chunk
+        return chunks
 
     def _sizes(self, corpus: Corpus, workers: int) -> Iterator[tuple[int, int]]:
         """Rows of each chunk, one after another; those that are not there are made."""
@@ -348,7 +352,7 @@ class _Store:
 
     def _known(self, chunk: int) -> tuple[int, int] | None:
         try:
-            files = [np.load(self.file(chunk, side), mmap_mode="r") for side in ("learning", "held-out")]
+            files = [np.load(self.file(chunk, side), mmap_mode="r") for side in SIDES]
         except (OSError, ValueError, EOFError):  # not there, or damaged: it is made again
             return None
         return len(files[0]), len(files[1])
@@ -374,13 +378,13 @@ class _Store:
 
     def make(self, chunk: int, texts: list[str]) -> tuple[int, int]:
         """Tokenise, pack and write one chunk."""
-        packers = {"held-out": _Packer(self.layout), "learning": _Packer(self.layout)}
+        packers = [_Packer(self.layout) for _ in SIDES]
         for text in texts:
-            packers["held-out" if is_held_out(text) else "learning"].add(text)
-        for side, packer in packers.items():
+            packers[is_held_out(text)].add(text)
+        for side, packer in zip(SIDES, packers, strict=True):
             with written_whole(self.file(chunk, side)) as part, part.open("wb") as stream:
                 np.save(stream, packer.packed())
-        return len(packers["learning"].rows), len(packers["held-out"].rows)
+        return len(packers[0].rows), len(packers[1].rows)
 
 
 def _chunks(corpus: Corpus, characters: int) -> Iterator[list[str]]:

@@ -75,6 +75,7 @@ class BenchmarkTask:
         submission: what the portal wants.
         hub: where the task is on the hub.
         trained_on: the task whose model answers this one, for those without training data.
+        length: tokens of a sequence that do for nearly all of its examples.
         column: which number of the suite's average it counts in, None for diagnostics.
         weight: its weight among the tasks of that column.
         id: the column of the example's number, unless the cast finds it; where it is missing, rows are numbered from 0.
@@ -97,6 +98,7 @@ class BenchmarkTask:
     submission: Submission
     hub: Hub
     trained_on: str | None = None
+    length: int = 128
     column: str | None
     weight: float = 1.0
     id: str = "index"
@@ -154,6 +156,7 @@ def _numbered(*classes: str) -> dict[str, str]:
 _TWO_WAY = _named("entailment", "not_entailment")
 _THREE_WAY = _named("entailment", "neutral", "contradiction")
 _BOOLEANS = _named("false", "true")
+_CB_WORDS = _named("entailment", "contradiction", "neutral")
 
 
 def _glue(
@@ -252,6 +255,7 @@ def _superglue(
     *,
     words: tuple[str | int | bool, ...] | None = None,
     metrics: tuple[str, ...] = ("accuracy",),
+    length: int = 128,
     cast: Cast | None = None,
     unfold: Unfold = casting.as_it_is,
 ) -> BenchmarkTask:
@@ -265,6 +269,7 @@ def _superglue(
         metrics=metrics,
         submission=Submission(file=f"{folder}.jsonl", rows=rows, words=words),
         hub=Hub(repository="aps/super_glue", configuration=folder.lower().replace("-", "")),
+        length=length,
         column=folder,
         id="idx",
         cast=cast,
@@ -285,6 +290,7 @@ _MULTIRC = _superglue(
     _numbered("false", "true"),
     words=(0, 1),
     metrics=("f1a", "em"),
+    length=512,
     cast=casting.answer_to_question,
     unfold=casting.unfold_passage,
 )
@@ -302,17 +308,18 @@ _RECORD = _superglue(
     ("passage", "query"),
     {},
     metrics=("record_f1", "record_em"),
+    length=512,
     cast=casting.entities_in_passage,
     unfold=casting.unfold_queries,
 )
 
 _SUPERGLUE = (
-    _superglue("BoolQ", 3245, ("question", "passage"), _BOOLEANS),
-    _superglue("CB", 250, _PREMISE, _named("entailment", "contradiction", "neutral"), metrics=("accuracy", "macro_f1")),
+    _superglue("BoolQ", 3245, ("question", "passage"), _BOOLEANS, length=256),
+    _superglue("CB", 250, _PREMISE, _CB_WORDS, metrics=("accuracy", "macro_f1"), length=256),
     replace(_COPA, kind="choice"),
     replace(_MULTIRC, submission=replace(_MULTIRC.submission, examples=9693)),
     replace(_RECORD, kind="choice", label=""),
-    _superglue("RTE", 3000, _PREMISE, _TWO_WAY),
+    _superglue("RTE", 3000, _PREMISE, _TWO_WAY, length=256),
     _superglue("WiC", 1400, _SENTENCES, _BOOLEANS, cast=casting.word_in_context),
     _superglue(
         "WSC",
@@ -342,6 +349,7 @@ def _school(level: str, letter: str, rows: int) -> BenchmarkTask:
         label="answer",
         submission=Submission(file=f"RACE-{letter}.jsonl", rows=rows, words=("A", "B", "C", "D")),
         hub=Hub(repository="ehovy/race", configuration=level, columns={"example_id": "id"}, shared_id=True),
+        length=512,
         column="RACE",
         weight=rows,
         id="id",

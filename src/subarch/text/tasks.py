@@ -1,8 +1,9 @@
 """The front door to labelled data: one name or path in, one task with three splits out.
 
-A task is one of the 23 of the benchmarks, a demo that needs no download, or the user's own table. Whatever it is, no
-text that the final score is taken on is ever learned from: own tables and demos are dealt out so that splits share no
-text, and training examples that occur in a part given for itself are left out.
+A task is one of the 23 of the benchmarks, a demo that needs no download, or the user's own table. No example that the
+final score is taken on is ever learned from: tables and demos are dealt out so that splits share no text, and what
+shares one with a file given for another split is left out. A benchmark's own parts may share a premise or a passage,
+as published; only what is equal in all of its texts is left out there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import difflib
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from subarch.text.demos import DEMOS
 from subarch.text.documentation import installed_documentation
-from subarch.text.examples import Example, Kind, SealedSplit, Shares, Split, Task, deal, normalised
+from subarch.text.examples import Example, Kind, SealedSplit, Shares, Split, Task, deal, linking_keys, normalised
 from subarch.text.labelled import Table, read_table
 from subarch.text.official import official_examples
 from subarch.text.suites import TASKS, BenchmarkTask, find_task
@@ -38,8 +39,8 @@ def load_task(
     label_column: str | None = None,
     kind: Kind | None = None,
     task_data: Path | None = None,
-    development_file: Path | None = None,
-    sealed_file: Path | None = None,
+    development_data: Path | None = None,
+    test_data: Path | None = None,
     limit: int | None = None,
     cache: Path | None = None,
 ) -> Task:
@@ -55,8 +56,8 @@ def load_task(
         label_column: likewise.
         kind: of a table, whether labels are classes or numbers; found by looking at them when not given.
         task_data: folder of a benchmark in its official layout; the Hugging Face hub when not given.
-        development_file: a table for the development split, instead of a share of the first one.
-        sealed_file: likewise, for the sealed split.
+        development_data: a table for the development split, instead of a share of the first one.
+        test_data: likewise, for the sealed split.
         limit: learn from so many training examples, drawn with the proportions of all; the other splits stay whole.
         cache: folder for what is read out of installed documentation; the user's cache folder when not given.
 
@@ -72,8 +73,8 @@ def load_task(
         "text_columns": text_columns or None,
         "label_column": label_column,
         "kind": kind,
-        "development_file": development_file,
-        "sealed_file": sealed_file,
+        "development_data": development_data,
+        "test_data": test_data,
     }
     if name in DEMOS:
         _check_unused(name, "a demo", {**of_tables, "task_data": task_data})
@@ -85,12 +86,12 @@ def load_task(
             part: read_table(
                 path, text_columns=text_columns, label_column=label_column, kind=table.kind, classes=table.label_names
             )
-            for part, path in (("development", development_file), ("sealed", sealed_file))
+            for part, path in (("development", development_data), ("sealed", test_data))
             if path is not None
         }
         task = _own(name, table, given, shares, seed)
     else:
-        benchmark = _found(name)
+        benchmark = benchmark_task(name)
         _check_unused(benchmark.name, "a benchmark's task", of_tables)
         task = _official(benchmark, task_data, shares, seed)
     return task if limit is None else replace(task, train=_drawn(task, limit, seed))
@@ -100,10 +101,16 @@ def _check_unused(name: str, what: str, given: Mapping[str, object]) -> None:
     """Refuse options that would otherwise change nothing without a word."""
     unused = [option for option, value in given.items() if value is not None]
     if unused:
-        raise ValueError(f"{name} is {what}, which has no use for {', '.join(unused)}: leave that away")
+        flags = ", ".join("--" + option.replace("_", "-") for option in unused)
+        raise ValueError(f"{name} is {what}, which has no use for {flags}: leave that away")
 
 
-def _found(name: str) -> BenchmarkTask:
+def benchmark_task(name: str) -> BenchmarkTask:
+    """The benchmark's task of a name that is no file and no demo.
+
+    Raises:
+        ValueError: for a path where there is no file, or an unknown name, with the nearest ones.
+    """
     path = Path(name)
     if path.suffix or path.is_absolute() or path.exists():
         kinds = "a CSV, TSV, JSONL or Parquet file"
@@ -154,9 +161,9 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
                 f"{len(other.columns.texts)}: say which columns hold the texts"
             )
     parts = {part: other.examples for part, other in given.items()}
-    rest = _without(name, table.examples, [example for part in parts.values() for example in part])
+    rest = _without(name, table.examples, [example for part in parts.values() for example in part], linking_keys)
     if "development" in parts and "sealed" in parts:
-        parts["development"] = _without(name, parts["development"], parts["sealed"])
+        parts["development"] = _without(name, parts["development"], parts["sealed"], linking_keys)
         parts["train"] = rest
     else:
         wanted = {part: share for part, share in shares._asdict().items() if part not in parts}
@@ -167,11 +174,18 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
         name=name,
         kind=table.kind,
         label_names=table.label_names,
-        metrics=("pearson", "spearman") if table.kind == "regression" else ("accuracy",),
+        metrics=metrics_of(table.kind),
+        text_columns=table.columns.texts,
+        label_column=table.columns.label,
         train=parts["train"],
         development=parts["development"],
         sealed=SealedSplit(parts["sealed"]),
     )
+
+
+def metrics_of(kind: Kind) -> tuple[str, ...]:
+    """How a table's task is scored."""
+    return ("pearson", "spearman") if kind == "regression" else ("accuracy",)
 
 
 def _strata(examples: Split, label_names: Sequence[str]) -> list[str]:
@@ -187,10 +201,18 @@ def _strata(examples: Split, label_names: Sequence[str]) -> list[str]:
     return strata
 
 
-def _without(name: str, examples: Sequence[Example], others: Iterable[Example]) -> Split:
-    """Examples whose texts do not occur among the others."""
-    taken = {tuple(normalised(text) or text for text in example.texts) for example in others}
-    kept = Split(e for e in examples if tuple(normalised(text) or text for text in e.texts) not in taken)
+Keys = Callable[[Example], Iterable[tuple[str, ...]]]
+
+
+def _whole(example: Example) -> Iterable[tuple[str, ...]]:
+    """All of its texts together: a benchmark's own parts share premises and passages, and are left as they are."""
+    return [tuple(normalised(text) or text for text in example.texts)]
+
+
+def _without(name: str, examples: Sequence[Example], others: Iterable[Example], keys: Keys) -> Split:
+    """Examples that have no key in common with any of the others."""
+    taken = {key for example in others for key in keys(example)}
+    kept = Split(example for example in examples if taken.isdisjoint(keys(example)))
     if len(kept) < len(examples):
         _LOG.warning(
             "%s: %d of %d examples also occur in a split that choices or scores are made on; they are not learned from",
@@ -213,7 +235,7 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
             "subarch evaluate and subarch submit"
         )
     sealed = official_examples(benchmark, "dev", data)
-    train = _without(benchmark.name, official_examples(benchmark, "train", data), sealed)
+    train = _without(benchmark.name, official_examples(benchmark, "train", data), sealed, _whole)
     share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
     names = benchmark.label_names
     strata = ["all"] * len(train) if benchmark.kind == "choice" else _strata(train, names)
@@ -223,6 +245,7 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
         kind=benchmark.kind,
         label_names=names,
         metrics=benchmark.metrics,
+        length=benchmark.length,
         train=learned,
         development=development,
         sealed=SealedSplit(sealed),

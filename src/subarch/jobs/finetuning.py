@@ -1,0 +1,168 @@
+"""Fine-tuning from options to files: ``finetune``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from subarch.jobs.starts import Start, open_start
+from subarch.learning.finetuning import Recipe
+from subarch.learning.finetuning import finetune as finetune_task
+from subarch.manifest import manifest
+from subarch.options.tasks import FinetuneOptions, TaskOptions
+from subarch.progress import Watch, silent
+from subarch.running.timing import pinned
+from subarch.storage import claimed, made_directory, new_run_directory, write_json
+from subarch.text.examples import Task
+from subarch.text.files import COMPRESSIONS
+from subarch.text.tasks import load_task
+
+RESULT = "finetune.json"
+
+
+def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+    """Fine-tune and return what ``finetune.json`` holds.
+
+    Raises:
+        ValueError: for wrong input; nothing is written then.
+        OSError: when the run directory cannot be written.
+        RuntimeError: when every training diverged.
+    """
+    watch("reading the data", note=options.where.name)
+    task = opened_task(options.where)
+    with pinned(options.threads):
+        watch("opening the network", note=options.model or str(options.run))
+        start = open_start(options.model, options.run, task, options.max_length or task.length)
+        recipe = Recipe(
+            learning_rates=options.learning_rates,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            warmup=options.warmup,
+            weight_decay=options.weight_decay,
+            patience=options.patience,
+            seeds=tuple(range(options.seeds)),
+            precision=options.precision,
+        )
+        run = options.run or new_run_directory("finetune", task.name)
+        folder = run / "finetune" / folder_of(task.name)
+        _require_same_task(folder, task.name)
+        made_directory(folder)
+        with claimed(folder):
+            return _finetuned(options, task, start, recipe, run, folder, watch, command)
+
+
+def _finetuned(
+    options: FinetuneOptions,
+    task: Task,
+    start: Start,
+    recipe: Recipe,
+    run: Path,
+    folder: Path,
+    watch: Watch,
+    command: str,
+) -> dict[str, Any]:
+    sizes = {"train": len(task.train), "development": len(task.development), "sealed": len(task.sealed)}
+    data = {"task": task.name, "fingerprint": task.fingerprint, "sealed": task.sealed.digest, "examples": sizes}
+    document = manifest(command=command, source=start.words, options=_public(options), seeds=recipe.seeds, data=data)
+    write_json(folder / "manifest.json", document)
+    purpose = {
+        "task": task.name,
+        "kind": task.kind,
+        "label_names": list(task.label_names),
+        "text_columns": list(task.text_columns),
+        "label_column": task.label_column,
+        "length": start.learner.length,
+        "split": split_of(options.where, task),
+    }
+    tuned = finetune_task(task, start.learner, recipe, folder, identity=start.identity, purpose=purpose, watch=watch)
+    result = {
+        "task": task.name,
+        "metric": task.metric,
+        "rows": [tuned.row("plain")],
+        "checkpoint": str(tuned.checkpoint),
+        "run": str(run),
+        "model": start.words,
+        "kind": task.kind,
+        "label_names": list(task.label_names),
+        "text_columns": list(task.text_columns),
+        "label_column": task.label_column,
+        "max_length": tuned.length,
+        "cut": tuned.cut,
+        "trainings": tuned.trainings,
+        "data": data,
+    }
+    write_json(folder / RESULT, result)
+    return result
+
+
+def opened_task(where: TaskOptions) -> Task:
+    """The task that the options name, in three splits.
+
+    Raises:
+        ValueError, OSError: as :func:`subarch.text.tasks.load_task`.
+    """
+    return load_task(
+        where.name,
+        seed=where.split_seed,
+        text_columns=where.text_columns,
+        label_column=where.label_column,
+        kind=where.kind,
+        task_data=where.task_data,
+        development_data=where.development_data,
+        test_data=where.test_data,
+        limit=where.limit,
+    )
+
+
+def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
+    """Everything that decides which examples of a table are in which split."""
+    files = {"data": Path(where.name), "development_data": where.development_data, "test_data": where.test_data}
+    return {
+        "seed": where.split_seed,
+        "limit": where.limit,
+        "sealed": task.sealed.digest,
+        "files": {
+            name: {"path": str(file.resolve()), "sha256": sha256_of(file)}
+            for name, file in files.items()
+            if file is not None and file.is_file()
+        },
+    }
+
+
+def sha256_of(file: Path) -> str:
+    """Digest (hex) of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_of(task: str) -> Path:
+    """Where a task's fine-tuning lies under ``finetune/``: its name, or a file's name without what tells its format."""
+    path = Path(task)
+    if not path.is_file():
+        return Path(*(part for part in path.parts if part not in ("/", "..")))
+    name = path.name
+    for suffix in COMPRESSIONS:
+        name = name.removesuffix(suffix)
+    return Path(Path(name).stem.lstrip(".") or "data")
+
+
+def _require_same_task(folder: Path, task: str) -> None:
+    """Two files of one name are two tasks.
+
+    Raises:
+        ValueError: when the folder holds the fine-tuning on another file.
+    """
+    try:
+        other = str(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["data"]["task"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if other != task and Path(other).resolve() != Path(task).resolve():
+        raise ValueError(f"{folder} holds a fine-tuning on {other}, not on {task}: give another --run")
+
+
+def _public(options: FinetuneOptions) -> dict[str, Any]:
+    where = {name: getattr(options.where, name) for name in type(options.where).__slots__}
+    given = {name: getattr(options, name) for name in type(options).__slots__ if name not in ("where", "json")}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in {**given, **where}.items()}

@@ -1,0 +1,126 @@
+"""Fine-tuned networks as stock checkpoints: saved with what they were made for, and opened to answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from subarch.learning.batches import Tokens
+from subarch.learning.heads import CLASSES, Learner, fitting_length, read
+from subarch.networks.loading import loaded
+from subarch.storage import put_in_place, write_json
+from subarch.text.examples import Example, Kind
+from subarch.text.tokenizers import load_tokenizer
+
+PURPOSE = "subarch.json"
+LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
+_NO_LIMIT = 1_000_000  # what such a tokenizer says is far beyond this
+
+
+def save_checkpoint(
+    model: PreTrainedModel, learner: Learner, folder: Path, purpose: Mapping[str, Any] | None = None
+) -> None:
+    """A stock checkpoint with its tokenizer and what it was made for: whole or absent, in place of an older one."""
+    part = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    tokenizer = cast("Any", learner.tokenizer)
+    longest = tokenizer.model_max_length
+    try:
+        tokenizer.model_max_length = learner.length  # what pipelines cut texts to
+        tokenizer.save_pretrained(part)
+    finally:
+        tokenizer.model_max_length = longest
+    if purpose is not None:
+        write_json(part / PURPOSE, dict(purpose))
+    put_in_place(part, folder)
+
+
+def read_purpose(checkpoint: Path) -> dict[str, Any] | None:
+    """What a checkpoint was made for; None where it does not say so."""
+    try:
+        found: Any = json.loads((checkpoint / PURPOSE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fine-tuned model, ready to answer.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: its own.
+        kind: what its head predicts.
+        label_names: of its classes, in the order of its outputs.
+        length: tokens that a sequence is cut to.
+        task: what it was fine-tuned on, where its config says so.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    kind: Kind
+    label_names: tuple[str, ...]
+    length: int
+    task: str | None
+
+    def tokens(self, examples: Sequence[Example]) -> Tokens:
+        """The examples as the network reads them."""
+        return read(examples, self.tokenizer, self.model, self.length)
+
+    def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
+        """For every class of a task the model's output; None where there are no classes.
+
+        Raises:
+            ValueError: when the model predicts something else.
+        """
+        if self.kind != kind:
+            raise ValueError(
+                f"{task} is a {kind}, the model's head is made for {self.kind}: take the task it was fine-tuned on"
+            )
+        if kind != "classification":
+            return None
+        own = self.label_names
+        if set(own) == set(label_names):
+            return [own.index(name) for name in label_names]
+        if self.is_nameless and len(own) == len(label_names):
+            return list(range(len(own)))  # of somebody who never named them: the order counts
+        raise ValueError(
+            f"{task} has the classes {list(label_names)}, the model {list(own)}: take the task it was fine-tuned on"
+        )
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the checkpoint says nothing about its classes but their number."""
+        return self.kind == "classification" and all(n == f"LABEL_{i}" for i, n in enumerate(self.label_names))
+
+
+def open_fitted(folder: Path) -> Fitted:
+    """A fine-tuned checkpoint, with all of its weights.
+
+    Raises:
+        ValueError: when it has no head for a task, or cannot be read.
+    """
+    config: Any = AutoConfig.from_pretrained(str(folder))
+    named = " ".join(config.architectures or ())
+    if "ForMultipleChoice" in named:
+        kind: Kind = "choice"
+    elif "ForSequenceClassification" in named:
+        kind = "regression" if config.problem_type == "regression" or config.num_labels == 1 else "classification"
+    else:
+        raise ValueError(
+            f"{folder} has no head for a task (its config names {named or 'no architecture'}): fine-tune it first"
+        )
+    tokenizer = load_tokenizer(folder)
+    model = loaded(CLASSES[kind], str(folder))
+    names = tuple(str(config.id2label[n]) for n in range(config.num_labels)) if kind == "classification" else ()
+    longest = int(tokenizer.model_max_length)
+    length = fitting_length(longest if longest < _NO_LIMIT else LONGEST, tokenizer, model)
+    return Fitted(model, tokenizer, kind, names, length, getattr(config, "finetuning_task", None))
