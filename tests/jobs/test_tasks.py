@@ -153,6 +153,73 @@ def test_predict_keeps_order_and_names(subarch: Command, tuned: tuple[Path, Path
     assert [row["label"] for row in read] == ["praise", "blame", "praise"]
 
 
+def test_evaluate_remembers_columns_kind_and_seed(subarch: Command, model: Path, tmp_path: Path) -> None:
+    rows = [(str(n), text, text[::-1], str(n % 4)) for n, (text, _) in enumerate(reviews(160))]
+    data = write(tmp_path / "stars.csv", rows, ("id", "title", "text", "stars"))
+    given = ("--text-columns", "title", "--label-column", "stars", "--kind", "regression", "--split-seed", "7")
+    made = subarch("finetune", "--model", model, "--data", data, "--run", "run", *given, *QUICK, "--json").json
+    assert (made["text_columns"], made["label_column"], made["max_length"], made["cut"]) == (["title"], "stars", 32, 0)
+    found = subarch("evaluate", made["checkpoint"], "--data", data, "--json").json
+    assert (found["split"], found["examples"]) == ("sealed", made["data"]["examples"]["sealed"])
+    assert any(found["metrics"]["score"] == pytest.approx(score) for score in made["rows"][0]["scores"])
+    refused(
+        subarch("evaluate", made["checkpoint"], "--data", data, "--text-columns", "text"), "--text-columns", "title"
+    )
+    # Elsewhere too: what it was made for lies in the checkpoint.
+    moved = shutil.copytree(made["checkpoint"], tmp_path / "moved")
+    assert subarch("evaluate", moved, "--data", data, "--json").json["metrics"] == found["metrics"]
+    said = subarch("predict", moved, "--data", data, "--output", "o.jsonl", "--json").json
+    assert said["text_columns"] == ["title"]
+
+
+def test_evaluate_with_a_test_file_of_its_own(subarch: Command, model: Path, tmp_path: Path) -> None:
+    everything = reviews(160)
+    data, test = write(tmp_path / "a.csv", [*everything[:100]]), write(tmp_path / "t.csv", [*everything[100:]])
+    given = ("--data", data, "--test-data", test)
+    made = subarch("finetune", "--model", model, *given, "--run", "run", *QUICK, "--json").json
+    sealed, whole = (subarch("evaluate", made["checkpoint"], "--data", file, "--json").json for file in (data, test))
+    assert sealed["split"] == "sealed" and whole["split"] == "all" and sealed["examples"] == whole["examples"] == 60
+    assert sealed["metrics"] == whole["metrics"]
+    test.write_text(test.read_text() + "one more,praise\n")
+    refused(subarch("evaluate", made["checkpoint"], "--data", data), "--test-data", "changed")
+    refused(subarch("evaluate", made["checkpoint"], "--data", test, "--split", "sealed"), "--split sealed", "t.csv")
+
+
+def test_a_model_of_another_kind_is_refused_before_it_is_asked(subarch: Command, model: Path, tmp_path: Path) -> None:
+    rows = [(f"text {n}", f"{n}.5") for n in range(60)]
+    data = write(tmp_path / "numbers.csv", rows)
+    made = subarch("finetune", "--model", model, "--data", data, "--run", "run", *QUICK, "--json").json
+    refused(subarch("evaluate", made["checkpoint"], "--task", "demo/docs"), "classification", "regression")
+
+
+def test_predict_harms_no_file(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    data = write(tmp_path / "new.jsonl.csv", [("good film",)], ("text",))
+    before = data.read_bytes()
+    refused(subarch("predict", checkpoint, "--data", data, "--output", data), "another name")
+    refused(subarch("predict", checkpoint, "--data", data, "--output", "nowhere/o.csv"), "no folder nowhere")
+    pair = write(tmp_path / "pair.csv", [("good", "film")], ("sentence1", "sentence2"))
+    refused(subarch("predict", checkpoint, "--data", pair), "'text'", "sentence1")
+    assert data.read_bytes() == before
+
+
+def test_two_files_of_one_name_are_two_tasks(subarch: Command, model: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "train.2024.csv", [*reviews(60)])
+    common = ("--model", model, "--run", "run", *QUICK)
+    made = subarch("finetune", "--data", "a/train.2024.csv", *common, "--json").json
+    assert made["checkpoint"] == "run/finetune/train.2024/checkpoint"
+    refused(subarch("finetune", "--data", "b/train.2024.csv", *common), "a/train.2024.csv", "--run")
+
+
+def test_names_with_brackets_are_shown_as_they_are(subarch: Command, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "data[old]").mkdir()
+    write(tmp_path / "data[old]" / "a[/b].csv", [*reviews(60)])
+    ran = subarch("finetune", "--model", model, "--data", "data[old]/a[/b].csv", "--run", "run[x]", *QUICK)
+    assert ran.status == 0 and "data[old]/a[/b].csv" in ran.err and "run[x]/finetune" in ran.err
+
+
 def test_numbers_pairs_and_given_columns(subarch: Command, model: Path, tmp_path: Path) -> None:
     rng = random.Random(1)
     rows = []
@@ -208,6 +275,7 @@ WRONG: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "no rows": (b"text,label\n", ("empty", "header")),
     "ragged": (b"text,label\nx,a\ny,b,c\n", ("row 3", "2 columns")),
     "too few of a class": (b"text,label\n" + b"".join(b"t %d,a\n" % n for n in range(9)) + b"u,b\n", ("'b'",)),
+    "half a character": (b'text,label\n"bad \xed\xa0\xbd",a\ny,b\n', ("row 2", "UTF-8")),
     "binary": (b"\x00\x01\x02", ("row 1", "binary")),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tiny import WORDS, encoder
 from subarch.learning.checkpoints import open_fitted
 from subarch.learning.finetuning import Finetuned, Recipe, finetune
 from subarch.learning.heads import Learner, Target, from_checkpoint, outputs
+from subarch.learning.training import Hyperparameters, Training
 from subarch.text.examples import Example, SealedSplit, Split, Task
 from subarch.text.metrics import decide, score
+from subarch.text.tokenizers import train_tokenizer
 
 RECIPE = Recipe(learning_rates=(3e-3, 1e-2), batch_size=8, epochs=3, seeds=(0, 1))
 
@@ -89,7 +92,7 @@ def test_the_choice_is_made_on_development_data(done: tuple[Path, Finetuned]) ->
 def test_nothing_is_left_but_records_and_the_checkpoint(done: tuple[Path, Finetuned]) -> None:
     folder, _ = done
     names = {path.name for path in folder.rglob("*") if path.is_file() and "checkpoint" not in path.parts}
-    assert names == {"record.json", "sealed.json", "checkpoint.json"}
+    assert names == {"record.json", "sealed.json"}
 
 
 def test_the_same_call_again_trains_nothing(done: tuple[Path, Finetuned], task: Task, learner: Learner) -> None:
@@ -151,19 +154,70 @@ def test_divergence_of_one_rate_is_a_record_and_of_all_a_failure(task: Task, lea
         finetune(task, learner, Recipe(learning_rates=(1e30,), batch_size=8, epochs=1, seeds=(0,)), tmp_path / "all")
 
 
-def test_large_batches_are_taken_in_parts_with_the_same_result(
-    task: Task, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from subarch.learning import finetuning
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(task: Task, learner: Learner) -> None:
+    """The optimiser's own state tells the gradient: after one step AdamW's first moment is a tenth of it."""
+    moments = []
+    for most in (10**9, 64):
+        model = learner.make(0)  # in evaluation mode, so without dropout, whose draws would differ
+        tokens = learner.tokens(task.train, model)
+        rows = list(range(40))
+        parts = list(tokens.by_length(most, rows))
+        assert (len(parts) == 1) == (most > 64)
+        theta = Hyperparameters(learning_rate=1e-3, warmup=0.0, betas=(0.9, 0.999), clip_gradient=None)
+        training = Training(model, learner.target.loss, theta, steps=1)
+        training.advance(*map(tokens.batch, parts), shares=[len(part) / len(rows) for part in parts])
+        states = training.state()["optimizer"]["state"]
+        moments.append([state["exp_avg"] for state in states.values()])
+    assert all(torch.allclose(one, other, atol=1e-7) for one, other in zip(*moments, strict=True))
+    assert max(float(one.abs().max()) for one in moments[0]) > 1e-4
 
-    recipe = Recipe(learning_rates=(1e-3,), batch_size=64, epochs=1, seeds=(0,), warmup=0.0)
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        assert getattr(learner.make(0).config, name) == 0.1  # dropout draws differ between whole and parts
-    whole = finetune(task, learner, recipe, tmp_path / "whole")
-    monkeypatch.setattr(finetuning, "TOKENS_A_PART", 64)
-    parts = finetune(task, learner, recipe, tmp_path / "parts")
-    assert parts.steps == whole.steps
-    assert parts.sealed[0]["accuracy"] == pytest.approx(whole.sealed[0]["accuracy"], abs=0.2)
+
+def test_state_within_an_epoch_is_kept(
+    done: tuple[Path, Finetuned], task: Task, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subarch.learning.finetuning.SAVE_SECONDS", 0.0)
+    steps: list[int] = []
+
+    def watch(*_: Any, done: int = 0, **__: Any) -> None:
+        steps.append(done)
+        if len(steps) == 17:
+            raise Killed
+
+    with pytest.raises(Killed):
+        finetune(task, learner, RECIPE, tmp_path, watch=watch)
+    assert finetune(task, learner, RECIPE, tmp_path, watch=watch).sealed == done[1].sealed
+    assert steps[:18] == [*range(1, 18), 18]  # the next step, not the first of the epoch again
+
+
+def test_outputs_that_are_no_numbers_fail_that_rate_alone(task: Task, learner: Learner, tmp_path: Path) -> None:
+    few = Task(
+        name="few",
+        label_names=task.label_names,
+        train=Split(task.train[:40]),
+        development=task.development,
+        sealed=task.sealed,
+    )
+    recipe = Recipe(learning_rates=(1e30, 1e-3), batch_size=64, epochs=2, seeds=(0,))  # an epoch is one step
+    assert finetune(few, learner, recipe, tmp_path).hyperparameters.learning_rate == 1e-3
+
+
+def test_another_tokenizer_is_another_training(task: Task, learner: Learner, tmp_path: Path) -> None:
+    recipe = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=1, seeds=(0,))
+    finetune(task, learner, recipe, tmp_path)
+    other = replace(learner, tokenizer=train_tokenizer([" ".join([*WORDS, "another"])] * 50, 400))
+    stages: list[str] = []
+    finetune(task, other, recipe, tmp_path, watch=lambda stage, **_: stages.append(stage))
+    assert any("training 1 of 1" in stage for stage in stages)
+
+
+def test_a_checkpoint_belongs_to_the_call_that_reports_it(task: Task, learner: Learner, tmp_path: Path) -> None:
+    one = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=1, seeds=(0,))
+    other = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=2, seeds=(0,))
+    weights: list[dict[str, torch.Tensor]] = []
+    for recipe in (one, other, one):
+        weights.append(load_file(finetune(task, learner, recipe, tmp_path).checkpoint / "model.safetensors"))
+    assert all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+    assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,12 @@ def test_parquet_compressed_as_a_whole_and_without_a_number(tmp_path: Path) -> N
         read_table(path)
 
 
+def test_half_of_a_surrogate_pair_names_its_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "fine", "label": "x"}', '{"text": "cut \\ud83d", "label": "y"}')
+    with pytest.raises(ValueError, match=r"row 2: .*surrogate"):
+        read_table(path)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "none.csv")

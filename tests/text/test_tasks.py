@@ -135,8 +135,8 @@ def test_a_task_without_training_data_names_the_one_whose_model_answers_it(tmp_p
         (".", {}, "that is a folder"),
         ("glue/rtx", {}, "glue/rte"),
         ("rubbish", {}, "such as"),
-        ("demo/docs", {"label_column": "x"}, "no use for label_column"),
-        ("glue/rte", {"kind": "regression"}, "no use for kind"),
+        ("demo/docs", {"label_column": "x"}, "no use for --label-column"),
+        ("glue/rte", {"kind": "regression"}, "no use for --kind"),
     ],
 )
 def test_wrong_names_and_options(name: str, given: dict[str, str], message: str) -> None:
@@ -145,7 +145,7 @@ def test_wrong_names_and_options(name: str, given: dict[str, str], message: str)
 
 
 def test_options_of_a_benchmark_do_not_fit_a_table(table: Path) -> None:
-    with pytest.raises(ValueError, match="no use for task_data"):
+    with pytest.raises(ValueError, match="no use for --task-data"):
         load_task(table, task_data=table.parent)
 
 

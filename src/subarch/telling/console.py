@@ -162,8 +162,8 @@ class Console:
         """Scores on the sealed split, and where the checkpoint is."""
         data = result["data"]["examples"]
         self._out.print(
-            f"[bold]{escape(result['task'])}[/]: {result['metric']} on {whole(data['sealed'])} sealed examples; learned from "
-            f"{whole(data['train'])}, chosen on {whole(data['development'])}"
+            f"[bold]{escape(result['task'])}[/]: {result['metric']} on {whole(data['sealed'])} sealed examples; "
+            f"learned from {whole(data['train'])}, chosen on {whole(data['development'])}"
         )
         if result["text_columns"]:
             columns = f"{', '.join(result['text_columns'])} to {result['label_column']}"

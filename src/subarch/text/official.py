@@ -27,7 +27,7 @@ Rows = Iterator[tuple[str, Values]]  # where a row stands, for messages, and its
 _MAX_ARCHIVE_BYTES = 1_000_000_000
 _DEPTH = 3  # levels of folders below the given one that are searched
 _MAX_FOLDERS = 5_000
-_MOST_CUT = 0.001  # of a file's rows; the official one has 25 in 364,000
+_CUT_IN_ALL, _MOST_CUT = 30, 0.001  # rows, or this share of a file's; the official one has 25 in 364,000
 
 _LOG = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def _tsv_rows(task: BenchmarkTask, part: Part, path: Path) -> Rows:
             raise ValueError(
                 f"{path}, row {number}: expected {len(columns)} columns ({', '.join(columns[:12])}), got {len(cells)}"
             )
-    if cut > _MOST_CUT * (good + cut):
+    if cut > max(_CUT_IN_ALL, _MOST_CUT * (good + cut)):
         raise ValueError(f"{path}: expected whole rows, got {cut} of {good + cut} with other numbers of columns")
     if cut:
         _LOG.warning("%s: %d of %d rows are cut by a line break; they are left out", path, cut, good + cut)
