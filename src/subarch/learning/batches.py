@@ -22,7 +22,7 @@ from subarch.learning.distances import Batch
 from subarch.text.examples import Example
 
 MASKED_SHARE = 0.15
-_CHUNK = 4096  # examples that are tokenised together; the tokenizer's own form of them is large
+_CHUNK = 128  # examples that are tokenised together: the tokenizer also keeps all that it cuts off, which is large
 _POOL = 8  # batches that are drawn together and then sorted by length
 _LEAST_POOLS = 4  # of an epoch: small data are mixed too
 
