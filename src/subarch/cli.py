@@ -58,9 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
+    from subarch.storage import first_process
     from subarch.telling import console
 
-    show = console.Console(quiet=False)
+    speaks = first_process()
+    show = console.Console(quiet=not speaks)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
         with show:
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
         return _fail(f"the work failed: {type(error).__name__}: {error}", 1)
-    if options.json:
+    if options.json and speaks:
         sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     return status
 

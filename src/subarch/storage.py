@@ -35,6 +35,11 @@ def claimed(run: Path) -> Generator[None]:
         os.close(handle)
 
 
+def first_process() -> bool:
+    """Whether this process is the one that writes and speaks: the only one, or the first that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def new_run_directory(verb: str, name: str) -> Path:
     """A folder under ``runs/`` that does not exist yet, named after what is done to what."""
     stem = "".join(c if c.isalnum() else "-" for c in Path(name).name).strip("-") or "run"

@@ -14,7 +14,7 @@ from subarch.networks.sources import read_config
 from subarch.options.pretraining import PretrainOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import write_json
+from subarch.storage import first_process, write_json
 
 
 def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -39,16 +39,30 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     source = options.source or teacher
     initialize = options.initialize or ("inherit" if source is not None else "scratch")
     weights: dict[str, Any] = options.weights
-    losses = Losses(**weights, temperature=options.temperature) if weights else None
+    losses = None
+    if weights:
+        losses = Losses(
+            **weights,
+            temperature=options.temperature,
+            relation_heads=options.relation_heads,
+            teacher_layer=options.teacher_layer,
+        )
     recipe = Recipe(
         steps=options.steps,
         batch_size=options.batch_size,
         length=options.sequence_length,
         learning_rate=options.learning_rate,
+        schedule=options.schedule,
         warmup=options.warmup,
+        weight_decay=options.weight_decay,
+        dropout=options.dropout,
         whole_words=options.whole_words,
         seed=options.seed,
+        bf16=None if options.precision is None else options.precision == "bfloat16",
         cached_logits=options.cached_logits,
+        held_out=options.held_out,
+        device_tokens=options.device_tokens,
+        workers=options.workers,
         save_every=options.save_every,
         evaluate_every=options.evaluate_every,
         report_to=options.report_to,
@@ -74,7 +88,8 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     document = manifest(
         command=command, source=source or "random weights", options=public, seeds=[options.seed], data=data
     )
-    write_json(folder / "manifest.json", document)
+    if first_process():
+        write_json(folder / "manifest.json", document)
     return result
 
 

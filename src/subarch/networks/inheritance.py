@@ -23,7 +23,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -152,6 +152,14 @@ def _without(factor: Tensor, inverse: Tensor, gone: Tensor, stay: Tensor) -> tup
     return factor[:, stay] - factor[:, gone] @ crossed, inverse[stay][:, stay] - inverse[stay][:, gone] @ crossed
 
 
+class Ranking(Protocol):
+    """Orders groups of inputs as :func:`rank` does, by whatever rule."""
+
+    def __call__(
+        self, weights: Sequence[Tensor], covariances: Sequence[Tensor], /, *, group: int = 1, ridge: float = 0.01
+    ) -> Tensor: ...
+
+
 class Inheritance:
     """Builds students of one source. Calibrates once; a student then costs a few matrix products.
 
@@ -160,13 +168,21 @@ class Inheritance:
         calibration: batches of the model's inputs, ``input_ids`` and optionally ``attention_mask``, each
             ``(batch, sequence)``. A few thousand tokens are enough.
         ridge: of the least-squares corrections, as a fraction of the mean variance.
+        ranking: which heads and units a student keeps.
+        layers: which layers it keeps, in order, given how many it has and how many the source has.
 
     Raises:
         ValueError: for another kind of model, or no calibration data.
     """
 
     def __init__(
-        self, source: PreTrainedModel, calibration: Sequence[Mapping[str, Tensor]], *, ridge: float = 0.01
+        self,
+        source: PreTrainedModel,
+        calibration: Sequence[Mapping[str, Tensor]],
+        *,
+        ridge: float = 0.01,
+        ranking: Ranking = rank,
+        layers: Callable[[int, int], tuple[int, ...]] = depth_map,
     ) -> None:
         config = source.config
         if config.model_type not in MODEL_TYPES or getattr(config, "is_decoder", False):
@@ -177,6 +193,7 @@ class Inheritance:
         if not calibration:
             raise ValueError("inheritance needs at least one batch of calibration data, got none")
         self.source, self.ridge = source, ridge
+        self._ranked, self._layers = ranking, layers
         self.head_size = config.hidden_size // config.num_attention_heads
         self._modules: dict[str, Any] = dict(source.named_modules())
         self._weights = {name: p.detach() for name, p in source.named_parameters(remove_duplicate=False)}
@@ -255,14 +272,14 @@ class Inheritance:
                 hidden.setdefault(self._site(name), []).append(weight)
             else:
                 group = self.head_size if columns == "heads" else 1
-                self._ranking[name] = rank([weight], [moments.covariance], group=group, ridge=self.ridge)
+                self._ranking[name] = self._ranked([weight], [moments.covariance], group=group, ridge=self.ridge)
         weights = [torch.cat(parts) for parts in hidden.values()]
         covariances = [self._moments[site].covariance for site in hidden]
         if self.source.base_model is self.source:  # nothing but the user reads the last states: all count alike
             weights.append(torch.eye(self.source.config.hidden_size))
             last = f"encoder.layer.{self.source.config.num_hidden_layers - 1}.output.LayerNorm"
             covariances.append(torch.cov(self._targets[last].T))
-        self._ranking["hidden"] = rank(weights, covariances, ridge=self.ridge)
+        self._ranking["hidden"] = self._ranked(weights, covariances, ridge=self.ridge)
 
     # ------------------------------------------------------------------ students
 
@@ -300,7 +317,7 @@ class Inheritance:
             ValueError: when no part of the source has this shape.
         """
         config = self.config_for(architecture)
-        layers = depth_map(config.num_hidden_layers, self.source.config.num_hidden_layers)
+        layers = self._layers(config.num_hidden_layers, self.source.config.num_hidden_layers)
         with torch.device("meta"):
             student = cast("PreTrainedModel", type(cast("Any", self.source))(config, **self._options()))
         state: dict[str, Tensor] = {}

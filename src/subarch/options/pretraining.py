@@ -47,8 +47,14 @@ class PretrainOptions:
     """Tokens a row; documents are packed into rows and do not see each other."""
     learning_rate: float = 5e-4
     """The peak, after warm-up."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """How the learning rate falls from the peak to zero at the last step."""
     warmup: float = 0.05
     """Fraction of the steps over which the learning rate rises."""
+    weight_decay: float = 0.01
+    """Decoupled, on matrices only."""
+    dropout: float = 0.0
+    """While pre-training; the checkpoint's config keeps the architecture's own."""
     mlm: float | None = None
     """Weight of masked language modelling; all weights are chosen by what the teacher offers when none is given."""
     logits: float | None = None
@@ -59,6 +65,10 @@ class PretrainOptions:
     """Weight of the distance from the teacher's last hidden states (any width, any tokenizer)."""
     temperature: float = 2.0
     """Of the loss on logits."""
+    relation_heads: int | None = None
+    """Heads that relations are cut into; the most, up to 12, that divide both hidden sizes when not given."""
+    teacher_layer: int | None = None
+    """The teacher's layer whose relations are learned, from 1; its last when not given."""
     whole_words: bool = False
     """Mask whole words instead of tokens."""
     cached_logits: int = 0
@@ -67,6 +77,14 @@ class PretrainOptions:
     """Steps between two checkpoints; a tenth of the run when not given."""
     evaluate_every: int | None = None
     """Steps between two looks at held-out text; a tenth of the run when not given."""
+    held_out: int = 256
+    """Rows of held-out documents that the student is judged by."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Of the matrix products; bfloat16 on a GPU that has it and float32 elsewhere when not given."""
+    device_tokens: int = 16_384
+    """Tokens that a device takes at once; of a larger batch the gradients of parts are added up."""
+    workers: int | None = None
+    """Processes that tokenise; as many as cores when not given."""
     report_to: tuple[str, ...] = ()
     """Integrations of the stock trainer, such as tensorboard (extra) or wandb."""
     seed: int = 0
@@ -77,16 +95,23 @@ class PretrainOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "save_every", "evaluate_every", "threads"):
+        counts = ("steps", "batch_size", "save_every", "evaluate_every", "held_out", "device_tokens")
+        for name in (*counts, "relation_heads", "teacher_layer", "threads"):
             if (number := getattr(self, name)) is not None:
                 at_least("--" + name.replace("_", "-"), number, 1)
         at_least("--sequence-length", self.sequence_length, 8)
         at_least("--cached-logits", self.cached_logits, 0)
         at_least("--seed", self.seed, 0)
+        at_least("--workers", self.workers or 0, 0)
         positive("--learning-rate", self.learning_rate)
         positive("--temperature", self.temperature)
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"--warmup must lie in [0, 1), got {self.warmup:g}")
+        for name, value in {"warmup": self.warmup, "dropout": self.dropout}.items():
+            if not 0 <= value < 1:
+                raise ValueError(f"--{name} must lie in [0, 1), got {value:g}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"--weight-decay must be a number from 0, got {self.weight_decay}")
+        if not self.relations and (self.relation_heads or self.teacher_layer):
+            raise ValueError("--relation-heads and --teacher-layer belong to the loss on relations: give --relations W")
         for name, weight in self.weights.items():
             if not 0 <= weight < math.inf:
                 raise ValueError(f"--{name} must be a number from 0, got {weight}")
