@@ -1,4 +1,4 @@
-"""Conformance checks for authors of families: call :func:`check_family` from a test of your own.
+"""Conformance checks for authors: call :func:`check_family` for a family, :func:`check_proposals` for proposals.
 
 >>> from subarch.networks.mlp import MLPFamily
 >>> check_family(MLPFamily.from_widths([(4, 8), (4, 8)], inputs=3, outputs=2))
@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from subarch.agora.data import X
+from subarch.agora.proposals import ProposalFunction
 from subarch.networks.counting import count, fit_counts, num_parameters
 from subarch.networks.family import Family, Parts
 from subarch.networks.sources import family_from_json
@@ -46,6 +48,34 @@ def check_family(family: Family, *, sequence_length: int = 16, samples: int = 4,
         _check_cpu(family, architectures[0], sequence_length)
     _check_counts(family, architectures[-1], sequence_length)
     _check_json(family, architectures[0])
+
+
+def check_proposals(
+    function: ProposalFunction[X], points: Sequence[X], pack: Callable[[X], Any], *, count: int = 5, seed: int = 0
+) -> None:
+    """Check that a proposal function keeps what Agora takes for granted.
+
+    Args:
+        function: the function to check.
+        points: a few to make proposals around.
+        pack: a point as JSON data, as a learner's ``pack``.
+        count: how many proposals are wanted around each.
+        seed: of the random state that it is given.
+
+    Raises:
+        AssertionError: naming what is wrong.
+    """
+    name = getattr(function, "__qualname__", type(function).__name__)
+    before = [json.dumps(pack(point)) for point in points]
+    first, second = (list(function(points, count, np.random.default_rng(seed))) for _ in range(2))
+    assert first, f"{name}: made no proposal around {len(points)} points"
+    wrong = [n for n, _ in first if not 0 <= n < len(points)]
+    assert not wrong, f"{name}: must name the position of a given point, 0 to {len(points) - 1}, got {wrong[0]}"
+    made = [[(n, json.dumps(pack(point))) for n, point in one] for one in (first, second)]
+    assert made[0] == made[1], f"{name}: must make the same proposals from the same random state"
+    assert [json.dumps(pack(point)) for point in points] == before, f"{name}: must leave the given points alone"
+    assert any(packed != before[n] for n, packed in made[0]), f"{name}: makes nothing but copies of what it is given"
+    assert not list(function(points[:0], count, np.random.default_rng(seed))), f"{name}: made proposals around no point"
 
 
 def _require(family: Family, condition: bool, message: str, architecture: Mapping[str, Any] | None = None) -> None:

@@ -1,0 +1,130 @@
+"""What the loop works on: labelled points, and what learns from them. No tensors, no text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import pearsonr
+from sklearn.metrics import balanced_accuracy_score
+
+from subarch.agora.pruning import Theta
+
+X = TypeVar("X")
+Labels = NDArray[np.float64]
+"""Of classes: probabilities ``(points, classes)``, one-hot where labels are hard. Of numbers: ``(points, 1)``."""
+
+Kind = Literal["classification", "regression"]
+Score = Callable[[Labels, Labels], float]
+"""True labels and predictions to a number; larger is better."""
+
+Predict = Callable[[Sequence[X]], Labels]
+"""Points to predictions."""
+
+
+@dataclass(frozen=True)
+class Labelled(Generic[X]):
+    """Points with labels.
+
+    Args:
+        points: in order.
+        labels: ``(points, classes)`` or ``(points, 1)``.
+
+    Raises:
+        ValueError: unless there are as many labels as points, all of them finite.
+    """
+
+    points: tuple[X, ...]
+    labels: Labels
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 2 or len(self.labels) != len(self.points):
+            raise ValueError(
+                f"expected labels of shape ({len(self.points)}, classes), a row for every point, got "
+                f"{self.labels.shape}"
+            )
+        if not np.isfinite(self.labels).all():
+            raise ValueError("expected finite labels, got some that are not numbers")
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __add__(self, other: Labelled[X]) -> Labelled[X]:
+        return Labelled(self.points + other.points, np.concatenate([self.labels, other.labels]))
+
+    @classmethod
+    def of(cls, points: Sequence[X], labels: Sequence[int] | NDArray[Any], classes: int) -> Labelled[X]:
+        """Points with hard labels 0 .. classes - 1."""
+        return cls(tuple(points), np.eye(classes)[np.asarray(labels, dtype=np.int64)])
+
+    @classmethod
+    def of_numbers(cls, points: Sequence[X], numbers: Sequence[float] | NDArray[Any]) -> Labelled[X]:
+        """Points with a number each."""
+        return cls(tuple(points), np.asarray(numbers, dtype=np.float64).reshape(-1, 1))
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The likeliest class of every point."""
+        return self.labels.argmax(1)
+
+
+class Learner(Protocol[X]):
+    """What is trained; students of any kind."""
+
+    kind: Kind
+    identity: str
+    """Everything that a training depends on, but data, hyperparameters and seed."""
+
+    def fit(self, data: Labelled[X], theta: Theta, seed: int) -> Predict[X]:
+        """A trained student; the same call gives the same one."""
+        ...
+
+    def pack(self, point: X) -> Any:
+        """A point as JSON data, all of it."""
+        ...
+
+    def unpack(self, data: Any) -> X:
+        """The point again."""
+        ...
+
+
+def accuracy(labels: Labels, predictions: Labels) -> float:
+    """Share of the points whose likeliest class is right."""
+    return float(np.mean(labels.argmax(1) == predictions.argmax(1)))
+
+
+def pearson(labels: Labels, predictions: Labels) -> float:
+    """Pearson's correlation; 0 where one side is constant."""
+    one, other = labels[:, 0], predictions[:, 0]
+    return float(cast("Any", pearsonr(one, other)).statistic) if np.ptp(one) and np.ptp(other) else 0.0
+
+
+def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, override: bool = False) -> float:
+    """The quality of a teacher that says ``found`` of development data: balanced accuracy, or Pearson's correlation.
+
+    The published bar is an accuracy above 2/3 for two balanced classes: above chance by a third of what is left.
+
+    Raises:
+        ValueError: when the teacher knows other classes than the data, or is below the bar and ``override`` is not set.
+    """
+    if found.shape != development.labels.shape:
+        raise ValueError(
+            f"the teacher answers with {found.shape[1] if found.ndim == 2 else found.shape} outputs a point, the task "
+            f"has {development.labels.shape[1]}: give a teacher of the task's classes"
+        )
+    if kind == "regression":
+        name, value, bar = "Pearson's correlation", pearson(development.labels, found), 0.5
+    else:
+        name = "balanced accuracy"
+        value = float(balanced_accuracy_score(development.classes, found.argmax(1)))
+        chance = 1 / len(set(development.classes.tolist()))
+        bar = chance + (1 - chance) / 3
+    if value <= bar and not override:
+        raise ValueError(
+            f"the teacher's {name} on development data is {value:.3f}, expected above {bar:.3f}: what it would teach "
+            "is mostly wrong. Give a better teacher, or allow a weak one"
+        )
+    return value

@@ -1,0 +1,258 @@
+"""New points near mistakes: where they come from, and which of them are admitted.
+
+A proposal function is a plain function: given points, how many new ones are wanted around each, and a random generator,
+it yields pairs of a point's position and a new point, in any order and number. The same generator state gives the same
+proposals. :func:`subarch.testing.check_proposals` checks one of your own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.agora.data import Labelled, Predict, X
+
+Z = TypeVar("Z", contravariant=True)
+Vector = NDArray[np.float64]
+ProposalFunction = Callable[[Sequence[X], int, np.random.Generator], Iterable[tuple[int, X]]]
+
+Space = Callable[[Sequence[X]], NDArray[Any]]
+"""Points to where they lie, ``(points, dimensions)``; distances are Euclidean."""
+
+
+class Guard(Protocol[Z]):
+    """Knows what must not be learned from: copies, exact and near, of development and sealed points."""
+
+    def forbids(self, points: Sequence[Z]) -> Sequence[bool]:
+        """For each point whether it is such a copy."""
+        ...
+
+
+def jitter(radius: float) -> ProposalFunction[Vector]:
+    """Uniform in a ball of ``radius`` around each point."""
+
+    def propose(points: Sequence[Vector], count: int, rng: np.random.Generator) -> Iterable[tuple[int, Vector]]:
+        for n, point in enumerate(points):
+            directions = rng.normal(size=(count, len(point)))
+            directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+            reach = radius * rng.uniform(size=(count, 1)) ** (1 / len(point))
+            yield from ((n, new) for new in point + reach * directions)
+
+    return propose
+
+
+def interpolate(pool: Sequence[Vector], neighbours: int = 10) -> ProposalFunction[Vector]:
+    """Somewhere on the way from each point to one of its nearest neighbours in ``pool``."""
+    known = np.stack(pool)
+
+    def propose(points: Sequence[Vector], count: int, rng: np.random.Generator) -> Iterable[tuple[int, Vector]]:
+        for n, point in enumerate(points):
+            distances = np.linalg.norm(known - point, axis=1)
+            order = np.argsort(distances, kind="stable")
+            near = order[distances[order] > 0][:neighbours]
+            if len(near):
+                chosen = known[rng.choice(near, size=count)]
+                yield from ((n, new) for new in point + rng.uniform(size=(count, 1)) * (chosen - point))
+
+    return propose
+
+
+def retrieve(pool: Sequence[Vector]) -> ProposalFunction[Vector]:
+    """The nearest points of an unlabelled pool."""
+    from scipy.spatial import KDTree
+
+    tree = KDTree(np.stack(pool))
+
+    def propose(points: Sequence[Vector], count: int, _: np.random.Generator) -> Iterable[tuple[int, Vector]]:
+        rows = tree.query(np.stack(points), k=range(1, min(count, len(pool)) + 1))[1] if points else ()
+        yield from ((n, pool[row]) for n, near in enumerate(rows) for row in near)
+
+    return propose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Which proposals are admitted.
+
+    Args:
+        per_mistake: how many around each mistake, at most.
+        made_per_kept: how many are made for each that is wanted, since some are refused.
+        min_distance: from its mistake, in the representation space: nearer ones teach nothing new.
+        max_distance: from its mistake; farther ones are about something else. None: no limit.
+        min_confidence: of the teacher's likeliest class; does not matter for numbers.
+        soft: learn the teacher's probabilities; otherwise its likeliest class.
+        balance: after each round the largest class is at most so many times the smallest, as far as leaving proposals
+            out can do that; None: whatever comes. The theory asks for balanced labels.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    per_mistake: int = 20
+    made_per_kept: float = 2.0
+    min_distance: float = 0.0
+    max_distance: float | None = None
+    min_confidence: float = 0.0
+    soft: bool = True
+    balance: float | None = 1.5
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "per_mistake": self.per_mistake >= 1,
+            "made_per_kept": self.made_per_kept >= 1,
+            "min_distance": self.min_distance >= 0,
+            "max_distance": self.max_distance is None or self.max_distance > self.min_distance,
+            "min_confidence": 0 <= self.min_confidence < 1,
+            "balance": self.balance is None or self.balance >= 1,
+        }
+        for name, holds in ranges.items():
+            if not holds:
+                raise ValueError(
+                    f"{name} is out of range: got {getattr(self, name)!r}; counts and ratios are at least 1, distances "
+                    "0 <= min_distance < max_distance, min_confidence lies in [0, 1)"
+                )
+
+
+@dataclass(frozen=True)
+class Admitted(Generic[X]):
+    """The proposals of one round.
+
+    Attributes:
+        data: with the teacher's labels.
+        origins: of each, the position of the point it was made around.
+        made: how many there were.
+        refused: by reason.
+    """
+
+    data: Labelled[X]
+    origins: tuple[int, ...]
+    made: int
+    refused: dict[str, int]
+
+
+def admit(
+    around: Sequence[X],
+    functions: Sequence[ProposalFunction[X]],
+    *,
+    bounds: Bounds,
+    teacher: Predict[X],
+    space: Space[X] | None,
+    guard: Guard[X],
+    known: Labelled[X],
+    key: Callable[[X], str],
+    numbers: bool,
+    rng: np.random.Generator,
+) -> Admitted[X]:
+    """Make proposals around points, refuse what may not or should not be learned from, label and balance the rest.
+
+    Args:
+        around: the points, usually mistakes.
+        functions: each makes its share.
+        bounds: what is admitted.
+        teacher: labels.
+        space: where distances are taken; None: they do not matter.
+        guard: refuses copies of development and sealed points, always.
+        known: what is learned from already; copies of it are refused, and balance counts it.
+        key: equal for equal points.
+        numbers: whether labels are numbers, which have no classes to balance.
+        rng: of everything random here.
+    """
+    wanted = -(-round(bounds.per_mistake * bounds.made_per_kept) // len(functions))
+    made = [pair for function in functions for pair in function(around, wanted, rng)]
+    refused: Counter[str] = Counter()
+    pairs = _new(made, {key(point) for point in known.points}, key, refused)
+    forbidden = guard.forbids([point for _, point in pairs])
+    refused["copies of development or sealed points"] = int(np.sum(forbidden))
+    pairs = [pair for pair, no in zip(pairs, forbidden, strict=True) if not no]
+    pairs = _within(pairs, around, space, bounds, refused)
+    labels = teacher([point for _, point in pairs]) if pairs else np.empty((0, known.labels.shape[1]))
+    if not numbers:
+        sure = labels.max(1, initial=0.0) >= bounds.min_confidence
+        refused["the teacher was not sure"] = int((~sure).sum())
+        pairs, labels = [pair for pair, yes in zip(pairs, sure, strict=True) if yes], labels[sure]
+    kept = _few_around_each(pairs, bounds.per_mistake)
+    refused["more than wanted"] = len(pairs) - len(kept)
+    if not numbers and bounds.balance is not None:
+        balanced = _balanced(labels[kept].argmax(1), known, bounds.balance, rng)
+        refused["their class has enough"] = len(kept) - len(balanced)
+        kept = [kept[n] for n in balanced]
+    labels = labels[kept]
+    if not numbers and not bounds.soft:
+        labels = np.eye(labels.shape[1])[labels.argmax(1)]
+    chosen = [pairs[n] for n in kept]
+    reasons = {reason: count for reason, count in refused.items() if count}
+    return Admitted(Labelled(tuple(p for _, p in chosen), labels), tuple(n for n, _ in chosen), len(made), reasons)
+
+
+def _new(
+    made: Sequence[tuple[int, X]], known: set[str], key: Callable[[X], str], refused: Counter[str]
+) -> list[tuple[int, X]]:
+    """Those that are not there already."""
+    found: list[tuple[int, X]] = []
+    seen = set(known)
+    for origin, point in made:
+        name = key(point)
+        if name in seen:
+            refused["there already"] += 1
+        else:
+            seen.add(name)
+            found.append((origin, point))
+    return found
+
+
+def _within(
+    pairs: list[tuple[int, X]], around: Sequence[X], space: Space[X] | None, bounds: Bounds, refused: Counter[str]
+) -> list[tuple[int, X]]:
+    if space is None or not pairs:
+        return pairs
+    places, centres = space([point for _, point in pairs]), space(around)
+    distances = np.linalg.norm(places - centres[[origin for origin, _ in pairs]], axis=1)
+    near = distances < bounds.min_distance
+    far = distances > (np.inf if bounds.max_distance is None else bounds.max_distance)
+    refused["too near to their mistake"], refused["too far from it"] = int(near.sum()), int(far.sum())
+    return [pair for pair, out in zip(pairs, near | far, strict=True) if not out]
+
+
+def _few_around_each(pairs: Sequence[tuple[int, X]], most: int) -> list[int]:
+    """Positions of the first ``most`` around each point."""
+    counts: Counter[int] = Counter()
+    kept: list[int] = []
+    for n, (origin, _) in enumerate(pairs):
+        if counts[origin] < most:
+            counts[origin] += 1
+            kept.append(n)
+    return kept
+
+
+def _balanced(classes: NDArray[np.int64], known: Labelled[X], ratio: float, rng: np.random.Generator) -> list[int]:
+    """Positions that stay, in order; which ones of a class that has too many go is left to chance."""
+    count = known.labels.shape[1]
+    before = np.bincount(known.classes, minlength=count)
+    totals = before + np.bincount(classes, minlength=count)
+    level = ratio * totals[totals > 0].min(initial=len(known) + len(classes))
+    kept: list[int] = []
+    for c in range(count):
+        rows = np.flatnonzero(classes == c)
+        room = int(np.clip(level - before[c], 0, len(rows)))
+        kept += rng.permutation(rows)[:room].tolist()
+    return sorted(kept)
+
+
+class VectorGuard:
+    """Refuses vectors nearer than ``nearest`` to any of given ones, and the same vectors in any case."""
+
+    def __init__(self, *forbidden: Sequence[Vector], nearest: float = 0.0) -> None:
+        from scipy.spatial import KDTree
+
+        self._tree, self._nearest = KDTree(np.concatenate([np.stack(one) for one in forbidden])), nearest
+
+    def forbids(self, points: Sequence[Vector]) -> list[bool]:
+        if not points:
+            return []
+        distances, _ = self._tree.query(np.stack(points))
+        return ((distances < self._nearest) | (distances == 0)).tolist()
