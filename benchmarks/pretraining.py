@@ -8,8 +8,8 @@ language model of MiniLM's shape that is trained here, from MiniLM (its distribu
   (d) inherited and distilled; and (a) with as many more steps as make its wall time that of (b);
 - time to the same held-out loss: the teacher's own shape from scratch, the student's from scratch, and inherited and
   distilled;
-- downstream: the four of equal steps, fine-tuned on four tasks with three seeds, scored on the official development
-  splits.
+- downstream: the four of equal steps (teacher MiniLM), fine-tuned on four tasks with three seeds, scored on official
+  development splits.
 
 Every training is a job of its own under --run, and goes on where it stopped.
 
@@ -214,6 +214,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--downstream", nargs="+", default=["MiniLM"], choices=list(LEARNED), help="whose students")
     parser.add_argument("--task-seeds", type=int, default=3)
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
@@ -229,7 +230,7 @@ def main() -> None:
     teachers = {"MiniLM": source(), "masked LM": str(speaking.checkpoint)}
     compare(results, jobs, arguments.seeds, teachers)
     rapidity(results, jobs, arguments.seeds, teachers)
-    downstream(results, arguments, list(teachers))
+    downstream(results, arguments, arguments.downstream)
     results.note(
         f"Rows of {arguments.length} tokens, {arguments.batch_size} a step, peak rate {arguments.learning_rate:g}, "
         f"{arguments.precision} matrix products in training, {arguments.threads} threads, corpus "

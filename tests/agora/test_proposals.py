@@ -56,7 +56,7 @@ def test_retrieve_finds_the_nearest() -> None:
 
 
 def test_interpolate_stays_between() -> None:
-    for n, new in interpolate(POOL, neighbours=2)(CORNERS, 5, np.random.default_rng(0)):
+    for n, new in interpolate(POOL, nearest=2)(CORNERS, 5, np.random.default_rng(0)):
         assert np.linalg.norm(new - CORNERS[n]) <= 0.2 + 1e-9  # the nearest of the grid are 1/7 and 1/5 away
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 from scipy.stats import pearsonr
 from sklearn.metrics import balanced_accuracy_score
 
@@ -89,6 +90,15 @@ class Learner(Protocol[X]):
     def unpack(self, data: Any) -> X:
         """The point again."""
         ...
+
+
+def neighbours(
+    pool: NDArray[np.float64], points: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distances to the nearest so many of ``pool``, and their positions in it: ``(points, count)``, nearest first."""
+    ranks: Any = range(1, min(count, len(pool)) + 1)
+    distances, rows = KDTree(pool).query(points, k=ranks)
+    return np.asarray(distances), np.asarray(rows)
 
 
 def accuracy(labels: Labels, predictions: Labels) -> float:

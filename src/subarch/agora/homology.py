@@ -12,6 +12,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.agora.data import neighbours
+
 Points = NDArray[np.float64]
 Bars = tuple[NDArray[np.float64], ...]
 """For each dimension, births and deaths ``(bars, 2)``, in units of length."""
@@ -48,23 +50,20 @@ def half_the_shortest(clean: Bars, numbers: tuple[int, int, int]) -> float:
     return min(float(one[count - 1]) for one, count in zip(lengths, numbers, strict=True) if count) / 2
 
 
-def without_outliers(points: Points, classes: NDArray[np.int64], *, neighbours: int = 15, passes: int = 4) -> Points:
+def without_outliers(points: Points, classes: NDArray[np.int64], *, around: int = 15, passes: int = 4) -> Points:
     """Points of class 1, once those whose neighbours mostly say otherwise are gone (editing, D. Wilson, 1972).
 
     Args:
         points: of all classes, ``(points, dimensions)``.
         classes: ``(points,)``, 0 or 1.
-        neighbours: of each point, itself apart.
+        around: how many neighbours of each point are asked.
         passes: each looks at what the one before has left (I. Tomek, 1976). At last points go that stand alone: farther
             from the fifth nearest of their class than two and a half times the median.
     """
-    from scipy.spatial import KDTree
-
     for _ in range(passes):
-        count = min(neighbours, len(points) - 1)
-        near = KDTree(points).query(points, k=range(2, count + 2))[1]
+        near = neighbours(points, points, around + 1)[1][:, 1:]
         stay = (classes[near] == classes[:, None]).mean(1) > 0.5
         points, classes = points[stay], classes[stay]
     kept = points[classes == 1]
-    fifth = KDTree(kept).query(kept, k=[6])[0][:, 0]
+    fifth = neighbours(kept, kept, 6)[0][:, -1]
     return kept[fifth <= 2.5 * np.median(fifth)]

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from subarch.agora.data import Labelled, Predict, X
+from subarch.agora.data import Labelled, Predict, X, neighbours
 
 Z = TypeVar("Z", contravariant=True)
 Vector = NDArray[np.float64]
@@ -46,7 +46,7 @@ def jitter(radius: float) -> ProposalFunction[Vector]:
     return propose
 
 
-def interpolate(pool: Sequence[Vector], neighbours: int = 10) -> ProposalFunction[Vector]:
+def interpolate(pool: Sequence[Vector], nearest: int = 10) -> ProposalFunction[Vector]:
     """Somewhere on the way from each point to one of its nearest neighbours in ``pool``."""
     known = np.stack(pool)
 
@@ -54,7 +54,7 @@ def interpolate(pool: Sequence[Vector], neighbours: int = 10) -> ProposalFunctio
         for n, point in enumerate(points):
             distances = np.linalg.norm(known - point, axis=1)
             order = np.argsort(distances, kind="stable")
-            near = order[distances[order] > 0][:neighbours]
+            near = order[distances[order] > 0][:nearest]
             if len(near):
                 chosen = known[rng.choice(near, size=count)]
                 yield from ((n, new) for new in point + rng.uniform(size=(count, 1)) * (chosen - point))
@@ -64,13 +64,12 @@ def interpolate(pool: Sequence[Vector], neighbours: int = 10) -> ProposalFunctio
 
 def retrieve(pool: Sequence[Vector]) -> ProposalFunction[Vector]:
     """The nearest points of an unlabelled pool."""
-    from scipy.spatial import KDTree
-
-    tree = KDTree(np.stack(pool))
+    known = np.stack(pool)
 
     def propose(points: Sequence[Vector], count: int, _: np.random.Generator) -> Iterable[tuple[int, Vector]]:
-        rows = tree.query(np.stack(points), k=range(1, min(count, len(pool)) + 1))[1] if points else ()
-        yield from ((n, pool[row]) for n, near in enumerate(rows) for row in near)
+        if points:
+            rows = neighbours(known, np.stack(points), count)[1]
+            yield from ((n, known[row]) for n, near in enumerate(rows) for row in near)
 
     return propose
 
@@ -247,12 +246,10 @@ class VectorGuard:
     """Refuses vectors nearer than ``nearest`` to any of given ones, and the same vectors in any case."""
 
     def __init__(self, *forbidden: Sequence[Vector], nearest: float = 0.0) -> None:
-        from scipy.spatial import KDTree
-
-        self._tree, self._nearest = KDTree(np.concatenate([np.stack(one) for one in forbidden])), nearest
+        self._forbidden, self._nearest = np.concatenate([np.stack(one) for one in forbidden]), nearest
 
     def forbids(self, points: Sequence[Vector]) -> list[bool]:
         if not points:
             return []
-        distances, _ = self._tree.query(np.stack(points))
+        distances = neighbours(self._forbidden, np.stack(points), 1)[0][:, 0]
         return ((distances < self._nearest) | (distances == 0)).tolist()
