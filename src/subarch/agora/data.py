@@ -75,9 +75,13 @@ class Labelled(Generic[X]):
 class Learner(Protocol[X]):
     """What is trained; students of any kind."""
 
-    kind: Kind
-    identity: str
-    """Everything that a training depends on, but data, hyperparameters and seed."""
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def identity(self) -> str:
+        """Everything that a training depends on, but data, hyperparameters and seed."""
+        ...
 
     def fit(self, data: Labelled[X], theta: Theta, seed: int) -> Predict[X]:
         """A trained student; the same call gives the same one."""

@@ -1,0 +1,214 @@
+"""Agora on text: stock models as students and teachers, on disk as soon as they are trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from subarch.agora.data import Kind, Labelled, Labels, Predict
+from subarch.agora.ledger import training_key
+from subarch.agora.pruning import Theta
+from subarch.learning.batches import Tokens, epoch
+from subarch.learning.distances import Batch
+from subarch.learning.finetuning import TOKENS_A_PART, Precision, in_precision
+from subarch.learning.heads import Learner, forward, outputs, read, seeded
+from subarch.learning.training import Hyperparameters, Training
+from subarch.progress import Watch, silent
+from subarch.storage import written_whole
+from subarch.text.examples import Example, normalised
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextLearner:
+    """A network with a head for classes or numbers, trained for a number of steps that does not depend on the data.
+
+    A hyperparameter set may say ``learning_rate`` (5e-5 otherwise), ``warmup`` (0.1) and ``weight_decay`` (0.01).
+
+    Args:
+        learner: network, head and tokenizer.
+        network: identity of the initial weights.
+        steps: of the optimiser, the same for every training: ways of training are compared at equal steps.
+        batch_size: examples a step.
+        folder: finished trainings are kept here by a digest of all that determines them, and never made again.
+        precision: of the large matrix products in training.
+        watch: told of the steps.
+
+    Raises:
+        ValueError: for a head that chooses among candidates.
+    """
+
+    learner: Learner
+    network: str
+    steps: int
+    folder: Path
+    batch_size: int = 32
+    precision: Precision = "float32"
+    watch: Watch = silent
+
+    def __post_init__(self) -> None:
+        if self.learner.target.kind == "choice":
+            raise ValueError("Agora on text knows classes and numbers, got a choice among candidates")
+
+    @property
+    def kind(self) -> Kind:
+        return "regression" if self.learner.target.kind == "regression" else "classification"
+
+    @property
+    def identity(self) -> str:
+        target = self.learner.target
+        tokenizer: dict[str, Any] = json.loads(cast("Any", self.learner.tokenizer).backend_tokenizer.to_str())
+        for state in ("truncation", "padding"):  # as they were last used
+            tokenizer.pop(state, None)
+        named = [target.kind, target.label_names, target.mean, target.scale, self.learner.length]
+        read_with = hashlib.sha256(json.dumps(tokenizer, sort_keys=True).encode()).hexdigest()
+        return json.dumps([self.network, named, read_with, self.steps, self.batch_size, self.precision])
+
+    def fit(self, data: Labelled[Example], theta: Theta, seed: int) -> Predict[Example]:
+        """The trained student, from disk where it is there.
+
+        Raises:
+            ValueError: for a hyperparameter that is not known.
+            DivergenceError: when the loss is not finite.
+        """
+        if unknown := set(theta) - {"learning_rate", "warmup", "weight_decay"}:
+            raise ValueError(f"expected learning_rate, warmup and weight_decay, got {', '.join(sorted(unknown))}")
+        file = self.folder / f"{training_key(self, data, theta, seed)}.safetensors"
+        model = self.learner.make(seed)
+        if not file.is_file():
+            self._train(model, data, theta, seed)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with written_whole(file) as part:
+                save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
+        model.load_state_dict(load_file(file))
+        return self._answers(model)
+
+    def _train(self, model: PreTrainedModel, data: Labelled[Example], theta: Theta, seed: int) -> None:
+        tokens = self.learner.tokens(data.points, model)
+        labels = torch.from_numpy(data.labels).float()
+        given: dict[str, Any] = {"learning_rate": 5e-5, "warmup": 0.1, "weight_decay": 0.01} | dict(theta)
+        chosen = Hyperparameters(schedule="linear", betas=(0.9, 0.999), **given)
+        training = Training(model, in_precision(self._loss, self.precision), chosen, steps=self.steps)
+        model.train()
+        with seeded(seed):
+            for number in range(math.ceil(self.steps / math.ceil(len(data) / self.batch_size))):
+                for rows in epoch(tokens.lengths, self.batch_size, (seed, number)):
+                    if training.step == self.steps:
+                        break
+                    parts = list(tokens.by_length(TOKENS_A_PART, rows))
+                    batches = [self._batch(tokens, labels, part) for part in parts]
+                    training.advance(*batches, shares=[len(part) / len(rows) for part in parts])
+                    self.watch("a student", done=training.step, total=self.steps)
+
+    def _batch(self, tokens: Tokens, labels: Tensor, rows: list[int]) -> Batch:
+        return tokens.batch(rows) | {"labels": labels[rows]}
+
+    def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy with soft labels, or squared error in units of the labels' scale."""
+        logits, target = forward(model, batch).float(), self.learner.target
+        if self.kind == "regression":
+            return functional.mse_loss(logits, (batch["labels"] - target.mean) / target.scale)
+        return -(batch["labels"] * logits.log_softmax(-1)).sum(-1).mean()
+
+    def _answers(self, model: PreTrainedModel) -> Predict[Example]:
+        target = self.learner.target
+
+        def predict(points: Sequence[Example]) -> Labels:
+            found = np.stack(outputs(model, self.learner.tokens(points, model))).astype(np.float64)
+            return _probabilities(found) if self.kind == "classification" else found * target.scale + target.mean
+
+        return predict
+
+    def pack(self, point: Example) -> list[Any]:
+        return [point.first, list(point.seconds)]
+
+    def unpack(self, data: Any) -> Example:
+        return Example(data[0], tuple(data[1]))
+
+
+def teacher(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int, kind: Kind, order: Sequence[int] | None
+) -> Predict[Example]:
+    """A fine-tuned checkpoint as a teacher.
+
+    Args:
+        model: with a head for the task.
+        tokenizer: its own.
+        length: tokens that a sequence is cut to.
+        kind: of the task.
+        order: for each class of the task the model's output; None for numbers.
+    """
+
+    def predict(points: Sequence[Example]) -> Labels:
+        found = np.stack(outputs(model, read(points, tokenizer, model, length))).astype(np.float64)
+        return found if kind == "regression" else _probabilities(found[:, list(order or ())])
+
+    return predict
+
+
+def _probabilities(logits: Labels) -> Labels:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+class TextGuard:
+    """Refuses copies of given texts: of single texts and pairs, whatever their case and punctuation, and near ones.
+
+    A near copy shares nearly all of its words with a forbidden text: the Jaccard similarity of the two sets of words is
+    at least ``near``.
+
+    Args:
+        forbidden: development and sealed examples.
+        near: in (0, 1]; 1 refuses exact copies alone.
+    """
+
+    def __init__(self, *forbidden: Sequence[Example], near: float = 0.8) -> None:
+        if not 0 < near <= 1:
+            raise ValueError(f"near must lie in (0, 1], got {near}")
+        self._near = near
+        self._exact: set[str] = set()
+        self._words: list[frozenset[str]] = []
+        self._holding: dict[str, list[int]] = {}
+        for example in (one for split in forbidden for one in split):
+            text = _whole(example)
+            if text in self._exact:
+                continue
+            self._exact.add(text)
+            words = frozenset(text.split())
+            for word in words:
+                self._holding.setdefault(word, []).append(len(self._words))
+            self._words.append(words)
+
+    def forbids(self, points: Sequence[Example]) -> list[bool]:
+        return [self._forbids(_whole(point)) for point in points]
+
+    def _forbids(self, text: str) -> bool:
+        if text in self._exact:
+            return True
+        words = frozenset(text.split())
+        if self._near == 1 or not words:
+            return False
+        # A near copy lacks at most 1 - near of the words, so it holds one of any so many and one more: take the rarest.
+        count = len(words) - math.ceil(self._near * len(words)) + 1
+        rarest = sorted(words, key=lambda word: len(self._holding.get(word, ())))[:count]
+        candidates = {n for word in rarest for n in self._holding.get(word, ())}
+        return any(self._alike(words, self._words[n]) for n in candidates)
+
+    def _alike(self, one: frozenset[str], other: frozenset[str]) -> bool:
+        shared = len(one & other)
+        return shared >= self._near * (len(one) + len(other) - shared)
+
+
+def _whole(example: Example) -> str:
+    return "\n".join(normalised(text) or text for text in example.texts)

@@ -1,0 +1,233 @@
+"""Agora on text: students learn soft labels on disk, texts are proposed, copies are refused, and the loop runs."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import WORDS, config, tokenizer
+from transformers import BertForMaskedLM, BertModel
+
+from subarch.agora.data import Labelled
+from subarch.agora.loop import Settings, agora
+from subarch.agora.proposals import Bounds
+from subarch.learning.agora import TextGuard, TextLearner
+from subarch.learning.heads import Target, from_architecture
+from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
+from subarch.testing import check_proposals
+from subarch.text.examples import Example
+
+TOKENIZER = tokenizer()
+SINGLE = [Example("the film is very good"), Example("a long and poor story of the actor")]
+PAIRS = [Example("the film is good", ("a fine film",)), Example("a bad play", ("the scene was long and bad",))]
+POOL = [Example(f"the {noun} was {word}") for noun in WORDS[4:9] for word in WORDS[:4]]
+PAIR_POOL = [Example(one.first, (other.first,)) for one, other in zip(POOL, POOL[::-1], strict=True)]
+
+
+def pack(example: Example) -> Any:
+    return [example.first, list(example.seconds)]
+
+
+@pytest.fixture(scope="module")
+def speaking() -> Any:
+    torch.manual_seed(0)
+    model = BertForMaskedLM(config()).eval()
+    for parameter in model.parameters():  # far from uniform, unlike a fresh one
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Any:
+    torch.manual_seed(0)
+    return BertModel(config(), add_pooling_layer=False).eval()
+
+
+def labelled(count: int, seed: int, words: tuple[str, ...] = ("good", "fine", "bad", "poor")) -> Labelled[Example]:
+    rng = random.Random(seed)
+    chosen = [words[n % len(words)] for n in range(count)]
+    texts = [f"the {rng.choice(WORDS[4:9])} is {rng.choice(('very', 'not'))} {w} {rng.choice(WORDS)}" for w in chosen]
+    return Labelled.of([Example(text) for text in texts], [int(word in ("good", "fine")) for word in chosen], 2)
+
+
+def learner(folder: Path, **given: Any) -> TextLearner:
+    target = given.pop("target", Target("classification", ("no", "yes")))
+    network = from_architecture(config(), TOKENIZER, target, "words", 32)
+    return TextLearner(learner=network, network="tiny", folder=folder, **({"steps": 60, "batch_size": 8} | given))
+
+
+# --- students ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_student_learns_and_is_never_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, student = labelled(40, 0), learner(tmp_path)
+    theta = {"learning_rate": 2e-3}
+    answers = student.fit(data, theta, 0)(labelled(40, 1).points)
+    assert np.mean(answers.argmax(1) == labelled(40, 1).classes) > 0.9
+    assert answers.sum(1) == pytest.approx(1)
+    monkeypatch.setattr(TextLearner, "_train", lambda *_: pytest.fail("trained again"))
+    assert np.array_equal(learner(tmp_path).fit(data, theta, 0)(labelled(40, 1).points), answers)
+
+
+def test_soft_labels_are_learned_as_they_are(tmp_path: Path) -> None:
+    points = labelled(32, 0).points
+    data = Labelled(points, np.tile([0.3, 0.7], (32, 1)))
+    found = learner(tmp_path, steps=150).fit(data, {"learning_rate": 2e-3}, 0)(points)
+    assert found.mean(0) == pytest.approx([0.3, 0.7], abs=0.05)
+
+
+def test_numbers_come_in_their_own_units(tmp_path: Path) -> None:
+    texts = labelled(40, 0)
+    numbers = 100 + 50.0 * texts.classes
+    target = Target.of("regression", (), numbers.tolist())
+    student = learner(tmp_path, target=target, steps=120)
+    found = student.fit(Labelled.of_numbers(texts.points, numbers), {"learning_rate": 2e-3}, 0)(texts.points)
+    assert found.shape == (40, 1)
+    assert np.corrcoef(found[:, 0], numbers)[0, 1] > 0.9
+    assert found.mean() == pytest.approx(125, abs=10)
+
+
+def test_what_a_student_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choice"):
+        learner(tmp_path, target=Target("choice"))
+    with pytest.raises(ValueError, match="rate_of_learning"):
+        learner(tmp_path).fit(labelled(8, 0), {"rate_of_learning": 1}, 0)
+
+
+# --- proposals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("examples", [SINGLE, PAIRS], ids=["single", "pairs"])
+@pytest.mark.parametrize("kind", ["mask_fill", "swap", "retrieve", "recombine"])
+def test_the_functions_conform(kind: str, examples: list[Example], speaking: Any, encoder: Any) -> None:
+    pool = POOL if examples is SINGLE else PAIR_POOL
+    if kind == "recombine" and examples is SINGLE:
+        with pytest.raises(ValueError, match="two texts"):
+            list(recombine(pool)(examples, 1, np.random.default_rng(0)))
+        return
+    function = {
+        "mask_fill": lambda: mask_fill(speaking, TOKENIZER),
+        "swap": lambda: swap(speaking, TOKENIZER),
+        "retrieve": lambda: retrieve(pool, mean_pooled(encoder, TOKENIZER, 32)),
+        "recombine": lambda: recombine(pool),
+    }[kind]()
+    check_proposals(function, examples, pack)
+    for n, new in function(examples, 4, np.random.default_rng(0)):
+        assert len(new.seconds) == len(examples[n].seconds)
+        assert new.label is None
+
+
+def test_mask_fill_draws_from_the_models_own_distribution(speaking: Any) -> None:
+    """One masked word of four; its frequencies against the probabilities that the stock model gives."""
+    example = Example("good film good play")
+    found = [new.first.split() for _, new in mask_fill(speaking, TOKENIZER, share=(0.25, 0.25))([example], 8000, RNG())]
+    words = example.first.split()
+    at = 3
+    drawn = Counter(new[at] for new in found if len(new) == 4 and new[:at] == words[:at])
+    ids = TOKENIZER(example.first, return_tensors="pt")["input_ids"]
+    ids[0, 1 + at] = TOKENIZER.mask_token_id
+    with torch.no_grad():
+        logits = speaking(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, 1 + at, : len(TOKENIZER)]
+    logits[TOKENIZER.all_special_ids] = -math.inf
+    expected = logits.softmax(-1)
+    total = 8000 / 4  # each of the four words is masked as often
+    for word in ("good", "bad", "story"):
+        probability = float(expected[TOKENIZER.convert_tokens_to_ids(TOKENIZER.tokenize(word))[0]])
+        if word != words[at]:
+            spread = 4 * math.sqrt(total * probability) + 4
+            assert drawn[word] == pytest.approx(total * probability, abs=spread)
+
+
+def RNG() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_retrieve_takes_the_nearest_real_texts(encoder: Any) -> None:
+    space = mean_pooled(encoder, TOKENIZER, 32)
+    found = [new for _, new in retrieve(POOL, space)([POOL[3]], 3, RNG())]
+    assert found[0] == POOL[3]
+    distances = np.linalg.norm(space(POOL) - space([POOL[3]]), axis=1)
+    assert found == [POOL[n] for n in np.argsort(distances)[:3]]
+
+
+def test_mean_pooled_is_the_mean_over_a_texts_own_tokens(encoder: Any) -> None:
+    places = mean_pooled(encoder, TOKENIZER, 32)(SINGLE)
+    assert np.linalg.norm(places, axis=1) == pytest.approx(1, abs=1e-5)
+    for example, place in zip(SINGLE, places, strict=True):
+        with torch.no_grad():
+            states = encoder(**TOKENIZER(example.first, return_tensors="pt")).last_hidden_state[0].mean(0)
+        assert place == pytest.approx((states / states.norm()).numpy(), abs=1e-5)
+
+
+def test_mask_fill_needs_a_head(encoder: Any) -> None:
+    with pytest.raises(ValueError, match="masked language model"):
+        mask_fill(encoder, TOKENIZER)
+    with pytest.raises(ValueError, match="shares"):
+        swap(encoder, TOKENIZER, share=0)
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+def test_copies_are_refused_exact_and_near() -> None:
+    guard = TextGuard([Example("The film, in short, is a very good one.")], PAIRS)
+    assert guard.forbids(
+        [
+            Example("the film in short is a VERY good one"),
+            Example("the film in short is a very good play one"),  # nine of ten words
+            Example("the film is good"),
+            Example("a fine film"),
+            Example("The film is good", ("A fine film!",)),
+            Example("the film is good", ("a bad play",)),
+        ]
+    ) == [True, True, False, False, True, False]
+    assert TextGuard(PAIRS, near=1).forbids([Example("the film is good", ("a fine film so",))]) == [False]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=7), min_size=1, max_size=6),
+    st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=7),
+    st.sampled_from([0.5, 0.7, 0.8, 1.0]),
+)
+def test_near_is_jaccard_over_every_forbidden_text(texts: list[list[str]], text: list[str], near: float) -> None:
+    forbidden = [Example(" ".join(one)) for one in texts]
+    similar = [len({*one} & {*text}) / len({*one} | {*text}) for one in texts]
+    expected = text in texts or (near < 1 and max(similar) >= near)
+    assert TextGuard(forbidden, near=near).forbids([Example(" ".join(text))]) == [expected]
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_loop_learns_words_that_the_training_set_does_not_show(tmp_path: Path, encoder: Any) -> None:
+    data, development = labelled(24, 0, ("good", "bad")), labelled(40, 1)
+    pool = [Example(example.first) for example in labelled(200, 2).points]
+
+    def teacher(points: Any) -> Any:
+        return np.eye(2)[[int(bool(re.search("good|fine", point.first))) for point in points]]
+
+    found = agora(
+        learner(tmp_path / "students", steps=80),
+        teacher,
+        data,
+        development,
+        [{"learning_rate": 2e-3}, {"learning_rate": 1e-3}],
+        functions=[retrieve(pool, mean_pooled(encoder, TOKENIZER, 32))],
+        guard=TextGuard(development.points, near=1),
+        folder=tmp_path / "loop",
+        settings=Settings(bounds=Bounds(per_mistake=4), max_rounds=3),
+    )
+    assert found.rounds[0].best_so_far < 0.95
+    assert found.score > found.rounds[0].best_so_far
+    forbidden = {example.first for example in development.points}
+    assert forbidden.isdisjoint(example.first for example in found.everything.points[len(data) :])
