@@ -58,14 +58,16 @@ def distance(points: Points) -> Points:
     return np.abs(np.hypot(around, points[:, 2]) - MINOR)
 
 
-def sample(count: int, rng: np.random.Generator, covered: float = 1.0) -> tuple[list[Points], list[int]]:
+def sample(
+    count: int, rng: np.random.Generator, covered: float = 1.0, noise: float = NOISE
+) -> tuple[list[Points], list[int]]:
     """Half of them on the torus (on a part of its turn), half around it; shuffled."""
     u, v = rng.uniform(0, 2 * math.pi * covered, count // 2), rng.uniform(0, 2 * math.pi, 4 * count)
     wide = (MAJOR + MINOR * np.cos(v)) / (MAJOR + MINOR)  # so that every piece of the surface is as likely as any other
     v = v[rng.uniform(size=len(v)) < wide][: count // 2]
     ring = MAJOR + MINOR * np.cos(v)
     on = np.stack([ring * np.cos(u), ring * np.sin(u), MINOR * np.sin(v)], 1)
-    on = on + rng.normal(scale=NOISE, size=on.shape)
+    on = on + rng.normal(scale=noise, size=on.shape)
     off = rng.uniform(-BOX, BOX, size=(8 * count, 3))
     off = off[distance(off) > NEAR]
     if covered < 1:  # around the part that is shown
@@ -118,9 +120,9 @@ def shape(data: Labelled[Points], threshold: float) -> tuple[int, int, int]:
 
 
 def clean_threshold() -> float:
-    """From a clean torus of 2,000 points, through the same filter."""
+    """Half the shortest true bar of a torus without noise, through the same filter."""
     rng = np.random.default_rng(0)
-    points, labels = sample(8000, rng)
+    points, labels = sample(8000, rng, noise=0.0)
     clean = without_outliers(np.stack(points), np.array(labels))
     return half_the_shortest(bars(clean), TORUS)
 
