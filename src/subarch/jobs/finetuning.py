@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from subarch.jobs.agora import learn_from_mistakes
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
@@ -76,21 +77,29 @@ def _finetuned(
         "length": start.learner.length,
         "split": split_of(options.where, task),
     }
-    tuned = finetune_task(task, start.learner, recipe, folder, identity=start.identity, purpose=purpose, watch=watch)
+    if options.loop.agora:
+        found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
+    else:
+        tuned = finetune_task(
+            task, start.learner, recipe, folder, identity=start.identity, purpose=purpose, watch=watch
+        )
+        found = {
+            "rows": [tuned.row("plain")],
+            "checkpoint": str(tuned.checkpoint),
+            "max_length": tuned.length,
+            "cut": tuned.cut,
+            "trainings": tuned.trainings,
+        }
     result = {
         "task": task.name,
         "metric": task.metric,
-        "rows": [tuned.row("plain")],
-        "checkpoint": str(tuned.checkpoint),
+        **found,
         "run": str(run),
         "model": start.words,
         "kind": task.kind,
         "label_names": list(task.label_names),
         "text_columns": list(task.text_columns),
         "label_column": task.label_column,
-        "max_length": tuned.length,
-        "cut": tuned.cut,
-        "trainings": tuned.trainings,
         "data": data,
     }
     write_json(folder / RESULT, result)
@@ -164,5 +173,9 @@ def _require_same_task(folder: Path, task: str) -> None:
 
 def _public(options: FinetuneOptions) -> dict[str, Any]:
     where = {name: getattr(options.where, name) for name in type(options.where).__slots__}
-    given = {name: getattr(options, name) for name in type(options).__slots__ if name not in ("where", "json")}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in {**given, **where}.items()}
+    loop = {name: getattr(options.loop, name) for name in type(options.loop).__slots__} if options.loop.agora else {}
+    nested = ("where", "loop", "json")
+    given = {name: getattr(options, name) for name in type(options).__slots__ if name not in nested}
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in {**given, **where, **loop}.items()
+    }

@@ -76,7 +76,11 @@ class TextLearner:
         return json.dumps([self.network, named, read_with, self.steps, self.batch_size, self.precision])
 
     def fit(self, data: Labelled[Example], theta: Theta, seed: int) -> Predict[Example]:
-        """The trained student, from disk where it is there.
+        """What the trained student says; as :meth:`student`."""
+        return self._answers(self.student(data, theta, seed))
+
+    def student(self, data: Labelled[Example], theta: Theta, seed: int) -> PreTrainedModel:
+        """The trained student, from disk where it is there; numbers come out in units of the labels' scale.
 
         Raises:
             ValueError: for a hyperparameter that is not known.
@@ -92,7 +96,7 @@ class TextLearner:
             with written_whole(file) as part:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
         model.load_state_dict(load_file(file))
-        return self._answers(model)
+        return model.eval()
 
     def _train(self, model: PreTrainedModel, data: Labelled[Example], theta: Theta, seed: int) -> None:
         tokens = self.learner.tokens(data.points, model)

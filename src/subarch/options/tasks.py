@@ -6,7 +6,7 @@ Light on purpose: importing this module imports no numerical library, so that ``
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +62,52 @@ class TaskOptions:
         return str(self.data) if self.data is not None else str(self.task)
 
 
+Proposals = Literal["retrieve", "mask_fill", "swap", "recombine"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgoraOptions:
+    """How the student learns from its own mistakes."""
+
+    agora: bool = False
+    """Let the student learn from teacher-labelled texts near its own mistakes, and compare that with other ways."""
+    teacher: str | None = None
+    """With --agora: a checkpoint that was fine-tuned on this task; it labels what is proposed."""
+    weak_teacher: bool = False
+    """Go on with a teacher that is below the bar on development data."""
+    pool: Path | None = None
+    """Unlabelled texts to retrieve from: a table with the same text columns, or (single texts) a .txt, a line each."""
+    proposals: tuple[Proposals, ...] = ()
+    """Where new texts come from; retrieve with --pool, otherwise mask_fill with a language model, otherwise swap."""
+    language_model: str | None = None
+    """A checkpoint with a masked-language-model head for mask_fill; the student itself when it has one."""
+    per_mistake: int = 20
+    """New texts around each mistake at most."""
+    min_confidence: float = 0.0
+    """Of the teacher; less sure labels are not learned from."""
+    hard_labels: bool = False
+    """Learn the teacher's likeliest class instead of its probabilities."""
+    pruning: Literal["halving", "common_subsequence", "common_prefix"] = "halving"
+    """Which hyperparameter sets are dropped after a round; the last two are readings of the published rule."""
+    rounds: int = 10
+    """Rounds of training at most."""
+    replays: int = 0
+    """How often all hyperparameter sets start again with the data gathered so far."""
+
+    def __post_init__(self) -> None:
+        for name in ("per_mistake", "rounds"):
+            at_least("--" + name.replace("_", "-"), getattr(self, name), 1)
+        at_least("--replays", self.replays, 0)
+        if not 0 <= self.min_confidence < 1:
+            raise ValueError(f"--min-confidence must lie in [0, 1), got {self.min_confidence:g}")
+        if self.agora and self.teacher is None:
+            raise ValueError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
+        if not self.agora and (self.teacher is not None or self.pool is not None):
+            raise ValueError("--teacher and --pool belong to Agora: give --agora too")
+        if self.pool is None and {"retrieve", "recombine"} & set(self.proposals):
+            raise ValueError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinetuneOptions:
     """Fine-tune a network on a task: a linear head, every learning rate with every seed, chosen on development data.
@@ -72,7 +118,8 @@ class FinetuneOptions:
     Examples:
     subarch finetune --model ./my-bert --data reviews.csv;
     subarch finetune --model ./my-bert --task glue/rte --task-data ./glue --learning-rates 2e-5 5e-5;
-    subarch finetune --run runs/mine --task demo/docs
+    subarch finetune --run runs/mine --task demo/docs;
+    subarch finetune --run runs/mine --data reviews.csv --agora --teacher ./my-bert-reviews --pool more.csv
     """
 
     model: str | None = None
@@ -98,6 +145,7 @@ class FinetuneOptions:
     """Decoupled weight decay on matrices."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products in training; bfloat16 is faster where the processor has it (AVX512-BF16, AMX)."""
+    loop: Annotated[AgoraOptions, tyro.conf.arg(name="")] = field(default_factory=AgoraOptions)
     threads: int | None = None
     """Threads; all cores when not given."""
     json: bool = False

@@ -173,12 +173,15 @@ class Console:
                 row["method"],
                 f"{100 * row['mean']:.1f}" + ("" if row["ci95"] is None else f" ± {100 * row['ci95']:.1f}"),
                 ", ".join(f"{100 * one:.1f}" for one in row["scores"]),
-                whole(row["steps"]),
-                f"{row['learning_rate']:g}",
+                whole(row["steps"]) if row["steps"] else "",
+                f"{row['learning_rate']:g}" if "learning_rate" in row else f"{100 * row['to_teacher']:+.1f}",
             ]
             for row in result["rows"]
         ]
-        self._table(["method", "mean, 95 % interval", "each seed", "steps", "learning rate"], rows)
+        last = "to the teacher" if "rounds" in result else "learning rate"
+        self._table(["method", "mean, 95 % interval", "each seed", "steps", last], rows)
+        for loop in result.get("rounds", ()):
+            self._out.print(loop["told"], soft_wrap=True, markup=False)
         self.written(result["checkpoint"])
         self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True, markup=False)
 

@@ -1,0 +1,185 @@
+"""Agora from options to files: ``finetune --agora``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoConfig, AutoModelForMaskedLM
+
+from subarch.agora.comparison import compare
+from subarch.agora.data import Labelled, Labels, Score
+from subarch.agora.loop import STOPPED, Gathered, Settings
+from subarch.agora.proposals import Bounds, ProposalFunction
+from subarch.jobs.starts import Start
+from subarch.learning.agora import TextGuard, TextLearner, teacher
+from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
+from subarch.learning.finetuning import Recipe
+from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
+from subarch.networks.loading import loaded
+from subarch.networks.sources import find_checkpoint
+from subarch.options.tasks import FinetuneOptions
+from subarch.progress import Watch
+from subarch.text.examples import Example, Split, Task
+from subarch.text.files import lines
+from subarch.text.labelled import read_table
+from subarch.text.metrics import decide, score
+from subarch.text.tokenizers import load_tokenizer
+
+
+def learn_from_mistakes(
+    options: FinetuneOptions,
+    task: Task,
+    start: Start,
+    recipe: Recipe,
+    folder: Path,
+    purpose: Mapping[str, Any],
+    watch: Watch,
+) -> dict[str, Any]:
+    """Run Agora beside the other ways of training the same student; the part of the result that is its own.
+
+    Every training has as many steps as plain fine-tuning on the training data would take.
+
+    Raises:
+        ValueError: for a choice among candidates, a teacher of another task or one that is too weak, and a pool that
+            cannot be read.
+    """
+    if task.kind == "choice":
+        raise ValueError(f"--agora learns classes and numbers; {task.name} chooses among candidates")
+    asked = options.loop
+    watch("opening the teacher", note=str(asked.teacher))
+    fitted = open_fitted(find_checkpoint(str(asked.teacher)))
+    order = fitted.order_for(task.name, task.kind, task.label_names)
+    steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
+    learner = TextLearner(
+        learner=start.learner,
+        network=start.identity,
+        steps=steps,
+        folder=folder / "students",
+        batch_size=recipe.batch_size,
+        precision=recipe.precision,
+        watch=watch,
+    )
+    shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
+    # The sealed texts go into the guard, which answers with yes or no alone; their labels stay sealed.
+    sealed_texts = [Example(one.first, one.seconds) for one in task.sealed.open()]
+    guard = TextGuard(task.development, sealed_texts)
+    bounds = Bounds(per_mistake=asked.per_mistake, min_confidence=asked.min_confidence, soft=not asked.hard_labels)
+    found = compare(
+        learner,
+        teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order),
+        labelled(task, task.train),
+        labelled(task, task.development),
+        lambda: labelled(task, task.sealed.open()),
+        [{"learning_rate": rate, **shared} for rate in recipe.learning_rates],
+        functions=_functions(options, task, start, fitted),
+        guard=guard,
+        folder=folder / "agora",
+        seeds=recipe.seeds,
+        settings=Settings(bounds=bounds, pruning=asked.pruning, max_rounds=asked.rounds, replays=asked.replays),
+        score=by_metrics(task),
+        weak_teacher=asked.weak_teacher,
+        watch=watch,
+    )
+    loops = dict(zip(recipe.seeds, found.gathered, strict=True))
+    best = max(loops, key=lambda seed: (loops[seed].score, -seed))
+    model = learner.student(loops[best].data, loops[best].theta, best)
+    start.learner.target.in_units(model)
+    save_checkpoint(model, start.learner, folder / "checkpoint", {**purpose, "method": "agora", "seed": best})
+    table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
+    return {
+        "rows": table,
+        "checkpoint": str(folder / "checkpoint"),
+        "max_length": start.learner.length,
+        "trainings": sum(loop.trainings for loop in found.gathered),
+        "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
+        "rounds": [_told(seed, loop) for seed, loop in loops.items()],
+    }
+
+
+def labelled(task: Task, split: Split) -> Labelled[Example]:
+    """A split as Agora has it: texts apart from labels."""
+    points = [Example(one.first, one.seconds) for one in split]
+    if task.kind == "regression":
+        return Labelled.of_numbers(points, split.labels)
+    return Labelled.of(points, [int(label) for label in split.labels], len(task.label_names))
+
+
+def by_metrics(task: Task) -> Score:
+    """The task's own score, of labels and predictions."""
+
+    def scored(labels: Labels, predictions: Labels) -> float:
+        right = labels[:, 0].tolist() if task.kind == "regression" else labels.argmax(1).tolist()
+        examples = [Example("", label=label) for label in right]
+        return score(task.kind, task.metrics, examples, decide(task.kind, list(np.asarray(predictions))))["score"]
+
+    return scored
+
+
+def _functions(options: FinetuneOptions, task: Task, start: Start, fitted: Fitted) -> list[ProposalFunction[Example]]:
+    """Those that were asked for, or what can be had."""
+    asked = options.loop
+    speaking = _language_model(options)
+    names = asked.proposals or (("retrieve",) if asked.pool else ("mask_fill",) if speaking else ("swap",))
+    pool = [] if asked.pool is None else _pool(asked.pool, task)
+    made: list[ProposalFunction[Example]] = []
+    for name in names:
+        if name == "retrieve":
+            made.append(retrieve(pool, mean_pooled(fitted.model, fitted.tokenizer, fitted.length)))
+        elif name == "recombine":
+            made.append(recombine(pool))
+        elif name == "swap":
+            made.append(swap(start.learner.make(0), start.learner.tokenizer))
+        elif speaking is None:
+            raise ValueError("--proposals mask_fill needs --language-model MODEL with a masked-language-model head")
+        else:
+            model = loaded(AutoModelForMaskedLM, str(speaking))
+            made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
+    return made
+
+
+def _language_model(options: FinetuneOptions) -> Path | None:
+    """The checkpoint that was given for it, or the student where it has such a head."""
+    if options.loop.language_model is not None:
+        return find_checkpoint(options.loop.language_model)
+    if options.model is not None:
+        candidate = None if Path(options.model).is_file() else find_checkpoint(options.model)
+    else:
+        candidate = options.run and options.run / "pretrain"
+    if candidate is None or not (candidate / "config.json").is_file():
+        return None
+    named = " ".join(AutoConfig.from_pretrained(str(candidate)).architectures or ())
+    return candidate if "ForMaskedLM" in named else None
+
+
+def _pool(path: Path, task: Task) -> Sequence[Example]:
+    """Unlabelled examples of a file.
+
+    Raises:
+        ValueError: for a file that cannot be read, or has another number of texts than the task.
+    """
+    texts = 1 + len(task.train[0].seconds)
+    if ".txt" in path.suffixes:
+        if texts > 1:
+            raise ValueError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
+        found = [Example(line) for line in dict.fromkeys(line.strip() for _, line in lines(path)) if line]
+    else:
+        found = list(read_table(path, text_columns=task.text_columns, labelled=False).examples)
+    if not found or 1 + len(found[0].seconds) != texts:
+        raise ValueError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
+    return found
+
+
+def _told(seed: int, loop: Gathered[Example]) -> dict[str, Any]:
+    """One loop for people and programs."""
+    best = loop.rounds[loop.round - 1]
+    gained = len(loop.everything) - loop.rounds[0].learned_from
+    told = (
+        f"seed {seed}: {len(loop.rounds)} rounds, {gained} texts learned near {len(loop.rounds[0].mistakes)} first "
+        f"mistakes, best in round {best.number}; ended because {STOPPED[loop.stopped]}"
+    )
+    samples = [list(point.texts) for point in loop.everything.points[loop.rounds[0].learned_from :][:20]]
+    return {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds], "samples": samples}

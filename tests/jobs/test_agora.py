@@ -1,0 +1,127 @@
+"""``finetune --agora`` on the command line: six rows on a sealed split, the same after a kill, and clear refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny import WORDS, encoder
+
+from commands import Command, refused
+from subarch.cli import main
+
+COMMON = ("--batch-size", "8", "--max-length", "32", "--threads", "1")
+METHODS = ["plain", "plain on D and E", "distilled", "augmented", "agora", "teacher"]
+
+
+def reviews(count: int, seed: int) -> list[tuple[str, str]]:
+    """Praise or blame, by which words are more."""
+    rng = random.Random(seed)
+    made: dict[str, str] = {}
+    while len(made) < count:
+        words = rng.choices(WORDS, k=7)
+        balance = sum(w in ("good", "fine") for w in words) - sum(w in ("bad", "poor") for w in words)
+        if balance:
+            made[" ".join(words)] = "praise" if balance > 0 else "blame"
+    return list(made.items())
+
+
+def write(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A teacher that has seen much, and a student that is to see little."""
+    folder = tmp_path_factory.mktemp("world")
+    large, small = encoder(folder / "large"), encoder(folder / "small", num_hidden_layers=1)
+    much = write(folder / "much.csv", ("text", "label"), [*reviews(600, 1)])
+    options = ("--epochs", "4", "--seeds", "1", "--learning-rates", "3e-3", "--run", str(folder / "teacher"))
+    assert main(["finetune", "--model", str(large), "--data", str(much), *options, *COMMON]) == 0
+    return {
+        "teacher": folder / "teacher" / "finetune" / "much" / "checkpoint",
+        "student": small,
+        "little": write(folder / "little.csv", ("text", "label"), [*reviews(120, 2)]),
+        "pool": write(folder / "pool.csv", ("text",), [(text,) for text, _ in reviews(300, 3)]),
+    }
+
+
+def given(world: dict[str, Path], run: str) -> tuple[str | Path, ...]:
+    return (
+        *("--model", world["student"], "--data", world["little"], "--run", run, "--seeds", "2", "--epochs", "6"),
+        *("--learning-rates", "3e-3", "1e-3", "--agora", "--teacher", world["teacher"], "--pool", world["pool"]),
+        *("--per-mistake", "5", "--rounds", "3", *COMMON),
+    )
+
+
+def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
+    result = subarch("finetune", *given(world, "run"), "--json").json
+    assert [row["method"] for row in result["rows"]] == METHODS
+    for row in result["rows"]:
+        assert {"mean", "ci95", "seeds", "steps", "scores"} <= set(row)
+        assert row["seeds"] == (1 if row["method"] == "teacher" else 2)
+    steps = {row["steps"] for row in result["rows"] if row["method"] != "teacher"}
+    assert len(steps) == 1  # ways are compared at equal steps
+    assert result["teacher"]["quality"] > 2 / 3
+    for loop in result["rounds"]:
+        best = [one["best_so_far"] for one in loop["rounds"]]
+        assert best == sorted(best)
+    evaluated = subarch("evaluate", result["checkpoint"], "--data", world["little"], "--json").json
+    agora = next(row for row in result["rows"] if row["method"] == "agora")
+    assert evaluated["split"] == "sealed"
+    assert min(abs(evaluated["metrics"]["accuracy"] - one) for one in agora["scores"]) < 1e-9
+    assert subarch("finetune", *given(world, "run"), "--json").json == result
+
+
+def test_after_a_kill_the_same_command_comes_to_the_same_end(
+    subarch: Command, world: dict[str, Path], tmp_path: Path
+) -> None:
+    options = [str(one) for one in given(world, "killed")]
+    students = tmp_path / "killed" / "finetune" / "little" / "students"
+    for count in (1, 5, 9):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "subarch", "finetune", *options], cwd=tmp_path, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and len(list(students.glob("*.safetensors"))) < count:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    killed = subarch("finetune", *options, "--json").json
+    whole = subarch("finetune", *given(world, "whole"), "--json").json
+    assert killed["rows"] == whole["rows"]
+    assert killed["rounds"] == whole["rounds"]
+    weights = [
+        tmp_path / run / "finetune" / "little" / "checkpoint" / "model.safetensors" for run in ("killed", "whole")
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_wrong_input(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
+    common = ("--model", world["student"], "--data", world["little"], "--run", "run", "--epochs", "1", *COMMON)
+    refused(subarch("finetune", *common, "--agora"), "--teacher")
+    refused(subarch("finetune", *common, "--teacher", world["teacher"]), "--agora")
+    agora = (*common, "--agora", "--teacher")
+    refused(subarch("finetune", *agora, world["student"]), "no head", "fine-tune it first")
+    refused(subarch("finetune", *agora, world["teacher"], "--proposals", "retrieve"), "--pool")
+    refused(subarch("finetune", *agora, world["teacher"], "--proposals", "mask_fill"), "--language-model")
+    refused(subarch("finetune", *agora, world["teacher"], "--rounds", "0"), "--rounds")
+    three = write(tmp_path / "three.csv", ("text", "label"), [(f"good film {n}", "abc"[n % 3]) for n in range(60)])
+    other = ("--model", world["student"], "--data", three, "--run", "other", "--agora", "--teacher", world["teacher"])
+    refused(subarch("finetune", *other, *COMMON), "classes")
+    pairs = write(tmp_path / "pairs.csv", ("sentence1", "sentence2"), [("a", "b")])
+    refused(subarch("finetune", *agora, world["teacher"], "--pool", pairs), "pairs.csv")
+    wrong = [(text, "blame" if label == "praise" else "praise") for text, label in reviews(120, 2)]
+    flipped = write(tmp_path / "flipped.csv", ("text", "label"), wrong)
+    weak = ("--model", world["student"], "--data", flipped, "--run", "weak", "--agora", "--teacher", world["teacher"])
+    refused(subarch("finetune", *weak, "--epochs", "1", *COMMON), "balanced accuracy", "expected above 0.667")
+    manifest = json.loads((tmp_path / "weak" / "finetune" / "flipped" / "manifest.json").read_text())
+    assert manifest["options"]["agora"] is True
