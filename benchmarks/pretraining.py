@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--downstream", nargs="+", default=["MiniLM"], choices=list(LEARNED), help="whose students")
+    parser.add_argument("--downstream", nargs="*", default=["MiniLM"], choices=list(LEARNED), help="whose students")
     parser.add_argument("--task-seeds", type=int, default=3)
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
