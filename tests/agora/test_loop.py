@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from chessboard import SETS, learner, loop, square, teacher, truth
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
-from worlds import SETS, learner, loop, square, teacher, truth
 
 from subarch.agora.comparison import METHODS, compare
 from subarch.agora.data import Labelled, Labels
@@ -106,7 +106,7 @@ WORKER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from worlds import loop
+from chessboard import loop
 loop(Path(sys.argv[1]), settings={{"max_rounds": 6, "replays": 1}})
 """
 
