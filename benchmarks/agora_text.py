@@ -104,7 +104,6 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
     large.learner.target.in_units(model)
     order = list(range(len(task.label_names))) or None
     learned = teacher(model, large.learner.tokenizer, large.learner.length, task.kind, order)
-    sealed_texts = [Example(one.first, one.seconds) for one in task.sealed.open()]
     return compare(
         student,
         learned,
@@ -113,7 +112,7 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
         lambda: labelled(task, task.sealed.open()),
         [{"learning_rate": rate} for rate in RATES],
         functions=[retrieve(pool, mean_pooled(model, large.learner.tokenizer, large.learner.length))],
-        guard=TextGuard(task.development, sealed_texts),
+        guard=TextGuard(task.development, task.sealed.unlabelled()),
         folder=run / "agora",
         seeds=range(arguments.seeds),
         settings=Settings(bounds=Bounds(per_mistake=arguments.per_mistake), max_rounds=arguments.rounds),

@@ -65,8 +65,7 @@ def learn_from_mistakes(
     )
     shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
     # The sealed texts go into the guard, which answers with yes or no alone; their labels stay sealed.
-    sealed_texts = [Example(one.first, one.seconds) for one in task.sealed.open()]
-    guard = TextGuard(task.development, sealed_texts)
+    guard = TextGuard(task.development, task.sealed.unlabelled())
     bounds = Bounds(per_mistake=asked.per_mistake, min_confidence=asked.min_confidence, soft=not asked.hard_labels)
     found = compare(
         learner,

@@ -100,6 +100,10 @@ class SealedSplit:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def unlabelled(self) -> tuple[Example, ...]:
+        """Its texts alone, without labels and answers: for keeping copies of them out of what is learned from."""
+        return tuple(Example(example.first, example.seconds) for example in self.__split)
+
     def open(self) -> Split:
         """The examples. Whoever calls this has made all choices already."""
         return self.__split
