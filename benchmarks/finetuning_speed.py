@@ -30,7 +30,7 @@ from transformers import (
 from minilm import source
 from results import Results
 from subarch.learning.batches import epoch
-from subarch.learning.finetuning import TOKENS_A_PART, Precision, Recipe, in_precision, scored
+from subarch.learning.finetuning import Precision, Recipe, advance, in_precision, scored
 from subarch.learning.heads import Target, from_checkpoint, outputs, seeded
 from subarch.learning.training import Training
 from subarch.text.examples import Example, Task
@@ -54,8 +54,7 @@ def ours(task: Task, seed: int, epochs: int, precision: Precision = "float32") -
     with seeded(seed):
         for n in range(epochs):
             for rows in epoch(tokens.lengths, RECIPE.batch_size, (seed, n)):
-                parts = list(tokens.by_length(TOKENS_A_PART, rows))
-                training.advance(*map(tokens.batch, parts), shares=[len(part) / len(rows) for part in parts])
+                advance(training, tokens, rows)
     seconds = time.perf_counter() - start
     sealed = task.sealed.open()
     return seconds, scored(task, sealed, outputs(model, learner.tokens(sealed, model)))["score"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from subarch.jobs.extraction import extract, verify_run
@@ -17,6 +19,27 @@ from subarch.options.search import ExtractOptions
 def examples(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(repository / "examples"))
     return repository / "examples"
+
+
+def test_the_torus_is_one_and_its_teacher_is_right_three_times_in_four(examples: Path) -> None:
+    torus = importlib.import_module("torus")
+    rng = np.random.default_rng(1)
+    points, labels = torus.sample(8000, rng)
+    places, right = np.stack(points), np.array(labels)
+    assert np.mean(right) == 0.5
+    # The surface by its implicit equation, not by the distance that the example computes.
+    x, y, z = places[right == 1].T
+    assert np.abs((np.sqrt(x**2 + y**2) - 2) ** 2 + z**2 - 0.7**2).max() < 0.5
+    for how in ("independent", "in regions"):
+        assert np.mean(torus.teacher(how)(points).argmax(1) == right) == pytest.approx(0.75, abs=0.04)
+        assert np.array_equal(torus.teacher(how)(points), torus.teacher(how)(points))
+    part, shown = torus.sample(2000, rng, torus.COVERED)
+    turn = np.arctan2(*np.stack(part)[np.array(shown) == 1].T[1::-1]) % (2 * np.pi)
+    assert np.mean(turn < 2 * np.pi * 0.41) > 0.97
+    pytest.importorskip("gudhi")
+    threshold = torus.clean_threshold()
+    assert torus.shape(torus.Labelled.of(points, labels, 2), threshold) == (1, 2, 1)
+    assert torus.shape(torus.Labelled.of(part, shown, 2), threshold) != (1, 2, 1)
 
 
 def test_digits_with_real_training_are_certified_and_brute_force_agrees(examples: Path, tmp_path: Path) -> None:

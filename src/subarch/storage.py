@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -38,6 +39,12 @@ def claimed(run: Path) -> Generator[None]:
 def first_process() -> bool:
     """Whether this process is the one that writes and speaks: the only one, or the first that ``torchrun`` started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def sha256_of(file: Path) -> str:
+    """Digest (hex) of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def new_run_directory(verb: str, name: str) -> Path:

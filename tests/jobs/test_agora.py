@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -12,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import WORDS, encoder
+from tiny import encoder, reviews, write
 
 from commands import Command, refused
 from subarch.cli import main
@@ -21,37 +19,19 @@ COMMON = ("--batch-size", "8", "--max-length", "32", "--threads", "1")
 METHODS = ["plain", "plain on D and E", "distilled", "augmented", "agora", "teacher"]
 
 
-def reviews(count: int, seed: int) -> list[tuple[str, str]]:
-    """Praise or blame, by which words are more."""
-    rng = random.Random(seed)
-    made: dict[str, str] = {}
-    while len(made) < count:
-        words = rng.choices(WORDS, k=7)
-        balance = sum(w in ("good", "fine") for w in words) - sum(w in ("bad", "poor") for w in words)
-        if balance:
-            made[" ".join(words)] = "praise" if balance > 0 else "blame"
-    return list(made.items())
-
-
-def write(path: Path, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A teacher that has seen much, and a student that is to see little."""
     folder = tmp_path_factory.mktemp("world")
     large, small = encoder(folder / "large"), encoder(folder / "small", num_hidden_layers=1)
-    much = write(folder / "much.csv", ("text", "label"), [*reviews(600, 1)])
+    much = write(folder / "much.csv", [*reviews(600, 1)])
     options = ("--epochs", "4", "--seeds", "1", "--learning-rates", "3e-3", "--run", str(folder / "teacher"))
     assert main(["finetune", "--model", str(large), "--data", str(much), *options, *COMMON]) == 0
     return {
         "teacher": folder / "teacher" / "finetune" / "much" / "checkpoint",
         "student": small,
-        "little": write(folder / "little.csv", ("text", "label"), [*reviews(120, 2)]),
-        "pool": write(folder / "pool.csv", ("text",), [(text,) for text, _ in reviews(300, 3)]),
+        "little": write(folder / "little.csv", [*reviews(120, 2)]),
+        "pool": write(folder / "pool.csv", [(text,) for text, _ in reviews(300, 3)], ("text",)),
     }
 
 
@@ -80,6 +60,9 @@ def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp
     assert evaluated["split"] == "sealed"
     assert min(abs(evaluated["metrics"]["accuracy"] - one) for one in agora["scores"]) < 1e-9
     assert subarch("finetune", *given(world, "run"), "--json").json == result
+    # Proposals of another pool are not taken for these.
+    other = write(tmp_path / "other.csv", [(text,) for text, _ in reviews(100, 8)], ("text",))
+    refused(subarch("finetune", *given(world, "run"), "--pool", other), "proposals", "another folder")
 
 
 def test_after_a_kill_the_same_command_comes_to_the_same_end(
@@ -114,13 +97,13 @@ def test_wrong_input(subarch: Command, world: dict[str, Path], tmp_path: Path) -
     refused(subarch("finetune", *agora, world["teacher"], "--proposals", "retrieve"), "--pool")
     refused(subarch("finetune", *agora, world["teacher"], "--proposals", "mask_fill"), "--language-model")
     refused(subarch("finetune", *agora, world["teacher"], "--rounds", "0"), "--rounds")
-    three = write(tmp_path / "three.csv", ("text", "label"), [(f"good film {n}", "abc"[n % 3]) for n in range(60)])
+    three = write(tmp_path / "three.csv", [(f"good film {n}", "abc"[n % 3]) for n in range(60)])
     other = ("--model", world["student"], "--data", three, "--run", "other", "--agora", "--teacher", world["teacher"])
     refused(subarch("finetune", *other, *COMMON), "classes")
-    pairs = write(tmp_path / "pairs.csv", ("sentence1", "sentence2"), [("a", "b")])
+    pairs = write(tmp_path / "pairs.csv", [("a", "b")], ("sentence1", "sentence2"))
     refused(subarch("finetune", *agora, world["teacher"], "--pool", pairs), "pairs.csv")
     wrong = [(text, "blame" if label == "praise" else "praise") for text, label in reviews(120, 2)]
-    flipped = write(tmp_path / "flipped.csv", ("text", "label"), wrong)
+    flipped = write(tmp_path / "flipped.csv", wrong)
     weak = ("--model", world["student"], "--data", flipped, "--run", "weak", "--agora", "--teacher", world["teacher"])
     refused(subarch("finetune", *weak, "--epochs", "1", *COMMON), "balanced accuracy", "expected above 0.667")
     manifest = json.loads((tmp_path / "weak" / "finetune" / "flipped" / "manifest.json").read_text())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import WORDS, encoder
+from tiny import WORDS, encoder, reviews, write
 
 from commands import Command, content, refused
 from subarch.cli import main
@@ -23,23 +23,6 @@ QUICK = (
     *("--epochs", "2", "--seeds", "2", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32"),
     *("--threads", "1"),  # with other numbers of threads sums have another order
 )
-
-
-def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    rng = random.Random(seed)
-    made: dict[str, str] = {}
-    while len(made) < count:
-        words = rng.choices(WORDS, k=9)
-        balance = sum(word in ("good", "fine") for word in words) - sum(word in ("bad", "poor") for word in words)
-        if balance:
-            made[" ".join(words)] = "praise" if balance > 0 else "blame"
-    return list(made.items())
-
-
-def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import random
 from pathlib import Path
 
 import torch
@@ -37,3 +39,22 @@ def encoder(folder: Path, **given: int) -> Path:
     BertModel(config(**given)).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Texts of that language, praise or blame by which words are more."""
+    rng = random.Random(seed)
+    made: dict[str, str] = {}
+    while len(made) < count:
+        words = rng.choices(WORDS, k=9)
+        balance = sum(word in ("good", "fine") for word in words) - sum(word in ("bad", "poor") for word in words)
+        if balance:
+            made[" ".join(words)] = "praise" if balance > 0 else "blame"
+    return list(made.items())
+
+
+def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    """A CSV file."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path

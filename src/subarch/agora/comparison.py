@@ -10,12 +10,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic
 
 import numpy as np
 
-from subarch.agora.data import Labelled, Learner, Predict, Score, X, accuracy, pearson
+from subarch.agora.data import Labelled, Learner, Predict, Score, X, accuracy, key_of, pearson
 from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Theta
@@ -64,6 +65,7 @@ def compare(
     settings: Settings | None = None,
     score: Score | None = None,
     weak_teacher: bool = False,
+    origin: str = "",
     watch: Watch = silent,
 ) -> Comparison[X]:
     """Train every way with every seed; open the sealed split when all of them are done.
@@ -72,8 +74,8 @@ def compare(
     that (a) chose.
 
     Args:
-        learner, teacher, data, development, hyperparameters, functions, guard, space, settings, score, weak_teacher: as
-            for :func:`~subarch.agora.loop.agora`.
+        learner, teacher, data, development, hyperparameters, functions, guard, space, settings, score, weak_teacher,
+            origin: as for :func:`~subarch.agora.loop.agora`.
         sealed: opens the sealed split; called once, after all training.
         folder: each seed's loop has its own below it.
         seeds: at least one.
@@ -105,6 +107,7 @@ def compare(
             settings=replace(settings, seed=seed),
             score=score,
             weak_teacher=weak_teacher,
+            origin=origin,
             watch=watch,
         )
         watch("the other ways", done=n, total=len(seeds))
@@ -161,7 +164,7 @@ def around_training(
             space=space,
             guard=guard,
             known=data + more,
-            key=lambda point: repr(learner.pack(point)),
+            key=partial(key_of, learner),
             numbers=learner.kind == "regression",
             rng=rng,
         ).data

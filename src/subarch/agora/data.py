@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
@@ -94,6 +95,11 @@ class Learner(Protocol[X]):
     def unpack(self, data: Any) -> X:
         """The point again."""
         ...
+
+
+def key_of(learner: Learner[X], point: X) -> str:
+    """Equal for equal points."""
+    return json.dumps(learner.pack(point))
 
 
 def neighbours(

@@ -65,5 +65,7 @@ def without_outliers(points: Points, classes: NDArray[np.int64], *, around: int 
         stay = (classes[near] == classes[:, None]).mean(1) > 0.5
         points, classes = points[stay], classes[stay]
     kept = points[classes == 1]
+    if len(kept) <= 6:
+        return kept
     fifth = neighbours(kept, kept, 6)[0][:, -1]
     return kept[fifth <= 2.5 * np.median(fifth)]

@@ -18,7 +18,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from subarch.agora.data import Labelled, Labels, Learner
+from subarch.agora.data import Labelled, Labels, Learner, key_of
 from subarch.agora.pruning import Theta
 from subarch.storage import write_json, written_whole
 
@@ -36,7 +36,7 @@ def points_digest(learner: Learner[Any], data: Labelled[Any]) -> str:
     """sha256 (hex) of points and labels, in order."""
     sha = hashlib.sha256(np.ascontiguousarray(data.labels).tobytes())
     for point in data.points:
-        sha.update(json.dumps(learner.pack(point)).encode())
+        sha.update(key_of(learner, point).encode())
     return sha.hexdigest()
 
 

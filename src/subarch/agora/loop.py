@@ -16,12 +16,25 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal
 
 import numpy as np
 
-from subarch.agora.data import Kind, Labelled, Labels, Learner, Predict, Score, X, accuracy, pearson, require_able
+from subarch.agora.data import (
+    Kind,
+    Labelled,
+    Labels,
+    Learner,
+    Predict,
+    Score,
+    X,
+    accuracy,
+    key_of,
+    pearson,
+    require_able,
+)
 from subarch.agora.ledger import Ledger, points_digest, training_key
 from subarch.agora.proposals import Admitted, Bounds, Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Pruning, Theta, surviving
@@ -155,6 +168,7 @@ def agora(
     settings: Settings | None = None,
     score: Score | None = None,
     weak_teacher: bool = False,
+    origin: str = "",
     executor: Executor | None = None,
     watch: Watch = silent,
 ) -> Gathered[X]:
@@ -173,6 +187,8 @@ def agora(
         settings: how the loop runs.
         score: of a student on development data; accuracy or Pearson's correlation when not given.
         weak_teacher: go on with a teacher below the bar.
+        origin: what proposals depend on beside the names of their functions, such as a digest of the pool. A folder
+            that was begun with another one is refused: its proposals would be stale.
         executor: trains the students of one round side by side.
         watch: told of every training.
 
@@ -187,7 +203,7 @@ def agora(
     identity = {
         "learner": learner.identity,
         "teacher": hashlib.sha256(np.ascontiguousarray(taught).tobytes()).hexdigest(),  # what it says identifies it
-        "proposal functions": [getattr(function, "__qualname__", type(function).__name__) for function in functions],
+        "proposals": [origin, *(getattr(function, "__qualname__", type(function).__name__) for function in functions)],
         "training data": points_digest(learner, data),
         "development data": points_digest(learner, development),
         "hyperparameters": [dict(theta) for theta in hyperparameters],
@@ -196,12 +212,22 @@ def agora(
     }
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
-        ledger = Ledger(folder, identity, hyperparameters)
         loop = _Loop(
-            learner, teacher, data, development, hyperparameters, functions, guard, folder, ledger, space, settings
+            learner=learner,
+            teacher=teacher,
+            data=data,
+            development=development,
+            sets=hyperparameters,
+            functions=functions,
+            guard=guard,
+            folder=folder,
+            ledger=Ledger(folder, identity, hyperparameters),
+            space=space,
+            settings=settings,
+            score=score or (pearson if learner.kind == "regression" else accuracy),
+            executor=executor,
+            watch=watch,
         )
-        loop.score = score or (pearson if learner.kind == "regression" else accuracy)
-        loop.executor, loop.watch = executor, watch
         return loop.run(quality)
 
 
@@ -226,45 +252,39 @@ def _check(
         raise ValueError("expected hyperparameter sets that differ, got two that are the same")
 
 
+@dataclass(kw_only=True)
 class _Loop(Generic[X]):
     """One loop in one folder."""
 
+    learner: Learner[X]
+    teacher: Predict[X]
+    data: Labelled[X]
+    development: Labelled[X]
+    sets: Sequence[Theta]
+    functions: Sequence[ProposalFunction[X]]
+    guard: Guard[X]
+    folder: Path
+    ledger: Ledger
+    space: Space[X] | None
+    settings: Settings
     score: Score
     executor: Executor | None
     watch: Watch
-
-    def __init__(
-        self,
-        learner: Learner[X],
-        teacher: Predict[X],
-        data: Labelled[X],
-        development: Labelled[X],
-        sets: Sequence[Theta],
-        functions: Sequence[ProposalFunction[X]],
-        guard: Guard[X],
-        folder: Path,
-        ledger: Ledger,
-        space: Space[X] | None,
-        settings: Settings,
-    ) -> None:
-        self._learner, self._teacher, self._data, self._development = learner, teacher, data, development
-        self._sets, self._functions, self._guard, self._space = sets, functions, guard, space
-        self._settings, self._folder, self._ledger = settings, folder, ledger
-        self._trainings = 0
+    trainings: int = 0
 
     def run(self, quality: float) -> Gathered[X]:
-        settings = self._settings
-        data, alive = self._data, list(range(len(self._sets)))
+        settings = self.settings
+        data, alive = self.data, list(range(len(self.sets)))
         rounds: list[Round] = []
         states: list[Labelled[X]] = []  # what each round's students learned from
         replays, last = settings.replays, None
         while True:
-            if settings.budget is not None and self._trainings + len(alive) > settings.budget and rounds:
+            if settings.budget is not None and self.trainings + len(alive) > settings.budget and rounds:
                 stopped: Stop = "budget"
                 break
             number = len(rounds) + 1
             said = self._trained(data, alive, number)
-            scores = {n: self.score(self._development.labels, said[n]) for n in alive}
+            scores = {n: self.score(self.development.labels, said[n]) for n in alive}
             ranking = sorted(alive, key=lambda n: (scores[n], -n))
             best = ranking[-1]
             before = rounds[-1].best_so_far if rounds else -np.inf
@@ -281,9 +301,9 @@ class _Loop(Generic[X]):
             if admitted is not None and not len(admitted.data):
                 ending = "no proposals"
             if len(alive) == 1 and not gained and replays:
-                replays, following, last = replays - 1, list(range(len(self._sets))), None
+                replays, following, last = replays - 1, list(range(len(self.sets))), None
             else:
-                following, last = surviving(settings.pruning, ranking, self._sets, last), ranking
+                following, last = surviving(settings.pruning, ranking, self.sets, last), ranking
             rounds.append(
                 Round(
                     number=number,
@@ -311,14 +331,14 @@ class _Loop(Generic[X]):
             )
         top = max(rounds, key=lambda one: (one.scores[one.best], -one.number))
         return Gathered(
-            theta=self._sets[top.best],
+            theta=self.sets[top.best],
             round=top.number,
             score=top.scores[top.best],
             data=states[top.number - 1],
             everything=data,
             rounds=tuple(rounds),
             stopped=stopped,
-            trainings=self._trainings,
+            trainings=self.trainings,
             teacher_quality=quality,
         )
 
@@ -326,10 +346,10 @@ class _Loop(Generic[X]):
 
     def _trained(self, data: Labelled[X], alive: Sequence[int], number: int) -> dict[int, Labels]:
         """What the student of each set says of the development points."""
-        keys = {n: training_key(self._learner, data, self._sets[n], self._settings.seed) for n in alive}
-        said = {n: known for n in alive if (known := self._ledger.predictions(keys[n])) is not None}
+        keys = {n: training_key(self.learner, data, self.sets[n], self.settings.seed) for n in alive}
+        said = {n: known for n in alive if (known := self.ledger.predictions(keys[n])) is not None}
         missing = [n for n in alive if n not in said]
-        jobs = [(self._learner, data, self._sets[n], self._settings.seed, self._development.points) for n in missing]
+        jobs = [(self.learner, data, self.sets[n], self.settings.seed, self.development.points) for n in missing]
         answers = (
             map(_answers, jobs)
             if self.executor is None
@@ -337,48 +357,50 @@ class _Loop(Generic[X]):
         )
         self.watch(f"round {number}", done=len(said), total=len(alive))
         for n, answer in zip(missing, answers, strict=True):
-            value = self.score(self._development.labels, answer)
             if not np.isfinite(answer).all():
-                raise ValueError(f"the student trained with {dict(self._sets[n])} answers with numbers that are none")
-            details = {"round": number, "seed": self._settings.seed, "learned_from": len(data)}
-            self._ledger.record(keys[n], score=value, predictions=answer, theta=self._sets[n], details=details)
+                raise ArithmeticError(
+                    f"the student trained with {dict(self.sets[n])} gives answers that are not finite"
+                )
+            value = self.score(self.development.labels, answer)
+            details = {"round": number, "seed": self.settings.seed, "learned_from": len(data)}
+            self.ledger.record(keys[n], score=value, predictions=answer, theta=self.sets[n], details=details)
             said[n] = answer
             self.watch(f"round {number}", done=len(said), total=len(alive), note=f"score {value:.3f}")
-        self._trainings += len(alive)
+        self.trainings += len(alive)
         return said
 
     def _mistakes(self, said: Labels) -> list[int]:
         """Positions in the development data where the student is wrong."""
-        right = self._development.labels
-        if self._learner.kind == "classification":
+        right = self.development.labels
+        if self.learner.kind == "classification":
             return np.flatnonzero(said.argmax(1) != right.argmax(1)).tolist()
         residuals = np.abs(said[:, 0] - right[:, 0])
-        tolerance = self._settings.tolerance
+        tolerance = self.settings.tolerance
         return np.flatnonzero(residuals > (np.sqrt(np.mean(residuals**2)) if tolerance is None else tolerance)).tolist()
 
     def _proposals(self, number: int, mistakes: Sequence[int], data: Labelled[X]) -> Admitted[X]:
         """Those of this round, from disk where they are there."""
-        file = self._folder / "rounds" / f"{number:03d}.json"
+        file = self.folder / "rounds" / f"{number:03d}.json"
         if file.is_file():
             return self._read(json.loads(file.read_text(encoding="utf-8")))
         self.watch(f"round {number}: proposals near {len(mistakes)} mistakes")
         admitted = admit(
-            [self._development.points[n] for n in mistakes],
-            self._functions,
-            bounds=self._settings.bounds,
-            teacher=self._teacher,
-            space=self._space,
-            guard=self._guard,
+            [self.development.points[n] for n in mistakes],
+            self.functions,
+            bounds=self.settings.bounds,
+            teacher=self.teacher,
+            space=self.space,
+            guard=self.guard,
             known=data,
-            key=lambda point: json.dumps(self._learner.pack(point)),
-            numbers=self._learner.kind == "regression",
-            rng=np.random.default_rng([self._settings.seed, number]),
+            key=partial(key_of, self.learner),
+            numbers=self.learner.kind == "regression",
+            rng=np.random.default_rng([self.settings.seed, number]),
         )
         file.parent.mkdir(exist_ok=True)
         write_json(
             file,
             {
-                "points": [self._learner.pack(point) for point in admitted.data.points],
+                "points": [self.learner.pack(point) for point in admitted.data.points],
                 "labels": admitted.data.labels.tolist(),
                 "origins": list(admitted.origins),
                 "made": admitted.made,
@@ -388,8 +410,8 @@ class _Loop(Generic[X]):
         return admitted
 
     def _read(self, kept: dict[str, Any]) -> Admitted[X]:
-        points = tuple(self._learner.unpack(one) for one in kept["points"])
-        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self._data.labels.shape[1])
+        points = tuple(self.learner.unpack(one) for one in kept["points"])
+        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self.data.labels.shape[1])
         return Admitted(Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"])
 
 

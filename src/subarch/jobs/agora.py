@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,10 @@ from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
 from subarch.learning.finetuning import Recipe
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
 from subarch.networks.loading import loaded
-from subarch.networks.sources import find_checkpoint
+from subarch.networks.sources import find_checkpoint, weights_fingerprint
 from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch
+from subarch.storage import sha256_of
 from subarch.text.examples import Example, Split, Task
 from subarch.text.files import lines
 from subarch.text.labelled import read_table
@@ -81,6 +83,7 @@ def learn_from_mistakes(
         settings=Settings(bounds=bounds, pruning=asked.pruning, max_rounds=asked.rounds, replays=asked.replays),
         score=by_metrics(task),
         weak_teacher=asked.weak_teacher,
+        origin=_origin(options),
         watch=watch,
     )
     loops = dict(zip(recipe.seeds, found.gathered, strict=True))
@@ -138,6 +141,14 @@ def _functions(options: FinetuneOptions, task: Task, start: Start, fitted: Fitte
             model = loaded(AutoModelForMaskedLM, str(speaking))
             made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
     return made
+
+
+def _origin(options: FinetuneOptions) -> str:
+    """What proposals depend on: the pool's bytes and the language model's weights."""
+    speaking = _language_model(options)
+    pool = options.loop.pool
+    digests = [None if pool is None else sha256_of(pool), speaking and weights_fingerprint(speaking)]
+    return json.dumps([options.loop.proposals, *digests])
 
 
 def _language_model(options: FinetuneOptions) -> Path | None:

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from subarch.jobs.finetuning import sha256_of
 from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.networks.sources import find_checkpoint
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import written_whole
+from subarch.storage import sha256_of, written_whole
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Kind, Split, Task
 from subarch.text.labelled import Table, read_table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from subarch.manifest import manifest
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import claimed, made_directory, new_run_directory, write_json
+from subarch.storage import claimed, made_directory, new_run_directory, sha256_of, write_json
 from subarch.text.examples import Task
 from subarch.text.files import COMPRESSIONS
 from subarch.text.tasks import load_task
@@ -138,12 +137,6 @@ def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
             if file is not None and file.is_file()
         },
     }
-
-
-def sha256_of(file: Path) -> str:
-    """Digest (hex) of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def folder_of(task: str) -> Path:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +20,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from subarch.agora.data import Kind, Labelled, Labels, Predict
 from subarch.agora.ledger import training_key
 from subarch.agora.pruning import Theta
-from subarch.learning.batches import Tokens, epoch
+from subarch.learning.batches import epoch
 from subarch.learning.distances import Batch
-from subarch.learning.finetuning import TOKENS_A_PART, Precision, in_precision
+from subarch.learning.finetuning import Precision, advance, in_precision
 from subarch.learning.heads import Learner, forward, outputs, read, seeded
 from subarch.learning.training import Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.storage import written_whole
 from subarch.text.examples import Example, normalised
+from subarch.text.tokenizers import settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +69,25 @@ class TextLearner:
     @property
     def identity(self) -> str:
         target = self.learner.target
-        tokenizer: dict[str, Any] = json.loads(cast("Any", self.learner.tokenizer).backend_tokenizer.to_str())
-        for state in ("truncation", "padding"):  # as they were last used
-            tokenizer.pop(state, None)
         named = [target.kind, target.label_names, target.mean, target.scale, self.learner.length]
-        read_with = hashlib.sha256(json.dumps(tokenizer, sort_keys=True).encode()).hexdigest()
+        read_with = hashlib.sha256(settings_of(self.learner.tokenizer).encode()).hexdigest()
         return json.dumps([self.network, named, read_with, self.steps, self.batch_size, self.precision])
 
     def fit(self, data: Labelled[Example], theta: Theta, seed: int) -> Predict[Example]:
-        """What the trained student says; as :meth:`student`."""
-        return self._answers(self.student(data, theta, seed))
+        """What the trained student says; its weights stay on disk until it is asked.
+
+        Raises:
+            ValueError, DivergenceError: as :meth:`student`.
+        """
+        self.student(data, theta, seed)
+        target = self.learner.target
+
+        def predict(points: Sequence[Example]) -> Labels:
+            model = self.student(data, theta, seed)
+            found = np.stack(outputs(model, self.learner.tokens(points, model))).astype(np.float64)
+            return _probabilities(found) if self.kind == "classification" else found * target.scale + target.mean
+
+        return predict
 
     def student(self, data: Labelled[Example], theta: Theta, seed: int) -> PreTrainedModel:
         """The trained student, from disk where it is there; numbers come out in units of the labels' scale.
@@ -110,13 +120,8 @@ class TextLearner:
                 for rows in epoch(tokens.lengths, self.batch_size, (seed, number)):
                     if training.step == self.steps:
                         break
-                    parts = list(tokens.by_length(TOKENS_A_PART, rows))
-                    batches = [self._batch(tokens, labels, part) for part in parts]
-                    training.advance(*batches, shares=[len(part) / len(rows) for part in parts])
+                    advance(training, tokens, rows, labels=labels)
                     self.watch("a student", done=training.step, total=self.steps)
-
-    def _batch(self, tokens: Tokens, labels: Tensor, rows: list[int]) -> Batch:
-        return tokens.batch(rows) | {"labels": labels[rows]}
 
     def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy with soft labels, or squared error in units of the labels' scale."""
@@ -124,15 +129,6 @@ class TextLearner:
         if self.kind == "regression":
             return functional.mse_loss(logits, (batch["labels"] - target.mean) / target.scale)
         return -(batch["labels"] * logits.log_softmax(-1)).sum(-1).mean()
-
-    def _answers(self, model: PreTrainedModel) -> Predict[Example]:
-        target = self.learner.target
-
-        def predict(points: Sequence[Example]) -> Labels:
-            found = np.stack(outputs(model, self.learner.tokens(points, model))).astype(np.float64)
-            return _probabilities(found) if self.kind == "classification" else found * target.scale + target.mean
-
-        return predict
 
     def pack(self, point: Example) -> list[Any]:
         return [point.first, list(point.seconds)]

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from subarch.progress import Watch, silent
 from subarch.storage import write_json, written_whole
 from subarch.text.examples import Split, Task
 from subarch.text.metrics import decide, interval, score
+from subarch.text.tokenizers import settings_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ class _Finetuning:
         self._common = {
             "task": task.fingerprint,
             "network": identity,
-            "tokenizer": hashlib.sha256(cast("Any", learner.tokenizer).backend_tokenizer.to_str().encode()).hexdigest(),
+            "tokenizer": hashlib.sha256(settings_of(learner.tokenizer).encode()).hexdigest(),
             "config": json.loads(network.config.to_json_string(use_diff=False)),
             "length": learner.length,
             "batch_size": recipe.batch_size,
@@ -356,9 +357,7 @@ class _OneTraining:
         for position, rows in enumerate(batches):
             if position < kept.position:
                 continue
-            parts = list(self.train.by_length(TOKENS_A_PART, rows))
-            shares = [len(part) / len(rows) for part in parts]
-            training.advance(*(self.train.batch(part) for part in parts), shares=shares)
+            advance(training, self.train, rows)
             if time.monotonic() - saved >= SAVE_SECONDS:
                 kept.save(training, position + 1)
                 saved = time.monotonic()
@@ -377,6 +376,21 @@ class _OneTraining:
             return False
         best = max(range(len(history)), key=lambda n: (history[n]["score"], -n))
         return len(history) - 1 - best >= patience
+
+
+def advance(training: Training[Batch], tokens: Tokens, rows: Sequence[int], **more: Tensor) -> None:
+    """One step on these examples, in parts that fit into memory.
+
+    Args:
+        training: of a network that reads ``tokens``.
+        tokens: of all examples.
+        rows: those of the step.
+        more: for every example a row of something else that the loss asks for; it takes the place of what
+            :meth:`~subarch.learning.batches.Tokens.batch` gives under that name.
+    """
+    parts = list(tokens.by_length(TOKENS_A_PART, rows))
+    batches = [tokens.batch(part) | {name: values[part] for name, values in more.items()} for part in parts]
+    training.advance(*batches, shares=[len(part) / len(rows) for part in parts])
 
 
 LossFunction = Callable[[nn.Module, Batch], Tensor]

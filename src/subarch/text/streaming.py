@@ -34,6 +34,7 @@ from subarch.progress import Watch, silent
 from subarch.storage import written_whole
 from subarch.text.corpora import Corpus, Part, is_held_out
 from subarch.text.documentation import cache_folder
+from subarch.text.tokenizers import settings_of
 
 SIDES = ("learning", "held-out")
 _FORMAT = 1
@@ -77,13 +78,10 @@ class Vocabulary:
         end = known.sep_token_id if known.sep_token_id is not None else known.eos_token_id
         if start is None or end is None:
             raise ValueError("expected a tokenizer with [CLS] and [SEP] (or <s> and </s>), got one without them")
-        backend = Tokenizer.from_str(known.backend_tokenizer.to_str())
-        backend.no_truncation()
-        backend.no_padding()
         padding = known.pad_token_id if known.pad_token_id is not None else end
         mask = known.mask_token_id
         return cls(
-            backend.to_str(), int(start), int(end), int(padding), None if mask is None else int(mask), len(known)
+            settings_of(tokenizer), int(start), int(end), int(padding), None if mask is None else int(mask), len(known)
         )
 
     @property

@@ -54,6 +54,14 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
     return loaded
 
 
+def settings_of(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Everything that decides on a text's tokens, as JSON; not how texts were last cut and padded."""
+    backend = Tokenizer.from_str(cast("Any", tokenizer).backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    return backend.to_str()
+
+
 def train_tokenizer(
     corpus: Corpus | Iterable[str], vocabulary_size: int, *, model: Model = "wordpiece", cache: Path | None = None
 ) -> PreTrainedTokenizerFast:
