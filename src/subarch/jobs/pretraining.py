@@ -62,6 +62,7 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
         cached_logits=options.cached_logits,
         held_out=options.held_out,
         device_tokens=options.device_tokens,
+        compiled=options.compiled,
         workers=options.workers,
         save_every=options.save_every,
         evaluate_every=options.evaluate_every,

@@ -64,9 +64,11 @@ class Reading:
         self._first = first_position(known.config.to_dict())
         self._chosen: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
+        self._listens = False
         head = getattr(known, "cls", None) or getattr(known, "lm_head", None)
         if head is not None:
             head.register_forward_pre_hook(self._choose)
+            head.register_forward_hook(self._take)
         self._names = ("query", "key", "value") if layer is not None else ()
         for name in self._names:
             attention: Any = known.base_model.encoder.layer[layer].attention.self
@@ -75,6 +77,14 @@ class Reading:
     def _choose(self, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         self._kept["states"] = inputs[0]
         return (inputs[0].flatten(0, 1)[self._chosen],) if self._chosen is not None else inputs
+
+    def _take(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        if not self._listens:
+            return output
+        self._kept["logits"] = output
+        # What leaves a model in mixed precision is widened to 32 bits: gigabytes, of a large vocabulary. Where weights
+        # are shared out, though, the way back begins at what leaves.
+        return output if torch.distributed.is_initialized() else output[:0]
 
     def _keep(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -94,18 +104,18 @@ class Reading:
             documents: likewise; tokens of different documents do not see each other.
             chosen: places in ``tokens.flatten()`` where the vocabulary is projected, ``(chosen,)``; None: all.
         """
-        self._chosen = chosen
+        self._chosen, self._listens = chosen, True
         try:
             together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
             output: Any = model(input_ids=tokens, position_ids=positions + self._first, attention_mask=together)
             states = self._kept.get("states")
             seen = Seen(
-                getattr(output, "logits", None),
+                self._kept.get("logits"),
                 output.last_hidden_state if states is None else states,
                 tuple(self._kept[name] for name in self._names),
             )
         finally:
-            self._kept, self._chosen = {}, None
+            self._kept, self._chosen, self._listens = {}, None, False
         return seen
 
 
@@ -152,6 +162,20 @@ def _relations(values: Tensor, together: Tensor, heads: int) -> Tensor:
     return scores.masked_fill(~together, -1e4).log_softmax(-1)
 
 
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each token, in nats, in 32 bits: ``(masked,)``.
+
+    Args:
+        logits: ``(masked, vocabulary)``.
+        labels: ``(masked,)``.
+    """
+    return functional.cross_entropy(logits.float(), labels, reduction="none")
+
+
+def _as_it_is(function: Any) -> Any:
+    return function
+
+
 def state_distance(student: Tensor, teacher: Tensor, documents: Tensor) -> Tensor:
     """1 - cosine, the mean over the units of each row: ``(rows,)``; shapes as for :func:`relation_divergence`."""
     return _mean(1 - functional.cosine_similarity(student.float(), teacher.float(), dim=-1), documents > 0)
@@ -175,12 +199,12 @@ class Measured(NamedTuple):
     """The losses of a batch.
 
     Attributes:
-        right: whether the student's most likely token is the right one: ``(masked,)``.
+        right: whether the student's most likely token is the right one: ``(masked,)``; None where it distils.
         tokens: losses of each masked token by name: ``(masked,)`` each; ``mlm`` is always among them.
         rows: losses of each row by name: ``(rows,)`` each.
     """
 
-    right: Tensor
+    right: Tensor | None
     tokens: dict[str, Tensor]
     rows: dict[str, Tensor]
 
@@ -194,6 +218,7 @@ class Objective:
         teacher: on the student's device, as :meth:`Teacher.load` gives it.
         same: whether teacher and student have one tokenizer.
         cache: of the teacher's logits.
+        compiled: whether losses of tokens are fused into few kernels.
     """
 
     def __init__(
@@ -204,9 +229,12 @@ class Objective:
         *,
         same: bool = True,
         cache: LogitCache | None = None,
+        compiled: bool = False,
     ) -> None:
         self.losses, self._teacher, self._same, self._cache = losses, teacher, same, cache
         self._student = cast("Any", student)
+        fused = partial(torch.compile, dynamic=True) if compiled else _as_it_is  # the number of masked tokens changes
+        self._cross_entropy, self._divergence = fused(cross_entropy), fused(divergence)
         self._reading = Reading(student, -1 if losses.relations else None)
         if teacher is None:
             return
@@ -224,12 +252,12 @@ class Objective:
         Args:
             model: the student, or what a trainer has wrapped around it.
             batch: :class:`~subarch.text.masking.Samples` as :func:`collated`, on the student's device.
-            distil: whether the teacher is asked.
+            distil: whether the teacher is asked; where it is not, the student is judged.
         """
         chosen = batch["chosen"]
         seen = self._reading(model, batch["input_ids"], batch["position_ids"], batch["documents"], chosen)
-        labels, logits = batch["labels"].flatten()[chosen], cast("Tensor", seen.logits).float()
-        tokens = {"mlm": functional.cross_entropy(logits, labels, reduction="none")}
+        labels, logits = batch["labels"].flatten()[chosen], cast("Tensor", seen.logits)
+        tokens = {"mlm": self._cross_entropy(logits, labels)}
         rows: dict[str, Tensor] = {}
         if distil and self.losses.distils:
             ask = cache(partial(self._asked, batch))  # at most once
@@ -237,7 +265,7 @@ class Objective:
                 tokens["logits"] = self.losses.temperature**2 * self._logit_divergence(logits, batch, ask)
             if self.losses.relations or self.losses.states:
                 rows = self._row_losses(seen, batch, ask())
-        return Measured(logits.argmax(-1) == labels, tokens, rows)
+        return Measured(None if distil else logits.argmax(-1) == labels, tokens, rows)
 
     @torch.no_grad()
     def _asked(self, batch: Batch) -> Seen:
@@ -254,9 +282,9 @@ class Objective:
     def _logit_divergence(self, logits: Tensor, batch: Batch, ask: Callable[[], Seen]) -> Tensor:
         temperature, known = self.losses.temperature, self._cache
         if known is None:
-            theirs = cast("Tensor", ask().logits).float()
+            theirs = cast("Tensor", ask().logits)
             shared = min(logits.shape[-1], theirs.shape[-1])  # either may have rows beyond the vocabulary
-            return divergence(logits[:, :shared], theirs[:, :shared], temperature)
+            return self._divergence(logits[:, :shared], theirs[:, :shared], temperature)
         samples, counts = batch["sample"].cpu().numpy(), (batch["labels"] != IGNORED).sum(1).cpu().numpy()
         records = known.read(samples)
         if records is None:
@@ -264,7 +292,7 @@ class Objective:
             known.write(samples, counts, *most_likely(theirs[:, : logits.shape[-1]], known.count, temperature))
             records = known.read(samples)  # as any later run will find it
             assert records is not None
-        return condensed_divergence(logits, *flat(records, counts, logits.device), temperature)
+        return condensed_divergence(logits.float(), *flat(records, counts, logits.device), temperature)
 
     def _row_losses(self, seen: Seen, batch: Batch, theirs: Seen) -> dict[str, Tensor]:
         units = self._tokens if self._same else self._words
@@ -329,12 +357,12 @@ class Distiller(Trainer):
         found = self.objective.measured(model, inputs, distil=model.training)
         losses = self.objective.losses
         if return_outputs:
-            columns = [found.tokens["mlm"], found.right.float(), torch.ones_like(found.tokens["mlm"])]
+            columns = [found.tokens["mlm"], cast("Tensor", found.right).float(), torch.ones_like(found.tokens["mlm"])]
             rows = inputs["chosen"] // inputs["labels"].shape[1]
             counts = columns[0].new_zeros(len(inputs["labels"]), 3).index_add_(0, rows, torch.stack(columns, 1))
             return found.tokens["mlm"].mean(), {"counts": counts}
         accelerator = cast("Any", self.accelerator)
-        items = len(found.right) if num_items_in_batch is None else num_items_in_batch
+        items = len(found.tokens["mlm"]) if num_items_in_batch is None else num_items_in_batch
         parts = {name: values.sum() * accelerator.num_processes / items for name, values in found.tokens.items()}
         parts |= {name: values.mean() / self.current_gradient_accumulation_steps for name, values in found.rows.items()}
         weighted = [getattr(losses, name) * part for name, part in parts.items() if getattr(losses, name)]

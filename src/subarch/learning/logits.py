@@ -28,7 +28,7 @@ def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         teacher: likewise.
         temperature: both logits are divided by it.
     """
-    ours, theirs = (student / temperature).log_softmax(-1), (teacher / temperature).log_softmax(-1)
+    ours, theirs = ((logits.float() / temperature).log_softmax(-1) for logits in (student, teacher))
     return (theirs.exp() * (theirs - ours)).sum(-1)
 
 

@@ -26,6 +26,7 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, Trai
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 from transformers.utils import logging as library_logging
 
+from subarch.learning.devices import compilable, fuse, tokens_at_once
 from subarch.learning.distillation import Distiller, Meter, Objective, collated
 from subarch.learning.journal import Journal, synced
 from subarch.learning.logits import LogitCache
@@ -39,7 +40,13 @@ from subarch.text.documentation import cache_folder
 from subarch.text.masking import Samples, most_masked
 from subarch.text.streaming import Layout, Rows, open_rows
 
-_ELSEWHERE = ("workers", "report_to", "log_every", "device_tokens")  # of a recipe: what does not change the result
+_ELSEWHERE = (
+    "workers",
+    "report_to",
+    "log_every",
+    "device_tokens",
+    "compiled",
+)  # of a recipe: what does not change the result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,9 @@ class Recipe:
         evaluate_every: steps between two judgements; a tenth of the run when not given.
         save_every: steps between two checkpoints; likewise.
         log_every: steps between two records of the losses.
-        device_tokens: tokens that a device takes at once; of a larger batch the gradients of parts are added up.
+        device_tokens: tokens that a device takes at once; of a larger batch the gradients of parts are added up. As
+            many as fill half of a GPU's memory when not given.
+        compiled: fuse the network's layers and losses into few kernels, which takes a minute; on GPUs when not given.
         workers: processes that tokenise; as many as cores when not given.
         report_to: names of the stock trainer's integrations ("tensorboard", "wandb", ...).
 
@@ -88,15 +97,14 @@ class Recipe:
     evaluate_every: int | None = None
     save_every: int | None = None
     log_every: int = 10
-    device_tokens: int = 16_384
+    device_tokens: int | None = None
+    compiled: bool | None = None
     workers: int | None = None
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        ranges = {
-            name: getattr(self, name) >= 1 for name in ("steps", "batch_size", "held_out", "log_every", "device_tokens")
-        }
-        ranges |= {name: (getattr(self, name) or 1) >= 1 for name in ("evaluate_every", "save_every")}
+        ranges = {name: getattr(self, name) >= 1 for name in ("steps", "batch_size", "held_out", "log_every")}
+        ranges |= {name: (getattr(self, name) or 1) >= 1 for name in ("evaluate_every", "save_every", "device_tokens")}
         ranges |= {
             "length": self.length >= 8,
             "learning_rate": 0 < self.learning_rate < math.inf,
@@ -199,7 +207,7 @@ def pretrain(
     )
     chosen = settled(losses, learned_from, student.config, student.vocabulary)
     _check(recipe, chosen, student, learned_from)
-    arguments = _arguments(folder, recipe)
+    arguments = _arguments(folder, recipe, student)
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder) if arguments.process_index == 0 else nullcontext():
         job = _Job(folder, recipe, chosen, text, student, learned_from, cache, arguments)
@@ -215,7 +223,7 @@ def _check(recipe: Recipe, losses: Losses, student: Student, teacher: Teacher | 
             raise ValueError(f"the {name} has positions for {longest} tokens, got a length of {recipe.length}")
 
 
-def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
+def _arguments(folder: Path, recipe: Recipe, student: Student) -> TrainingArguments:
     """The stock trainer's arguments; making them joins the other processes, if there are any."""
     cpu, processes = not torch.cuda.is_available(), int(os.environ.get("WORLD_SIZE", "1"))
     if processes == 1 and torch.cuda.device_count() > 1:
@@ -226,7 +234,7 @@ def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
     share, rest = divmod(recipe.batch_size, processes)
     if rest:
         raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {recipe.batch_size}")
-    most = max(1, recipe.device_tokens // recipe.length)
+    most = max(1, (recipe.device_tokens or tokens_at_once(student.config)) // recipe.length)
     part = max(n for n in range(1, share + 1) if share % n == 0 and n <= most)
     return TrainingArguments(
         output_dir=str(folder / ".writing"),
@@ -250,7 +258,7 @@ def _arguments(folder: Path, recipe: Recipe) -> TrainingArguments:
         use_cpu=cpu,
         ddp_backend="gloo" if cpu and processes > 1 else None,
         ddp_find_unused_parameters=False,
-        dataloader_num_workers=0 if cpu else 4,
+        dataloader_num_workers=0 if cpu else min(8, os.cpu_count() or 1),
         train_sampling_strategy="sequential",  # the samples' order is pseudo-random already
         remove_unused_columns=False,
         disable_tqdm=True,
@@ -372,7 +380,12 @@ class _Job:
         if self.teacher is not None:
             teacher = self.teacher.load(self.losses)
             teacher.to(self.arguments.device, torch.bfloat16 if self.arguments.bf16 else torch.float32)
-        objective = Objective(model, self.losses, teacher, same=self.same, cache=self._logit_cache(learning, count))
+        compiled = compilable() if recipe.compiled is None else recipe.compiled
+        logits = self._logit_cache(learning, count)
+        objective = Objective(model, self.losses, teacher, same=self.same, cache=logits, compiled=compiled)
+        if compiled:  # after the objective: it may listen inside of layers
+            for network in filter(None, (model, teacher)):
+                fuse(network)
         trainer = Distiller(
             model=model,
             args=self.arguments,

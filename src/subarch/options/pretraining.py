@@ -81,8 +81,10 @@ class PretrainOptions:
     """Rows of held-out documents that the student is judged by."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Of the matrix products; bfloat16 on a GPU that has it and float32 elsewhere when not given."""
-    device_tokens: int = 16_384
-    """Tokens that a device takes at once; of a larger batch the gradients of parts are added up."""
+    device_tokens: int | None = None
+    """Tokens a device takes at once; of larger batches gradients of parts are added up. What fits when not given."""
+    compiled: bool | None = None
+    """Fuse layers and losses into few kernels, which takes a minute; on GPUs when not given."""
     workers: int | None = None
     """Processes that tokenise; as many as cores when not given."""
     report_to: tuple[str, ...] = ()
