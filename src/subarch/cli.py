@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import tyro
 
 from subarch.options.pretraining import PretrainOptions
+from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import (
     CheckOptions,
     DemoOptions,
@@ -38,6 +39,8 @@ Options = (
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", prefix_name=False)]
     | Annotated[PredictOptions, tyro.conf.subcommand("predict", prefix_name=False)]
     | Annotated[SubmitOptions, tyro.conf.subcommand("submit", prefix_name=False)]
+    | Annotated[ExportOptions, tyro.conf.subcommand("export", prefix_name=False)]
+    | Annotated[BenchOptions, tyro.conf.subcommand("bench", prefix_name=False)]
     | Annotated[ReportOptions, tyro.conf.subcommand("report", prefix_name=False)]
     | Annotated[DemoOptions, tyro.conf.subcommand("demo", prefix_name=False)]
 )
@@ -186,6 +189,24 @@ def _submit(options: SubmitOptions, show: Any, command: str) -> Result:
     return result, 0
 
 
+def _export(options: ExportOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.export import export
+
+    _quiet_libraries()
+    result = export(options, watch=show.watch, command=command)
+    show.export(result)
+    return result, 0
+
+
+def _bench(options: BenchOptions, show: Any, command: str) -> Result:
+    from subarch.jobs.benchmark import bench
+
+    _quiet_libraries()
+    result = bench(options, watch=show.watch, command=command)
+    show.bench(result)
+    return result, 0
+
+
 def _report(options: ReportOptions, show: Any, command: str) -> Result:
     from subarch.telling.report import write_report
 
@@ -213,6 +234,8 @@ _COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
     EvaluateOptions: _evaluate,
     PredictOptions: _predict,
     SubmitOptions: _submit,
+    ExportOptions: _export,
+    BenchOptions: _bench,
     ReportOptions: _report,
     DemoOptions: _demo,
 }

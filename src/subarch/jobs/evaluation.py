@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from subarch.jobs.splits import learned_from, task_again
 from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.networks.sources import find_checkpoint
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import sha256_of, written_whole
+from subarch.storage import written_whole
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Kind, Split, Task
 from subarch.text.labelled import Table, read_table
@@ -75,12 +76,11 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
 def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Asked:
     """All rows of a file; of the one that the checkpoint was fine-tuned on, the rows that were sealed then."""
     path = Path(options.name)
-    files = purpose.get("split", {}).get("files", {})
-    learned_from = files.get("data", {}).get("sha256") == sha256_of(path)
-    split = options.split or ("sealed" if learned_from else "all")
+    known = learned_from(path, purpose)
+    split = options.split or ("sealed" if known else "all")
     if split == "test":
         raise ValueError("--split test is a benchmark's; a file has train, development, sealed, and all")
-    if split != "all" and not learned_from:
+    if split != "all" and not known:
         raise ValueError(
             f"--split {split} is a part of the file that a checkpoint was fine-tuned on, and {options.model} does not "
             f"say that it was on {path}: leave --split away to score all rows"
@@ -98,7 +98,7 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]
     """The task as it was split for the fine-tuning.
 
     Raises:
-        ValueError: when columns are asked for that were not learned from, or another file of the split has changed.
+        ValueError: when columns are asked for that were not learned from, and as :func:`task_again`.
     """
     columns = tuple(purpose["text_columns"])
     given = {"--text-columns": options.text_columns or columns, "--label-column": options.label_column}
@@ -108,31 +108,7 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]
             f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose['label_column']} of "
             f"{path}: leave {' and '.join(differing)} away, or take --split all"
         )
-    others: dict[str, Path] = {}
-    for name in ("development_data", "test_data"):
-        if (file := purpose["split"]["files"].get(name)) is not None:
-            others[name] = Path(file["path"])
-            if not others[name].is_file() or sha256_of(others[name]) != file["sha256"]:
-                raise ValueError(
-                    f"{options.model} was fine-tuned with {others[name]} as --{name.replace('_', '-')}, which has "
-                    "changed or is no longer there: put it back, or take --split all"
-                )
-    task = load_task(
-        path,
-        seed=int(purpose["split"]["seed"]),
-        text_columns=columns,
-        label_column=purpose["label_column"],
-        kind=purpose["kind"],
-        development_data=others.get("development_data"),
-        test_data=others.get("test_data"),
-        limit=purpose["split"]["limit"],
-    )
-    if task.sealed.digest != purpose["split"]["sealed"]:
-        raise ValueError(
-            f"{path} is no longer split as it was for {options.model} (another version of subarch?): take --split all, "
-            "and know that most of its rows were learned from"
-        )
-    return task
+    return task_again(path, purpose, options.model)
 
 
 def _table(path: Path, options: EvaluateOptions | PredictOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> Table:

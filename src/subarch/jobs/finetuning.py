@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from subarch.jobs.agora import learn_from_mistakes
+from subarch.jobs.splits import opened_task, split_of
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.manifest import manifest
-from subarch.options.tasks import FinetuneOptions, TaskOptions
+from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import claimed, made_directory, new_run_directory, sha256_of, write_json
+from subarch.storage import claimed, made_directory, new_run_directory, write_json
 from subarch.text.examples import Task
 from subarch.text.files import COMPRESSIONS
-from subarch.text.tasks import load_task
 
 RESULT = "finetune.json"
 
@@ -103,40 +103,6 @@ def _finetuned(
     }
     write_json(folder / RESULT, result)
     return result
-
-
-def opened_task(where: TaskOptions) -> Task:
-    """The task that the options name, in three splits.
-
-    Raises:
-        ValueError, OSError: as :func:`subarch.text.tasks.load_task`.
-    """
-    return load_task(
-        where.name,
-        seed=where.split_seed,
-        text_columns=where.text_columns,
-        label_column=where.label_column,
-        kind=where.kind,
-        task_data=where.task_data,
-        development_data=where.development_data,
-        test_data=where.test_data,
-        limit=where.limit,
-    )
-
-
-def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
-    """Everything that decides which examples of a table are in which split."""
-    files = {"data": Path(where.name), "development_data": where.development_data, "test_data": where.test_data}
-    return {
-        "seed": where.split_seed,
-        "limit": where.limit,
-        "sealed": task.sealed.digest,
-        "files": {
-            name: {"path": str(file.resolve()), "sha256": sha256_of(file)}
-            for name, file in files.items()
-            if file is not None and file.is_file()
-        },
-    }
 
 
 def folder_of(task: str) -> Path:

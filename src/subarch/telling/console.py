@@ -185,6 +185,65 @@ class Console:
         self.written(result["checkpoint"])
         self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True, markup=False)
 
+    def export(self, result: Mapping[str, Any]) -> None:
+        """Every form: how fast, how large, what it loses, and which was chosen."""
+        length = result["latency"][0]["sequence_length"]
+        self._out.print(
+            f"judged on {whole(result['examples'])} examples ({escape(result['judged_on'])}); timed at {length} "
+            f"tokens, one text a pass, {result['cpu']['threads']} threads, {', '.join(result['cpu']['features'])}",
+            soft_wrap=True,
+        )
+        times = {row["artifact"]: row["p50_ms"] for row in result["latency"]}
+        rows = [["PyTorch", f"{times['pytorch']:.2f}", "1.0", "", _points(result["score"]), "", "", ""]]
+        for one in result["parity"]:
+            name = one["artifact"]
+            rows.append(
+                [
+                    name,
+                    f"{times[name]:.2f}",
+                    f"{times['pytorch'] / times[name]:.1f}",
+                    f"{result['sizes'][name] / 1e6:.1f}",
+                    _points(one["metric"]),
+                    "" if one["label_flips"] is None else f"{one['label_flips']} of {one['examples']}",
+                    f"{one['largest_difference']:.2g}",
+                    ("chosen" if name == result["chosen"] else "passes") if one["passed"] else "refused",
+                ]
+            )
+        named = f"{result['metric'] or 'score'}, points"
+        self._table(["form", "ms", "times as fast", "MB", named, "other labels", "largest difference", ""], rows)
+        self._out.print(f"[bold]{result['chosen']}[/]: {escape(result['reason'])}", soft_wrap=True)
+        for name, why in result["missing"].items():
+            self._out.print(f"[yellow]{name} is left out: {escape(why)}", soft_wrap=True)
+        self.written(result["folder"])
+
+    def bench(self, result: Mapping[str, Any]) -> None:
+        """Latency of every network in every form beside the reference."""
+        self._out.print(f"{escape(result['cpu']['name'])}, {', '.join(result['cpu']['features'])}", soft_wrap=True)
+        base = result["rows"][0]
+        cells = dict.fromkeys((r["threads"], r["batch_size"], r["sequence_length"]) for r in result["rows"])
+        for threads, batch, length in cells:
+            self._out.print(
+                f"[bold]{threads} threads, {batch} a pass, {length} tokens[/]; ratio to {base['name']} in PyTorch"
+            )
+            self._table(
+                ["network", "runtime", "precision", "p50 ms", "p95 ms", "ratio", "file MB", "memory MB"],
+                [
+                    [
+                        row["name"],
+                        row["runtime"],
+                        row["precision"],
+                        f"{row['p50_ms']:.2f}",
+                        f"{row['p95_ms']:.2f}",
+                        f"{row['ratio']:.1f}",
+                        "" if row["size_bytes"] is None else f"{row['size_bytes'] / 1e6:.0f}",
+                        "" if row["peak_memory_bytes"] is None else f"{row['peak_memory_bytes'] / 1e6:.0f}",
+                    ]
+                    for row in result["rows"]
+                    if (row["threads"], row["batch_size"], row["sequence_length"]) == (threads, batch, length)
+                ],
+            )
+        self.written(f"{result['run']}/benchmark.json")
+
     def scores(self, result: Mapping[str, Any]) -> None:
         """Metrics on one split."""
         self._out.print(f"[bold]{escape(result['task'])}[/], {result['split']}, {whole(result['examples'])} examples")
@@ -251,3 +310,7 @@ class Console:
         for row in rows:
             table.add_row(*row)
         self._out.print(table)
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"

@@ -1,0 +1,280 @@
+"""Bench from options to files: built networks on several runtimes, timed in turns against one reference."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoConfig, AutoModel
+
+from subarch.learning.heads import CLASSES
+from subarch.manifest import cpu_name, manifest
+from subarch.networks.encoder import stock_config
+from subarch.networks.inspection import PRESETS, preset_config
+from subarch.networks.loading import loaded
+from subarch.networks.sources import find_checkpoint, read_config
+from subarch.options.running import ArtifactName, BenchOptions, Precision, Runtime
+from subarch.progress import Watch, silent
+from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
+from subarch.running.benchmark import Readings, interleaved, peak_memory
+from subarch.running.graphs import Graph
+from subarch.running.predictor import EXPORT, read_export
+from subarch.running.processor import features
+from subarch.storage import claimed, made_directory, new_run_directory, write_json
+
+RESULT = "benchmark.json"
+_ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
+    ("onnxruntime", "float32"): "onnx",
+    ("onnxruntime", "int8"): "onnx-int8",
+    ("openvino", "float32"): "openvino",
+    ("openvino", "bfloat16"): "openvino-bfloat16",
+    ("openvino", "int8"): "openvino-int8",
+}
+_CALIBRATION = 32  # sequences of random tokens: ranges change what a network says, not how long it takes
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is timed.
+
+    Attributes:
+        name: as it was asked for.
+        config: of a network with random weights; None for a checkpoint.
+        checkpoint: folder with weights; None for random ones.
+        export: folder that ``subarch export`` wrote, whose forms are taken as they are; None: they are made.
+    """
+
+    name: str
+    config: dict[str, Any] | None = None
+    checkpoint: Path | None = None
+    export: Path | None = None
+
+    def graph(self) -> Graph:
+        """Built, with its weights."""
+        if self.config is not None:
+            torch.manual_seed(0)
+            given = {} if self.config["model_type"] == "distilbert" else {"add_pooling_layer": False}
+            return Graph.of(AutoModel.from_config(stock_config(self.config), dtype=torch.float32, **given))
+        folder = cast("Path", self.checkpoint)
+        config: Any = AutoConfig.from_pretrained(str(folder))
+        named = " ".join(config.architectures or ())
+        kinds = {"ForSequenceClassification": CLASSES["classification"], "ForMultipleChoice": CLASSES["choice"]}
+        kind = next((kind for part, kind in kinds.items() if part in named), None)
+        if kind is not None:
+            return Graph.of(loaded(kind, str(folder)))
+        # Of a language model the encoder alone: nobody runs the vocabulary's projection to classify or embed.
+        return Graph.of(loaded(AutoModel, str(folder), fresh=("pooler",)))
+
+
+@dataclass(frozen=True)
+class _Contender:
+    """One network in one form."""
+
+    network: Network
+    runtime: Runtime
+    precision: Precision
+    folder: Path
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of its files; None for PyTorch, which has none of its own."""
+        if (name := _ARTIFACTS.get((self.runtime, self.precision))) is None:
+            return None
+        return sum((self.folder / file).stat().st_size for file in FORMS[name].files())
+
+    def open(self, threads: int, graph: Graph | None = None) -> Program:
+        """Ready to run."""
+        if (name := _ARTIFACTS.get((self.runtime, self.precision))) is not None:
+            return FORMS[name].open(self.folder, threads)
+        built = self.network.graph() if graph is None else graph
+        return TorchProgram(built, threads=threads, precision=self.precision, compiled=self.runtime == "compile")
+
+
+def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+    """Time networks and return what ``benchmark.json`` holds.
+
+    Raises:
+        ValueError: for a name that means nothing, or a length that a network has no positions for.
+        ImportError: when a runtime is not installed, naming the extra.
+        OSError: when the run directory cannot be written.
+    """
+    networks = [opened(name) for name in dict.fromkeys((*options.names, options.against))]
+    for network in networks:
+        _require_length(network, max(options.sequence_length))
+    threads = options.threads or (torch.get_num_threads(),)
+    run = made_directory(options.run or new_run_directory("bench", networks[0].name))
+    with claimed(run):
+        known = _known(options, threads)
+        rows = _begun(run / RESULT, known)
+        cells = [
+            cell
+            for cell in itertools.product(threads, options.batch_size, options.sequence_length)
+            if not any((r["threads"], r["batch_size"], r["sequence_length"]) == cell for r in rows)
+        ]
+        result = {"cpu": {"name": cpu_name(), "features": list(features())}, "asked": known, "run": str(run)}
+        if cells:
+            work = run / ".artifacts"
+            contenders = list(_contenders(options, networks, work, watch))
+            memory = _memory(contenders, options, watch) if options.memory else {}
+            graphs = {one.network: one.network.graph() for one in contenders if one.runtime in ("pytorch", "compile")}
+            for number, cell in enumerate(cells):
+                rows += _cell(contenders, graphs, memory, options, cell, f"{number + 1} of {len(cells)}", watch)
+                write_json(run / RESULT, result | {"rows": rows})
+            shutil.rmtree(work, ignore_errors=True)
+            document = manifest(command=command, source=options.names[0], options=known, seeds=[0], data={})
+            write_json(run / "bench-manifest.json", document)
+    return result | {"rows": rows}
+
+
+def opened(name: str) -> Network:
+    """A network by its name.
+
+    Raises:
+        ValueError: for a name that means nothing.
+    """
+    if name in PRESETS:
+        return Network(name, config=preset_config(name))
+    path = Path(name)
+    if path.is_file():
+        return Network(name, config=read_config(path))
+    for folder in (path, path / "export"):
+        if (folder / EXPORT).is_file():
+            return Network(name, checkpoint=Path(read_export(folder)["model"]), export=folder)
+    if (path / "architecture.json").is_file():
+        return Network(name, config=read_config(path / "architecture.json"))
+    try:
+        return Network(name, checkpoint=find_checkpoint(name))
+    except ValueError as error:
+        raise ValueError(f"{error}; presets are {', '.join(PRESETS)}") from error
+
+
+def _require_length(network: Network, length: int) -> None:
+    config = network.config or read_config(cast("Path", network.checkpoint))
+    offset = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
+    longest = int(config["max_position_embeddings"]) - offset
+    if length > longest:
+        raise ValueError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
+
+
+def _known(options: BenchOptions, threads: Sequence[int]) -> dict[str, Any]:
+    """What the rows are of; a folder with others is not gone on with."""
+    names = ("names", "against", "runtime", "precision", "batch_size", "sequence_length", "rounds", "memory")
+    given = {name: getattr(options, name) for name in names} | {"threads": tuple(threads)}
+    return json.loads(json.dumps(given))
+
+
+def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    if found["asked"] != known:
+        raise ValueError(f"{file} holds a bench with other options: give those again, or another --run")
+    return found["rows"]
+
+
+def _contenders(options: BenchOptions, networks: Sequence[Network], work: Path, watch: Watch) -> Iterator[_Contender]:
+    """Every network in every form; the reference comes first."""
+    reference = next(network for network in networks if network.name == options.against)
+    yield _Contender(reference, "pytorch", "float32", work)
+    for network in networks:
+        if network.name not in options.names:
+            continue
+        wanted: list[tuple[Runtime, Precision]] = [
+            (runtime, precision)
+            for runtime, precision in itertools.product(options.runtime, options.precision)
+            if (runtime, precision) in _ARTIFACTS or (runtime in ("pytorch", "compile") and precision != "int8")
+        ]
+        forms: list[ArtifactName] = [_ARTIFACTS[one] for one in wanted if one in _ARTIFACTS]
+        folder = work / network.name.replace("/", "-").strip(".-")
+        if network.export is not None and all((network.export / FORMS[n].file).is_file() for n in forms):
+            folder = network.export
+        elif forms:
+            folder.mkdir(parents=True, exist_ok=True)
+            graph = network.graph()
+            write(graph, folder, forms, _random_inputs(graph), watch=watch)
+        for runtime, precision in wanted:
+            if (network, runtime, precision) != (reference, "pytorch", "float32"):
+                yield _Contender(network, runtime, precision, folder)
+
+
+def _random_inputs(graph: Graph) -> list[Inputs]:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(8, min(128, graph.longest), _CALIBRATION)
+    config = cast("Any", graph.model.config).to_dict()
+    return [_inputs(config, 1, int(length), rng) for length in lengths]
+
+
+def _inputs(config: Mapping[str, Any], batch: int, length: int, rng: np.random.Generator) -> Inputs:
+    first = int(config.get("pad_token_id") or 0) + 1
+    ids: NDArray[np.int64] = rng.integers(first, int(config["vocab_size"]), (batch, length))
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+
+def _memory(contenders: Sequence[_Contender], options: BenchOptions, watch: Watch) -> dict[_Contender, int | None]:
+    found: dict[_Contender, int | None] = {}
+    largest = (max(options.batch_size), max(options.sequence_length))
+    for number, one in enumerate(contenders):
+        watch("memory of each alone", done=number, total=len(contenders), note=f"{one.network.name} {one.runtime}")
+        found[one] = peak_memory(_one_pass, one, *largest)
+    return found
+
+
+def _one_pass(contender: _Contender, batch: int, length: int) -> None:
+    program = contender.open(1)
+    ids = np.full((batch, length), 7, dtype=np.int64)
+    program({"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)})
+
+
+def _cell(
+    contenders: Sequence[_Contender],
+    graphs: Mapping[Network, Graph],
+    memory: Mapping[_Contender, int | None],
+    options: BenchOptions,
+    cell: tuple[int, int, int],
+    place: str,
+    watch: Watch,
+) -> list[dict[str, Any]]:
+    threads, batch, length = cell
+    passes: dict[_Contender, Callable[[], Any]] = {}
+    for one in contenders:
+        program = one.open(threads, graphs.get(one.network))
+        config = one.network.config or read_config(cast("Path", one.network.checkpoint))
+        inputs = _inputs(config, batch, length, np.random.default_rng(0))
+        passes[one] = lambda program=program, inputs=inputs: program(inputs)
+    note = f"cell {place}: {threads} threads, batch {batch}, length {length}"
+    times = interleaved(
+        passes, rounds=options.rounds, tick=lambda done, total: watch("timing", done=done, total=total, note=note)
+    )
+    base = times[contenders[0]]
+    return [_row(one, times[one], base, memory.get(one), cell) for one in contenders]
+
+
+def _row(
+    one: _Contender, reading: Readings, base: Readings, memory: int | None, cell: tuple[int, int, int]
+) -> dict[str, Any]:
+    threads, batch, length = cell
+    return {
+        "name": one.network.name,
+        "runtime": one.runtime,
+        "precision": one.precision,
+        "threads": threads,
+        "batch_size": batch,
+        "sequence_length": length,
+        "p50_ms": reading.p50_ms,
+        "p95_ms": reading.p95_ms,
+        "min_ms": reading.min_ms,
+        "passes": reading.passes,
+        "sequences_per_second": 1000 * batch / reading.p50_ms,
+        "ratio": base.p50_ms / reading.p50_ms,
+        "size_bytes": one.size_bytes,
+        "peak_memory_bytes": memory,
+    }

@@ -1,0 +1,413 @@
+"""Export from options to files: every form of a network, scored, timed, and the fastest that loses nothing chosen."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from subarch.jobs.splits import learned_from, task_again
+from subarch.learning.batches import Tokens, tokenize
+from subarch.learning.checkpoints import LONGEST, PURPOSE, Fitted, open_fitted, read_purpose
+from subarch.learning.heads import fitting_length
+from subarch.manifest import manifest
+from subarch.networks.loading import loaded
+from subarch.networks.sources import find_checkpoint, weights_fingerprint
+from subarch.options.running import ArtifactName, ExportOptions
+from subarch.progress import Watch, silent
+from subarch.running.artifacts import FORMS, Artifact, Inputs, Program, TorchProgram, possible, write
+from subarch.running.benchmark import Readings, interleaved
+from subarch.running.graphs import Graph
+from subarch.running.parity import Outputs, Parity, judged
+from subarch.running.predictor import EXPORT, answers
+from subarch.running.processor import features
+from subarch.running.timing import pinned
+from subarch.storage import claimed, made_directory, new_run_directory, put_in_place, sha256_of, write_json
+from subarch.text.corpora import open_corpus
+from subarch.text.examples import Example
+from subarch.text.labelled import read_table
+from subarch.text.metrics import decide, score
+from subarch.text.tasks import load_task, metrics_of
+from subarch.text.tokenizers import load_tokenizer
+
+FOLDER = "export"
+_TEXTS = 200  # of documentation, where there are no data
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The network that is exported.
+
+    Attributes:
+        folder: of its checkpoint.
+        model: in evaluation mode.
+        tokenizer: its own.
+        length: tokens that a text is cut to.
+        fitted: the same where it was made for a task.
+    """
+
+    folder: Path
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    length: int
+    fitted: Fitted | None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What a network is calibrated and judged on.
+
+    Attributes:
+        calibration: examples that were learned from, or are not judged.
+        judged: others.
+        score: of outputs for the judged ones; None where they have no labels.
+        metric: its name.
+        words: what they are.
+    """
+
+    calibration: Sequence[Example]
+    judged: Sequence[Example]
+    score: Callable[[Outputs], float] | None
+    metric: str | None
+    words: str
+
+
+def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+    """Export a network and return what ``export.json`` holds.
+
+    Raises:
+        ValueError: for wrong input; nothing is written then.
+        ImportError: when a form was asked for whose runtime is not installed.
+        OSError: when the run directory cannot be written.
+        RuntimeError: when no form passes.
+    """
+    watch("opening the model", note=options.model or str(options.run))
+    opened = _opened(options)
+    graph = Graph.of(opened.model)
+    watch("reading the data", note=options.data_name or "")
+    rows = _rows(options, opened)
+    run = options.run or new_run_directory("export", opened.folder.name)
+    identity = _identity(options, opened, rows)
+    made_directory(run)
+    with claimed(run):
+        if (done := _done(run / FOLDER, identity)) is not None:
+            return done
+        part = run / f"{FOLDER}.unfinished"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        with pinned(options.threads):
+            result = _exported(options, opened, graph, rows, part, watch)
+        result |= {"run": str(run), "folder": str(run / FOLDER), "identity": identity}
+        document = manifest(
+            command=command, source=str(opened.folder), options=_public(options), seeds=[0], data={"judged": rows.words}
+        )
+        write_json(part / "manifest.json", document)
+        write_json(part / EXPORT, result)
+        put_in_place(part, run / FOLDER)
+    return result
+
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+
+def _opened(options: ExportOptions) -> _Opened:
+    folder = _checkpoint_of(options)
+    config: Any = AutoConfig.from_pretrained(str(folder))
+    named = " ".join(config.architectures or ())
+    if "ForMultipleChoice" in named or "ForSequenceClassification" in named:
+        fitted = open_fitted(folder)
+        return _Opened(folder, fitted.model, fitted.tokenizer, fitted.length, fitted)
+    tokenizer = load_tokenizer(folder)
+    kind, given = (AutoModelForMaskedLM, {}) if "ForMaskedLM" in named else (AutoModel, {"fresh": ("pooler",)})
+    model = loaded(kind, str(folder), **cast("dict[str, Any]", given))
+    longest = min(int(tokenizer.model_max_length), LONGEST)
+    return _Opened(folder, model, tokenizer, fitting_length(longest, tokenizer, model), None)
+
+
+def _checkpoint_of(options: ExportOptions) -> Path:
+    """The checkpoint that was named, or the run's: the fine-tuned one, or else the pre-trained one.
+
+    Raises:
+        ValueError: when there is none, or more than one.
+    """
+    if options.model is not None:
+        return find_checkpoint(options.model)
+    run = cast("Path", options.run)
+    tuned = sorted(file.parent for file in run.glob("finetune/**/checkpoint/config.json"))
+    if len(tuned) > 1:
+        raise ValueError(f"{run} has {len(tuned)} fine-tuned checkpoints: name one, such as subarch export {tuned[0]}")
+    if tuned:
+        return tuned[0]
+    if (run / "pretrain" / "config.json").is_file():
+        return run / "pretrain"
+    raise ValueError(
+        f"{run} has no fine-tuned and no pre-trained checkpoint to export: run subarch finetune --run {run} first, or "
+        "name a checkpoint"
+    )
+
+
+def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
+    fitted = opened.fitted
+    purpose = read_purpose(opened.folder) or {}
+    name = options.data_name
+    if fitted is None:
+        if name is not None:
+            raise ValueError(
+                f"{opened.folder} has no head for a task, so labelled data cannot judge it: leave --task and --data "
+                "away, or export a fine-tuned checkpoint"
+            )
+        return _documentation(opened)
+    if name is None:
+        path = purpose.get("split", {}).get("files", {}).get("data", {}).get("path")
+        if path is None or not Path(path).is_file() or not learned_from(Path(path), purpose):
+            return _documentation(opened)
+        name = str(path)
+    path = Path(name)
+    if path.is_file() and not learned_from(path, purpose):
+        return _of_table(path, options, fitted, purpose)
+    if path.is_file():
+        task = task_again(path, purpose, str(opened.folder))
+    else:
+        known = purpose.get("split", {}) if purpose.get("task") == name else {}
+        seed, limit = int(known.get("seed", 0)), known.get("limit")
+        task = load_task(name, seed=seed, task_data=options.task_data, limit=limit)
+    order = fitted.order_for(task.name, task.kind, task.label_names)
+    words = f"development data of {task.name}"
+    return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words)
+
+
+def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Rows:
+    """A file that the checkpoint has not seen: a fifth calibrates, the rest judges."""
+    if fitted.kind == "choice":
+        raise ValueError(f"{path}: a network that chooses among candidates is judged on benchmark tasks: give --task")
+    classes = () if fitted.is_nameless else fitted.label_names
+    table = read_table(
+        path,
+        text_columns=options.text_columns or tuple(purpose.get("text_columns", ())),
+        label_column=options.label_column or purpose.get("label_column"),
+        kind=fitted.kind,
+        classes=classes,
+    )
+    examples = list(table.examples)
+    random.Random(0).shuffle(examples)
+    count = min(options.calibration, len(examples) // 5)
+    if not count:
+        raise ValueError(f"{path}: expected at least 5 labelled rows to judge by, got {len(examples)}")
+    order = fitted.order_for(str(path), fitted.kind, table.label_names)
+    metrics = metrics_of(fitted.kind)
+    return _scored(examples[:count], examples[count:], fitted.kind, metrics, metrics[0], order, f"rows of {path}")
+
+
+def _scored(
+    calibration: Sequence[Example],
+    examples: Sequence[Example],
+    kind: Any,
+    metrics: Sequence[str],
+    metric: str,
+    order: list[int] | None,
+    words: str,
+) -> _Rows:
+    def scored(outputs: Outputs) -> float:
+        reordered = list(outputs) if order is None else [one[order] for one in outputs]
+        return score(kind, metrics, examples, decide(kind, reordered))["score"]
+
+    return _Rows(calibration, examples, scored, metric, words)
+
+
+def _documentation(opened: _Opened) -> _Rows:
+    """Texts without labels: pieces of the documentation that is installed."""
+    found: list[Example] = []
+    choice = opened.fitted is not None and opened.fitted.kind == "choice"
+    for document in open_corpus(None).documents():
+        pieces = [piece for piece in document.split("\n\n") if len(piece) > 40][:8]
+        found += [Example(piece, (piece, pieces[0]) if choice else ()) for piece in pieces]
+        if len(found) >= 2 * _TEXTS:
+            break
+    return _Rows(found[:_TEXTS], found[_TEXTS : 2 * _TEXTS], None, None, "installed documentation, without labels")
+
+
+def _identity(options: ExportOptions, opened: _Opened, rows: _Rows) -> str:
+    """Everything that the result depends on, but for the machine's times."""
+    asked = [options.max_drop, options.artifacts, options.calibration, options.sequence_length, options.threads]
+    return json.dumps([weights_fingerprint(opened.folder), rows.words, len(rows.judged), asked, features()])
+
+
+def _done(folder: Path, identity: str) -> dict[str, Any] | None:
+    """The result, where the same was exported before and is whole."""
+    try:
+        found: dict[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in found["sha256"].items())
+    return found if found.get("identity") == identity and whole else None
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+def _exported(
+    options: ExportOptions, opened: _Opened, graph: Graph, rows: _Rows, part: Path, watch: Watch
+) -> dict[str, Any]:
+    names, missing = _available(options.artifacts or possible(), asked=bool(options.artifacts))
+    types, choice = "token_type_ids" in graph.inputs, graph.head == "choice"
+
+    def read(examples: Sequence[Example]) -> Tokens:
+        return tokenize(examples, opened.tokenizer, length=opened.length, choice=choice, types=types)
+
+    calibration = read(rows.calibration[: options.calibration])
+    forms = write(graph, part, names, _inputs(calibration), watch=watch)
+    tokens = read(rows.judged)
+    length = min(options.sequence_length or _median_length(tokens), graph.longest)
+    programs: dict[str, Program] = {"pytorch": TorchProgram(graph)}
+    programs |= {form.name: form.open(part, options.threads) for form in forms}
+    said: dict[str, Outputs] = {}
+    for number, (name, program) in enumerate(programs.items()):
+        watch("asking every form", done=number, total=len(programs), note=name)
+        said[name] = answers(program, tokens, graph.head)
+    verdicts = [
+        judged(
+            form.name,
+            form.precision,
+            graph.head,
+            said["pytorch"],
+            said[form.name],
+            score=rows.score,
+            max_drop=options.max_drop,
+        )
+        for form in forms
+    ]
+    times = _timed(programs, graph, length, watch)
+    chosen, reason = _choice(verdicts, times)
+    _serve(opened, part)
+    kept = {name: sha256_of(part / name) for form in forms for name in form.files()}
+    return {
+        "files": [*sorted(str(file.relative_to(part)) for file in part.rglob("*") if file.is_file()), EXPORT],
+        "sizes": {form.name: sum((part / name).stat().st_size for name in form.files()) for form in forms},
+        "sha256": kept,
+        "parity": [verdict.to_json() for verdict in verdicts],
+        "latency": [_row(name, reading, length) for name, reading in times.items()],
+        "chosen": chosen,
+        "reason": reason,
+        "missing": missing,
+        "max_drop": options.max_drop,
+        "metric": rows.metric,
+        "score": None if rows.score is None else rows.score(said["pytorch"]),
+        "judged_on": rows.words,
+        "examples": len(rows.judged),
+        "head": graph.head,
+        "label_names": [] if opened.fitted is None else list(opened.fitted.label_names),
+        "length": opened.length,
+        "inputs": list(graph.inputs),
+        "output": graph.output,
+        "cpu": {"features": list(features()), "threads": options.threads or torch.get_num_threads()},
+        "model": str(opened.folder),
+    }
+
+
+def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[ArtifactName], dict[str, str]]:
+    """Forms whose runtime is installed, and why the others are left out.
+
+    Raises:
+        ImportError: when nothing is installed, or a form was asked for by name.
+    """
+    found: list[ArtifactName] = []
+    missing: dict[str, str] = {}
+    for name in names:
+        try:
+            _require(FORMS[name])
+            found.append(name)
+        except ImportError as error:
+            if asked:
+                raise
+            missing[name] = str(error)
+    if not found:
+        raise ImportError("nothing to export to is installed: pip install 'subarch[onnx,openvino]'")
+    return found, missing
+
+
+def _require(form: Artifact) -> None:
+    if form.runtime == "onnxruntime":
+        pass
+    else:
+        from subarch.running import openvino
+
+        openvino.require(quantizer=form.precision == "int8")
+
+
+def _inputs(tokens: Tokens) -> list[Inputs]:
+    """One example a pass, as arrays."""
+    found: list[Inputs] = []
+    for row in range(len(tokens)):
+        batch = {name: value.numpy() for name, value in tokens.batch([row]).items()}
+        ids = batch["input_ids"]
+        found.append({"attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)} | batch)
+    keys = ("input_ids", "attention_mask", "token_type_ids")
+    return [{name: one[name] for name in keys} for one in found]
+
+
+def _median_length(tokens: Tokens) -> int:
+    return max(2, int(np.median(tokens.lengths)))
+
+
+def _timed(programs: Mapping[str, Program], graph: Graph, length: int, watch: Watch) -> dict[str, Readings]:
+    vocabulary = int(cast("Any", graph.model.config).vocab_size)
+    ids = np.random.default_rng(0).integers(vocabulary // 2, vocabulary, (1, length))
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    passes = {name: (lambda program=program: program(inputs)) for name, program in programs.items()}
+    return interleaved(passes, tick=lambda done, total: watch("timing", done=done, total=total))
+
+
+def _choice(verdicts: Sequence[Parity], times: Mapping[str, Readings]) -> tuple[str, str]:
+    """The fastest form that passes, and why, in words.
+
+    Raises:
+        RuntimeError: when none does.
+    """
+    passing = [verdict for verdict in verdicts if verdict.passed]
+    if not passing:
+        told = "; ".join(f"{verdict.artifact}: {verdict.reason}" for verdict in verdicts)
+        raise RuntimeError(f"no form may take the network's place ({told}): allow more with --max-drop")
+    best = min(passing, key=lambda verdict: times[verdict.artifact].p50_ms)
+    ratio = times["pytorch"].p50_ms / times[best.artifact].p50_ms
+    faster = [v for v in verdicts if not v.passed and times[v.artifact].p50_ms < times[best.artifact].p50_ms]
+    told = f"the fastest form that passes, {ratio:.1f} times as fast as PyTorch: {best.reason}"
+    for verdict in faster:
+        told += f"; {verdict.artifact} would be faster, but {verdict.reason}"
+    return best.artifact, told
+
+
+def _row(name: str, reading: Readings, length: int) -> dict[str, Any]:
+    return {
+        "artifact": name,
+        "p50_ms": reading.p50_ms,
+        "p95_ms": reading.p95_ms,
+        "batch_size": 1,
+        "sequence_length": length,
+    }
+
+
+def _serve(opened: _Opened, part: Path) -> None:
+    """What servers look for beside the artifacts: config and tokenizer."""
+    cast("Any", opened.model.config).save_pretrained(part)
+    tokenizer = cast("Any", opened.tokenizer)
+    longest = tokenizer.model_max_length
+    try:
+        tokenizer.model_max_length = opened.length
+        tokenizer.save_pretrained(part)
+    finally:
+        tokenizer.model_max_length = longest
+    if (opened.folder / PURPOSE).is_file():
+        shutil.copyfile(opened.folder / PURPOSE, part / PURPOSE)
+
+
+def _public(options: ExportOptions) -> dict[str, Any]:
+    given = {name: getattr(options, name) for name in type(options).__slots__ if name != "json"}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}

@@ -1,0 +1,109 @@
+"""Latency of programs side by side: measured in turns, summed up by medians, and each one's memory on its own."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Key = TypeVar("Key", bound=Hashable)
+Pass = Callable[[], Any]
+_WARM = 3  # untimed passes of a visit: the caches still hold what ran before
+_LEAST = 3  # timed ones
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Milliseconds of one program's passes.
+
+    Attributes:
+        p50_ms: the median of the rounds' medians.
+        p95_ms: of all passes.
+        min_ms: likewise.
+        passes: how many were timed.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    min_ms: float
+    passes: int
+
+
+def interleaved(
+    programs: Mapping[Key, Pass],
+    *,
+    rounds: int = 5,
+    seconds: float = 0.3,
+    tick: Callable[[int, int], None] | None = None,
+) -> dict[Key, Readings]:
+    """Time programs in turns, so that a drift of the machine meets all of them alike.
+
+    Args:
+        programs: one pass each, by any key.
+        rounds: how often everything is visited.
+        seconds: of a visit; at least three passes are timed.
+        tick: called with visits done and in all.
+    """
+    found: dict[Key, list[list[float]]] = {key: [] for key in programs}
+    visits = 0
+    for _ in range(rounds):
+        for key, run in programs.items():
+            found[key].append(_visit(run, seconds))
+            visits += 1
+            if tick is not None:
+                tick(visits, rounds * len(programs))
+    return {key: _summary(readings) for key, readings in found.items()}
+
+
+def _visit(run: Pass, seconds: float) -> list[float]:
+    for _ in range(_WARM):
+        run()
+    readings: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(readings) < _LEAST or time.perf_counter() < until:
+        start = time.perf_counter()
+        run()
+        readings.append(1000 * (time.perf_counter() - start))
+    return readings
+
+
+def _summary(rounds: list[list[float]]) -> Readings:
+    everything: NDArray[np.float64] = np.concatenate([np.asarray(one) for one in rounds])
+    return Readings(
+        p50_ms=statistics.median(statistics.median(one) for one in rounds),
+        p95_ms=float(np.percentile(everything, 95)),
+        min_ms=float(everything.min()),
+        passes=len(everything),
+    )
+
+
+def peak_memory(work: Callable[..., Any], *given: Any) -> int | None:
+    """Bytes that a piece of work takes at most, in a fresh process, above what the process had before.
+
+    Args:
+        work: a function of a module; it opens a program and runs a pass.
+        given: its arguments.
+
+    Returns:
+        None where the process was ended, as for want of memory.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(_measured, work, given).result()
+        except BrokenProcessPool:
+            return None
+
+
+def _measured(work: Callable[..., Any], given: tuple[Any, ...]) -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work(*given)
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
