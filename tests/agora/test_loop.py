@@ -20,6 +20,7 @@ from chessboard import SETS, learner, loop, square, teacher, truth
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
+from sklearn.tree import DecisionTreeClassifier
 
 from subarch.agora.comparison import METHODS, compare
 from subarch.agora.data import Labelled, Labels
@@ -154,6 +155,28 @@ def test_no_mistakes_and_no_proposals_end_it_with_what_there_is(
     assert found.stopped == "no proposals"
     assert found.rounds[0].refused == {"too far from it": found.rounds[0].made}
     assert "too far from it" in caplog.text
+
+
+def test_a_teacher_is_not_asked_near_a_mistake_that_is_its_own(tmp_path: Path) -> None:
+    def wrong_far_left(points: Any) -> Any:
+        said, far = teacher(points), np.stack(points)[:, 0] < -0.7
+        return np.where(far[:, None], said[:, ::-1], said)
+
+    development = square(150, 1)
+    far = {n for n, point in enumerate(development.points) if point[0] < -0.7}
+    taught = loop(tmp_path / "taught", teacher=wrong_far_left, settings={"max_rounds": 2}).rounds[0]
+    assert far & set(taught.mistakes) and set(taught.near) == set(taught.mistakes) - far
+    everywhere = loop(tmp_path / "all", teacher=wrong_far_left, settings={"max_rounds": 2, "near": "all"}).rounds[0]
+    assert everywhere.near == everywhere.mistakes == taught.mistakes
+
+    def as_plain(points: Any) -> Any:
+        """What a student of the right half says: wrong wherever that student is."""
+        return taught_by.predict_proba(np.stack(points))
+
+    data = square(100, 0, right_half=True)
+    taught_by = DecisionTreeClassifier(max_depth=4, random_state=0).fit(np.stack(data.points), data.classes)
+    given = {"sets": [{"max_depth": 4}], "weak_teacher": True}
+    assert loop(tmp_path / "none", teacher=as_plain, data=data, **given).stopped == "untaught"
 
 
 def test_numbers(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_the_loop_learns_words_that_the_training_set_does_not_show(tmp_path: Pat
         return np.eye(2)[[int(bool(re.search("good|fine", point.first))) for point in points]]
 
     found = agora(
-        learner(tmp_path / "students", steps=80),
+        learner(tmp_path / "students", steps=160),
         teacher,
         data,
         development,
@@ -225,7 +225,7 @@ def test_the_loop_learns_words_that_the_training_set_does_not_show(tmp_path: Pat
         functions=[retrieve(pool, mean_pooled(encoder, TOKENIZER, 32))],
         guard=TextGuard(development.points, near=1),
         folder=tmp_path / "loop",
-        settings=Settings(bounds=Bounds(per_mistake=4), max_rounds=3),
+        settings=Settings(bounds=Bounds(per_mistake=8), max_rounds=3),
     )
     assert found.rounds[0].best_so_far < 0.95
     assert found.score > found.rounds[0].best_so_far

@@ -164,6 +164,7 @@ def around_training(
             space=space,
             guard=guard,
             known=data + more,
+            first=data,
             key=partial(key_of, learner),
             numbers=learner.kind == "regression",
             rng=rng,

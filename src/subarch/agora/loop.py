@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subarch.agora.data import (
     Kind,
@@ -43,10 +44,12 @@ from subarch.storage import claimed, write_json
 
 _LOG = logging.getLogger(__name__)
 
-Stop = Literal["no gain", "no mistakes", "rounds", "budget", "no proposals"]
+Stop = Literal["no gain", "no mistakes", "untaught", "rounds", "budget", "no proposals"]
+Near = Literal["taught", "all"]
 STOPPED = {
     "no gain": "one hyperparameter set was left and its round brought no gain",
     "no mistakes": "no mistake was left on the development data",
+    "untaught": "all mistakes that were left are the teacher's as well",
     "rounds": "the largest number of rounds was reached",
     "budget": "the budget of trainings was spent",
     "no proposals": "no proposal was admitted",
@@ -63,6 +66,8 @@ class Settings:
         max_rounds: of training, at most, replays included.
         replays: how often, once one set is left without a gain, all sets start again with the data gathered so far.
         budget: trainings, at most; None: no limit.
+        near: proposals are made near mistakes that the teacher does not make too, or near all of them, as published. A
+            teacher that is wrong about a point is likely to be wrong about its neighbours: it would teach the mistake.
         tolerance: for numbers, residuals above it are mistakes; the root mean square residual when not given.
         seed: of trainings and proposals.
 
@@ -75,6 +80,7 @@ class Settings:
     max_rounds: int = 10
     replays: int = 0
     budget: int | None = None
+    near: Near = "taught"
     tolerance: float | None = None
     seed: int = 0
 
@@ -83,6 +89,7 @@ class Settings:
             "pruning": self.pruning in ("halving", "common_subsequence", "common_prefix"),
             "max_rounds": self.max_rounds >= 1,
             "replays": self.replays >= 0,
+            "near": self.near in ("taught", "all"),
             "budget": self.budget is None or self.budget >= 1,
             "tolerance": self.tolerance is None or self.tolerance >= 0,
             "seed": 0 <= self.seed < 2**32,
@@ -106,9 +113,10 @@ class Round:
         best_so_far: the best score of all rounds up to this one.
         learned_from: points that the students of this round learned from.
         mistakes: positions in the development data.
+        near: those of them that proposals were made near.
         made: proposals.
         refused: of these, by reason.
-        kept: positions in ``mistakes`` that each point learned from afterwards was made near.
+        kept: positions in ``near`` that each point learned from afterwards was made near.
         surviving: positions of the sets that go on.
     """
 
@@ -118,6 +126,7 @@ class Round:
     best_so_far: float
     learned_from: int
     mistakes: list[int]
+    near: list[int]
     made: int
     refused: dict[str, int]
     kept: list[int]
@@ -227,6 +236,7 @@ def agora(
             score=score or (pearson if learner.kind == "regression" else accuracy),
             executor=executor,
             watch=watch,
+            taught=taught,
         )
         return loop.run(quality)
 
@@ -270,6 +280,7 @@ class _Loop(Generic[X]):
     score: Score
     executor: Executor | None
     watch: Watch
+    taught: Labels
     trainings: int = 0
 
     def run(self, quality: float) -> Gathered[X]:
@@ -289,6 +300,7 @@ class _Loop(Generic[X]):
             best = ranking[-1]
             before = rounds[-1].best_so_far if rounds else -np.inf
             mistakes = self._mistakes(said[best])
+            near = self._near(mistakes, said[best])
             gained = scores[best] > before
             ending: Stop | None = None
             if not mistakes:
@@ -297,7 +309,9 @@ class _Loop(Generic[X]):
                 ending = "no gain"
             elif number == settings.max_rounds:
                 ending = "rounds"  # nobody would learn from more proposals
-            admitted = None if ending else self._proposals(number, mistakes, data)
+            elif not near:
+                ending = "untaught"
+            admitted = None if ending else self._proposals(number, near, data)
             if admitted is not None and not len(admitted.data):
                 ending = "no proposals"
             if len(alive) == 1 and not gained and replays:
@@ -312,6 +326,7 @@ class _Loop(Generic[X]):
                     best_so_far=max(before, scores[best]),
                     learned_from=len(data),
                     mistakes=mistakes,
+                    near=near,
                     made=admitted.made if admitted else 0,
                     refused=admitted.refused if admitted else {},
                     kept=list(admitted.origins) if admitted else [],
@@ -371,27 +386,42 @@ class _Loop(Generic[X]):
 
     def _mistakes(self, said: Labels) -> list[int]:
         """Positions in the development data where the student is wrong."""
+        return np.flatnonzero(self._wrong(said, self._tolerance(said))).tolist()
+
+    def _near(self, mistakes: Sequence[int], said: Labels) -> list[int]:
+        """The mistakes that proposals are made near."""
+        if self.settings.near == "all":
+            return list(mistakes)
+        shared = self._wrong(self.taught, self._tolerance(said))
+        return [n for n in mistakes if not shared[n]]
+
+    def _wrong(self, said: Labels, tolerance: float) -> NDArray[np.bool_]:
         right = self.development.labels
         if self.learner.kind == "classification":
-            return np.flatnonzero(said.argmax(1) != right.argmax(1)).tolist()
-        residuals = np.abs(said[:, 0] - right[:, 0])
-        tolerance = self.settings.tolerance
-        return np.flatnonzero(residuals > (np.sqrt(np.mean(residuals**2)) if tolerance is None else tolerance)).tolist()
+            return said.argmax(1) != right.argmax(1)
+        return np.abs(said[:, 0] - right[:, 0]) > tolerance
 
-    def _proposals(self, number: int, mistakes: Sequence[int], data: Labelled[X]) -> Admitted[X]:
+    def _tolerance(self, said: Labels) -> float:
+        """Above which a student's residual is a mistake."""
+        if self.settings.tolerance is not None:
+            return self.settings.tolerance
+        return float(np.sqrt(np.mean((said[:, 0] - self.development.labels[:, 0]) ** 2)))
+
+    def _proposals(self, number: int, near: Sequence[int], data: Labelled[X]) -> Admitted[X]:
         """Those of this round, from disk where they are there."""
         file = self.folder / "rounds" / f"{number:03d}.json"
         if file.is_file():
             return self._read(json.loads(file.read_text(encoding="utf-8")))
-        self.watch(f"round {number}: proposals near {len(mistakes)} mistakes")
+        self.watch(f"round {number}: proposals near {len(near)} mistakes")
         admitted = admit(
-            [self.development.points[n] for n in mistakes],
+            [self.development.points[n] for n in near],
             self.functions,
             bounds=self.settings.bounds,
             teacher=self.teacher,
             space=self.space,
             guard=self.guard,
             known=data,
+            first=self.data,
             key=partial(key_of, self.learner),
             numbers=self.learner.kind == "regression",
             rng=np.random.default_rng([self.settings.seed, number]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,9 @@ class Bounds:
         min_confidence: of the teacher's likeliest class; does not matter for numbers.
         soft: learn the teacher's probabilities; otherwise its likeliest class.
         balance: after each round the largest class is at most so many times the smallest, as far as leaving proposals
-            out can do that; None: whatever comes. The theory asks for balanced labels.
+            out can do that; None: whatever comes.
+        balance_to: what is balanced: ``even`` numbers of every class, as the theory asks, or the classes' ``data``
+            shares, those among the points that were learned from first: what is rare there stays rare.
 
     Raises:
         ValueError: for a value outside its range.
@@ -99,6 +101,7 @@ class Bounds:
     min_confidence: float = 0.0
     soft: bool = True
     balance: float | None = 1.5
+    balance_to: Literal["even", "data"] = "even"
 
     def __post_init__(self) -> None:
         ranges = {
@@ -108,6 +111,7 @@ class Bounds:
             "max_distance": self.max_distance is None or self.max_distance > self.min_distance,
             "min_confidence": 0 <= self.min_confidence < 1,
             "balance": self.balance is None or self.balance >= 1,
+            "balance_to": self.balance_to in ("even", "data"),
         }
         for name, holds in ranges.items():
             if not holds:
@@ -146,6 +150,7 @@ def admit(
     key: Callable[[X], str],
     numbers: bool,
     rng: np.random.Generator,
+    first: Labelled[X] | None = None,
 ) -> Admitted[X]:
     """Make proposals around points, refuse what may not or should not be learned from, label and balance the rest.
 
@@ -157,6 +162,7 @@ def admit(
         space: where distances are taken; None: they do not matter.
         guard: refuses copies of development and sealed points, always.
         known: what is learned from already; copies of it are refused, and balance counts it.
+        first: what was learned from first, with the shares of classes that may be asked for; ``known`` when not given.
         key: equal for equal points.
         numbers: whether labels are numbers, which have no classes to balance.
         rng: of everything random here.
@@ -177,7 +183,9 @@ def admit(
     kept = _few_around_each(pairs, bounds.per_mistake)
     refused["more than wanted"] = len(pairs) - len(kept)
     if not numbers and bounds.balance is not None:
-        balanced = _balanced(labels[kept].argmax(1), known, bounds.balance, rng)
+        even = np.ones(known.labels.shape[1])
+        shares = even if bounds.balance_to == "even" else np.bincount((first or known).classes, minlength=len(even))
+        balanced = _balanced(labels[kept].argmax(1), known, bounds.balance, shares / shares.max(), rng)
         refused["their class has enough"] = len(kept) - len(balanced)
         kept = [kept[n] for n in balanced]
     labels = labels[kept]
@@ -228,16 +236,23 @@ def _few_around_each(pairs: Sequence[tuple[int, X]], most: int) -> list[int]:
     return kept
 
 
-def _balanced(classes: NDArray[np.int64], known: Labelled[X], ratio: float, rng: np.random.Generator) -> list[int]:
+def _balanced(
+    classes: NDArray[np.int64],
+    known: Labelled[X],
+    ratio: float,
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[int]:
     """Positions that stay, in order; which ones of a class that has too many go is left to chance."""
     count = known.labels.shape[1]
     before = np.bincount(known.classes, minlength=count)
     totals = before + np.bincount(classes, minlength=count)
-    level = ratio * totals[totals > 0].min(initial=len(known) + len(classes))
+    there = (totals > 0) & (shares > 0)
+    level = ratio * (totals[there] / shares[there]).min(initial=len(known) + len(classes))
     kept: list[int] = []
     for c in range(count):
         rows = np.flatnonzero(classes == c)
-        room = int(np.clip(level - before[c], 0, len(rows)))
+        room = int(np.clip(level * shares[c] - before[c], 0, len(rows)))
         kept += rng.permutation(rows)[:room].tolist()
     return sorted(kept)
 

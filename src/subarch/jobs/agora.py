@@ -68,7 +68,13 @@ def learn_from_mistakes(
     shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
     # The sealed texts go into the guard, which answers with yes or no alone; their labels stay sealed.
     guard = TextGuard(task.development, task.sealed.unlabelled())
-    bounds = Bounds(per_mistake=asked.per_mistake, min_confidence=asked.min_confidence, soft=not asked.hard_labels)
+    bounds = Bounds(
+        per_mistake=asked.per_mistake,
+        min_confidence=asked.min_confidence,
+        soft=not asked.hard_labels,
+        balance=None if asked.balance == "none" else Bounds.balance,
+        balance_to="data" if asked.balance == "data" else "even",
+    )
     found = compare(
         learner,
         teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order),
@@ -80,7 +86,9 @@ def learn_from_mistakes(
         guard=guard,
         folder=folder / "agora",
         seeds=recipe.seeds,
-        settings=Settings(bounds=bounds, pruning=asked.pruning, max_rounds=asked.rounds, replays=asked.replays),
+        settings=Settings(
+            bounds=bounds, pruning=asked.pruning, max_rounds=asked.rounds, replays=asked.replays, near=asked.near
+        ),
         score=by_metrics(task),
         weak_teacher=asked.weak_teacher,
         origin=_origin(options),
@@ -188,8 +196,9 @@ def _told(seed: int, loop: Gathered[Example]) -> dict[str, Any]:
     best = loop.rounds[loop.round - 1]
     gained = len(loop.everything) - loop.rounds[0].learned_from
     told = (
-        f"seed {seed}: {len(loop.rounds)} rounds, {gained} texts learned near {len(loop.rounds[0].mistakes)} first "
-        f"mistakes, best in round {best.number}; ended because {STOPPED[loop.stopped]}"
+        f"seed {seed}: {len(loop.rounds)} rounds, {gained} texts learned near {len(loop.rounds[0].near)} of "
+        f"{len(loop.rounds[0].mistakes)} first mistakes, best in round {best.number}; ended because "
+        f"{STOPPED[loop.stopped]}"
     )
     samples = [list(point.texts) for point in loop.everything.points[loop.rounds[0].learned_from :][:20]]
     return {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds], "samples": samples}

@@ -41,7 +41,7 @@ _ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
 _CALIBRATION = 32  # sequences of random tokens: ranges change what a network says, not how long it takes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """What is timed.
 
@@ -74,7 +74,7 @@ class Network:
         return Graph.of(loaded(AutoModel, str(folder), fresh=("pooler",)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Contender:
     """One network in one form."""
 

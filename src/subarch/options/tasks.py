@@ -83,6 +83,10 @@ class AgoraOptions:
     """A checkpoint with a masked-language-model head for mask_fill; the student itself when it has one."""
     per_mistake: int = 20
     """New texts around each mistake at most."""
+    near: Literal["taught", "all"] = "taught"
+    """Make texts near mistakes that the teacher does not make too, or near all mistakes, as published."""
+    balance: Literal["even", "data", "none"] = "even"
+    """Of the classes: even numbers (as the theory asks), the training data's own shares, or whatever comes."""
     min_confidence: float = 0.0
     """Of the teacher; less sure labels are not learned from."""
     hard_labels: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -10,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -94,7 +94,7 @@ def peak_memory(work: Callable[..., Any], *given: Any) -> int | None:
         given: its arguments.
 
     Returns:
-        None where the process was ended, as for want of memory.
+        None where the process was ended, as for want of memory, and where the system does not tell.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
@@ -103,7 +103,18 @@ def peak_memory(work: Callable[..., Any], *given: Any) -> int | None:
             return None
 
 
-def _measured(work: Callable[..., Any], given: tuple[Any, ...]) -> int:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _measured(work: Callable[..., Any], given: tuple[Any, ...]) -> int | None:
+    before = _resident("VmRSS")
     work(*given)
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    peak = _resident("VmHWM")  # not getrusage: on Linux that remembers the parent's memory
+    return None if before is None or peak is None else max(0, peak - before)
+
+
+def _resident(field: str) -> int | None:
+    """Bytes, of a line of the process's own status."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = next((line for line in lines if line.startswith(f"{field}:")), None)
+    return None if found is None else 1024 * int(found.split()[1])
