@@ -112,9 +112,9 @@ def test_the_classes_are_balanced_as_far_as_leaving_out_can(right: list[bool], r
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.floats(1, 3))
 def test_the_classes_keep_the_shares_that_they_had(right: list[bool], ratio: float) -> None:
-    """Three to one among the points learned from first: so many times ``ratio`` at most afterwards, but for rounding."""
+    """Three to one among the points learned from first: so many times ``ratio`` at most, but for rounding."""
     known = Labelled.of([np.array([float(x), 5.0]) for x in (5, 6, 7, -5)], [1, 1, 1, 0], 2)
     new = [(1 + n if yes else -1 - n, 0) for n, yes in enumerate(right)]
     found = admitted(Bounds(per_mistake=100, balance=ratio, balance_to="data"), new, known=known)
-    counts = np.bincount(found.data.classes, minlength=2) + [1, 3]
+    counts = np.bincount(found.data.classes, minlength=2) + np.array([1, 3])
     assert counts[1] < 3 * ratio * (counts[0] + 1) and counts[0] < ratio * counts[1] / 3 + 1

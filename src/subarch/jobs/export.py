@@ -105,11 +105,18 @@ def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") 
         part.mkdir()
         with pinned(options.threads):
             result = _exported(options, opened, graph, rows, part, watch)
-        result |= {"run": str(run), "folder": str(run / FOLDER), "identity": identity}
         document = manifest(
             command=command, source=str(opened.folder), options=_public(options), seeds=[0], data={"judged": rows.words}
         )
         write_json(part / "manifest.json", document)
+        files = sorted(str(file.relative_to(part)) for file in part.rglob("*") if file.is_file())
+        result = {
+            "files": [*files, EXPORT],
+            **result,
+            "run": str(run),
+            "folder": str(run / FOLDER),
+            "identity": identity,
+        }
         write_json(part / EXPORT, result)
         put_in_place(part, run / FOLDER)
     return result
@@ -289,7 +296,6 @@ def _exported(
     _serve(opened, part)
     kept = {name: sha256_of(part / name) for form in forms for name in form.files()}
     return {
-        "files": [*sorted(str(file.relative_to(part)) for file in part.rglob("*") if file.is_file()), EXPORT],
         "sizes": {form.name: sum((part / name).stat().st_size for name in form.files()) for form in forms},
         "sha256": kept,
         "parity": [verdict.to_json() for verdict in verdicts],

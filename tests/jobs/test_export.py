@@ -1,0 +1,254 @@
+"""Export, its predictor and bench on the command line: what a user sees, wrong input included."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import config, reviews, tokenizer, write
+from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
+
+from commands import Command, content, refused
+from subarch.cli import main
+from subarch.jobs import export as export_job
+from subarch.learning.checkpoints import open_fitted
+from subarch.learning.heads import outputs
+from subarch.running.predictor import Predictor
+from subarch.text.examples import Example
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
+
+QUICK = ("--epochs", "2", "--seeds", "1", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32")
+FORMS = ("--artifacts", "onnx", "onnx-int8", "openvino-int8")
+THREADS = ("--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A table, and a run that was fine-tuned on it."""
+    folder = tmp_path_factory.mktemp("tuned")
+    torch.manual_seed(0)
+    BertModel(config()).save_pretrained(folder / "encoder")
+    tokenizer().save_pretrained(folder / "encoder")
+    data = write(folder / "reviews.csv", [*reviews(200)])
+    given = ["--model", str(folder / "encoder"), "--data", str(data), "--run", str(folder / "run")]
+    assert main(["finetune", *given, *QUICK, *THREADS]) == 0
+    return data, folder / "run"
+
+
+@pytest.fixture(scope="module")
+def exported(tuned: tuple[Path, Path]) -> Path:
+    assert main(["export", "--run", str(tuned[1]), *FORMS, *THREADS]) == 0
+    return tuned[1] / "export"
+
+
+def test_a_run_is_exported_and_judged_on_its_own_development_rows(
+    subarch: Command, tuned: tuple[Path, Path], exported: Path
+) -> None:
+    data, run = tuned
+    found = subarch("export", "--run", run, *FORMS, *THREADS, "--json").json
+    assert found["judged_on"] == f"development data of {data}" and found["examples"] == 30
+    assert [row["artifact"] for row in found["parity"]] == list(FORMS[1:])
+    for row in found["parity"]:
+        assert {"artifact", "metric", "drop", "label_flips", "passed"} <= set(row)
+    plain = found["parity"][0]
+    assert plain["passed"] and plain["drop"] == 0 and plain["label_flips"] == 0
+    passing = {row["artifact"] for row in found["parity"] if row["passed"]}
+    times = {row["artifact"]: row["p50_ms"] for row in found["latency"]}
+    assert found["chosen"] == min(passing, key=lambda name: times[name])
+    assert set(found["files"]) == {str(p.relative_to(exported)) for p in exported.rglob("*") if p.is_file()}
+    assert {"config.json", "tokenizer.json", "model.onnx", "model_quantized.onnx"} <= set(found["files"])
+
+
+def test_the_same_export_is_not_made_again(subarch: Command, tuned: tuple[Path, Path], exported: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in exported.rglob("*")}
+    subarch("export", "--run", tuned[1], *FORMS, *THREADS)
+    assert {path: path.stat().st_mtime_ns for path in exported.rglob("*")} == before
+
+
+def test_the_predictor_says_what_the_checkpoint_says(tuned: tuple[Path, Path], exported: Path) -> None:
+    fitted = open_fitted(tuned[1] / "finetune" / "reviews" / "checkpoint")
+    texts = ["the film is very good", "a bad play", "the story was not fine and the actor was rather poor", "film"]
+    expected = outputs(fitted.model, fitted.tokens([Example(text) for text in texts]))
+    predictor = Predictor.from_pretrained(exported, artifact="onnx", threads=1, batch_size=2)
+    said = predictor.outputs([Example(text) for text in texts])
+    assert np.stack(said) == pytest.approx(np.stack(expected), abs=1e-4)
+    for answer, one in zip(predictor(texts), expected, strict=True):
+        shares = np.exp(one) / np.exp(one).sum()
+        assert answer["label"] == fitted.label_names[int(one.argmax())]
+        assert list(answer["probabilities"].values()) == pytest.approx(shares.tolist(), abs=1e-4)
+    assert predictor([]) == []
+    assert Predictor.from_pretrained(exported).artifact in FORMS
+    with pytest.raises(ValueError, match="list of texts"):
+        predictor("one text")
+
+
+def test_another_file_judges_on_most_of_its_rows(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    other = write(tmp_path / "other.csv", [*reviews(50, seed=7)])
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    given = ("--run", tmp_path / "run", "--artifacts", "onnx", *THREADS, "--json")
+    found = subarch("export", checkpoint, "--data", other, *given).json
+    assert found["examples"] == 40 and found["judged_on"] == f"rows of {other}"
+
+
+def test_what_no_labels_judge_stays_in_floats(subarch: Command, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    BertForMaskedLM(config()).save_pretrained(tmp_path / "model")
+    tokenizer().save_pretrained(tmp_path / "model")
+    given = ("--run", tmp_path / "run", "--artifacts", "onnx", "onnx-int8", *THREADS, "--json")
+    found = subarch("export", tmp_path / "model", *given).json
+    assert found["chosen"] == "onnx" and found["head"] == "masked-lm"
+    assert [row["passed"] for row in found["parity"]] == [True, False]
+    with pytest.raises(ValueError, match="answers no texts"):
+        Predictor.from_pretrained(tmp_path / "run" / "export")
+
+
+def test_an_encoder_gives_embeddings(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    encoder = tuned[1].parent / "encoder"
+    subarch("export", encoder, "--run", tmp_path / "run", "--artifacts", "onnx", *THREADS)
+    predictor = Predictor.from_pretrained(tmp_path / "run" / "export")
+    model, texts = BertModel.from_pretrained(encoder).eval(), ["good film", "the film is a very long story"]
+    found = predictor.embed(texts)
+    for text, one in zip(texts, found, strict=True):
+        with torch.no_grad():
+            states = model(**tokenizer()(text, return_tensors="pt")).last_hidden_state[0]
+        assert one == pytest.approx(states.mean(0).numpy(), abs=1e-4)
+    with pytest.raises(ValueError, match="gives no labels"):
+        predictor(texts)
+
+
+def test_killed_the_same_command_ends_the_same(tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tuned[1] / "finetune", run / "finetune")
+    command = [sys.executable, "-m", "subarch", "export", "--run", str(run), *FORMS, *THREADS, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (run / "export.unfinished" / "model.onnx").is_file():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert not (run / "export").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    undisturbed, again = (
+        {name: data for name, data in content(folder).items() if name.endswith((".onnx", ".bin", ".xml"))}
+        for folder in (tuned[1] / "export", run / "export")
+    )
+    assert undisturbed.keys() == again.keys() and not (run / "export.unfinished").exists()
+    assert again["model_quantized.onnx"] == undisturbed["model_quantized.onnx"]
+
+
+@pytest.mark.parametrize("how", ["cut off", "changed", "missing"])
+def test_damaged_exports_are_refused(exported: Path, tmp_path: Path, how: str) -> None:
+    shutil.copytree(exported, tmp_path / "export")
+    file = tmp_path / "export" / "model.onnx"
+    whole = file.read_bytes()
+    file.unlink()
+    if how != "missing":
+        file.write_bytes(whole[:-100] if how == "cut off" else whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match="export it again"):
+        Predictor.from_pretrained(tmp_path / "export", artifact="onnx")
+
+
+def test_a_damaged_export_is_made_again(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tuned[1] / "finetune", run / "finetune")
+    given = ("--run", run, "--artifacts", "onnx", *THREADS)
+    subarch("export", *given)
+    whole = (run / "export" / "model.onnx").read_bytes()
+    (run / "export" / "model.onnx").write_bytes(whole[:1000])
+    subarch("export", *given)
+    assert (run / "export" / "model.onnx").read_bytes() == whole
+
+
+def test_wrong_input(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    data, run = tuned
+    out = ("--run", tmp_path / "run", *THREADS)
+    checkpoint = run / "finetune" / "reviews" / "checkpoint"
+    refused(subarch("export"), "MODEL or --run")
+    refused(subarch("export", tmp_path / "nowhere", *out), "nowhere")
+    refused(subarch("export", "--run", tmp_path), "no fine-tuned and no pre-trained checkpoint")
+    refused(subarch("export", checkpoint, *out, "--max-drop", "-1"), "--max-drop")
+    refused(subarch("export", run.parent / "encoder", *out, "--data", data), "no head for a task")
+    labels = write(tmp_path / "labels.csv", [("good", "yes"), ("bad", "no")] * 10)
+    refused(subarch("export", checkpoint, *out, "--data", labels), "yes")
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint, broken)
+    (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:1000])
+    refused(subarch("export", broken, *out), "cannot be loaded")
+    BertForSequenceClassification(config(vocab_size=10)).save_pretrained(tmp_path / "small")
+    tokenizer().save_pretrained(tmp_path / "small")
+    refused(subarch("export", tmp_path / "small", *out), "do not belong together")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_runtime_that_is_not_there_is_named(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(form: Any) -> None:
+        if form.runtime == "openvino":
+            raise ImportError("OpenVINO is needed for this: pip install 'subarch[openvino]'")
+
+    monkeypatch.setattr(export_job, "_require", missing)
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    ran = subarch("export", checkpoint, "--run", tmp_path / "asked", "--artifacts", "openvino", *THREADS)
+    refused(ran, "subarch[openvino]")
+    found = subarch("export", checkpoint, "--run", tmp_path / "all", *THREADS, "--json").json
+    assert found["chosen"].startswith("onnx") and all(name.startswith("openvino") for name in found["missing"])
+
+
+# --- bench ------------------------------------------------------------------------------------------------------------
+
+
+def test_bench_times_everything_beside_the_reference(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    small = tmp_path / "small.json"
+    small.write_text(json.dumps(config().to_dict()))
+    large = tmp_path / "large.json"
+    large.write_text(json.dumps(config(hidden_size=128, intermediate_size=512, num_hidden_layers=6).to_dict()))
+    given = ("--against", large, "--run", tmp_path / "run", "--threads", "1", "--rounds", "2", "--no-memory")
+    cells = ("--sequence-length", "8", "32", "--batch-size", "1", "2")
+    found = subarch("bench", small, *given, *cells, "--json").json
+    assert len(found["rows"]) == 4 * (1 + 5) and found["cpu"]["name"]
+    for row in found["rows"]:
+        assert {"name", "runtime", "precision", "threads", "p50_ms", "p95_ms", "ratio", "size_bytes"} <= set(row)
+        base = next(
+            one
+            for one in found["rows"]
+            if one["name"] == str(large) and all(one[k] == row[k] for k in ("threads", "batch_size", "sequence_length"))
+        )
+        assert row["ratio"] == pytest.approx(base["p50_ms"] / row["p50_ms"])
+    assert json.loads((tmp_path / "run" / "benchmark.json").read_text())["rows"] == found["rows"]
+    assert not (tmp_path / "run" / ".artifacts").exists()
+    # What is there is not measured again, and a bench of something else is refused.
+    assert subarch("bench", small, *given, *cells, "--json").json["rows"] == found["rows"]
+    refused(subarch("bench", small, *given, "--sequence-length", "16"), "other options")
+
+
+def test_bench_takes_an_export_as_it_is(
+    subarch: Command, tuned: tuple[Path, Path], exported: Path, tmp_path: Path
+) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    given = ("--against", checkpoint, "--threads", "1", "--rounds", "1", "--sequence-length", "8", "--json")
+    runtimes = ("--runtime", "onnxruntime", "--run", tmp_path / "run")
+    found = subarch("bench", tuned[1], *given, *runtimes).json
+    sizes = {row["precision"]: row["size_bytes"] for row in found["rows"] if row["runtime"] == "onnxruntime"}
+    assert sizes["int8"] == (exported / "model_quantized.onnx").stat().st_size
+    assert all(row["peak_memory_bytes"] > 0 for row in found["rows"])
+
+
+def test_wrong_benches(subarch: Command, tmp_path: Path) -> None:
+    refused(subarch("bench"), "name at least one network")
+    refused(subarch("bench", "no-such-network"), "presets are")
+    refused(subarch("bench", "bort", "--sequence-length", "513", "--run", tmp_path / "run"), "512 tokens")
+    refused(subarch("bench", "bort", "--rounds", "0"), "--rounds")
+    assert not (tmp_path / "run").exists()
