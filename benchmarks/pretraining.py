@@ -135,7 +135,7 @@ def row(results: Results, section: str, result: Pretrained, **named: Any) -> Non
     )
 
 
-def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, str]) -> None:
+def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, str], *, longer: bool) -> None:
     """The four ways for each teacher, at equal steps and at equal wall time."""
     for kind, teacher in teachers.items():
         learned = {"teacher": teacher, "losses": LEARNED[kind]}
@@ -148,10 +148,12 @@ def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, s
             }
             for way, result in made.items():
                 row(results, f"Equal steps, teacher {kind}", result, way=way, seed=seed)
+            if not longer:
+                continue
             spent = [curve(made[way])[-1][0] for way in ("(a) from scratch", "(b) distilled")]
             steps = round(jobs.recipe.steps * spent[1] / spent[0])
-            longer = jobs.run(f"scratch as long as {kind}", seed, steps=steps)
-            for way, result in {"(a) from scratch, longer": longer, "(b) distilled": made["(b) distilled"]}.items():
+            as_long = jobs.run(f"scratch as long as {kind}", seed, steps=steps)
+            for way, result in {"(a) from scratch, longer": as_long, "(b) distilled": made["(b) distilled"]}.items():
                 row(results, f"Equal wall time, teacher {kind}", result, way=way, seed=seed)
 
 
@@ -183,7 +185,7 @@ def downstream(results: Results, arguments: argparse.Namespace, kinds: list[str]
                         model=str(arguments.run / folder),
                         run=arguments.run / f"tasks-{folder}",
                         where=where,
-                        learning_rates=(1e-4,),
+                        learning_rates=(arguments.task_rate,),
                         precision="bfloat16",
                         seeds=arguments.task_seeds,
                         threads=arguments.threads,
@@ -214,27 +216,35 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--teachers", nargs="+", default=list(LEARNED), choices=list(LEARNED))
+    parser.add_argument("--times", action=argparse.BooleanOptionalAction, default=True, help="compare times as well")
+    parser.add_argument("--name", default="pretraining", help="of the result files")
     parser.add_argument("--downstream", nargs="*", default=["MiniLM"], choices=list(LEARNED), help="whose students")
     parser.add_argument("--task-seeds", type=int, default=3)
+    parser.add_argument("--task-rate", type=float, default=1e-4, help="of fine-tuning, the same for all")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    results = Results("pretraining", __doc__ or "")
+    results = Results(arguments.name, __doc__ or "")
     jobs = Trainings(arguments)
     # From MiniLM's own weights: a masked language model from nothing would know little more than frequent words.
-    speaking = jobs.run(
-        "teacher", shape=jobs.teacher_shape, steps=arguments.teacher_steps, initialize="inherit", source=source()
-    )
-    row(results, "The masked language model trained here", speaking, way="from MiniLM, masked language modelling")
-    teachers = {"MiniLM": source(), "masked LM": str(speaking.checkpoint)}
-    compare(results, jobs, arguments.seeds, teachers)
-    rapidity(results, jobs, arguments.seeds, teachers)
+    teachers = {"MiniLM": source()}
+    if "masked LM" in arguments.teachers:
+        speaking = jobs.run(
+            "teacher", shape=jobs.teacher_shape, steps=arguments.teacher_steps, initialize="inherit", source=source()
+        )
+        row(results, "The masked language model trained here", speaking, way="from MiniLM, masked language modelling")
+        teachers["masked LM"] = str(speaking.checkpoint)
+    compare(results, jobs, arguments.seeds, teachers, longer=arguments.times)
+    if arguments.times:
+        rapidity(results, jobs, arguments.seeds, teachers)
     downstream(results, arguments, arguments.downstream)
     results.note(
         f"Rows of {arguments.length} tokens, {arguments.batch_size} a step, peak rate {arguments.learning_rate:g}, "
         f"{arguments.precision} matrix products in training, {arguments.threads} threads, corpus "
-        f"{Path(arguments.corpus).name}; losses {LEARNED}. Fine-tuning: rate 1e-4, batches of 32, {TASKS}."
+        f"{Path(arguments.corpus).name}; losses {LEARNED}. Fine-tuning: rate {arguments.task_rate:g}, batches of 32, "
+        f"{TASKS}."
     )
     results.write()
 

@@ -162,7 +162,8 @@ def throughput(results: Results, folder: Path, arguments: argparse.Namespace) ->
         max_length=predictor.length,
     )
     ways = {"predictor": lambda: predictor(texts), "stock pipeline": lambda: stock(texts)}
-    agreed = [one["label"] for one in predictor(texts[:200])] == [one["label"] for one in stock(texts[:200])]
+    pairs = zip(predictor(texts[:500]), stock(texts[:500]), strict=True)
+    agreed = statistics.fmean(ours["label"] == theirs["label"] for ours, theirs in pairs)
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(arguments.repeats):
         for name, run in ways.items():
@@ -177,7 +178,8 @@ def throughput(results: Results, folder: Path, arguments: argparse.Namespace) ->
         results.row("5,000 texts, 32 a pass, the same artifact", shown | {"form": predictor.artifact})
     results.note(
         f"The texts have {min(lengths)} to {max(lengths)} tokens, median {statistics.median(lengths):g}, cut to "
-        f"{predictor.length}. The same labels for the first 200: {agreed}."
+        f"{predictor.length}. Of the first 500, {agreed:.1%} get the same label both ways (activations of dynamic "
+        "8-bit networks share a scale over a batch, and the two have other batches)."
     )
 
 

@@ -240,3 +240,25 @@ def test_encoders_are_timed_without_initialising_them() -> None:
     one, eight = table.predict(family.space.listed())
     assert eight > one > 0
     assert table.settings["threads"] == 1
+
+
+def test_networks_are_timed_on_another_runtime(clock: None) -> None:
+    built: list[float] = []
+
+    def build(network: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
+        """A runtime that is twice as fast."""
+        assert isinstance(network, Sleeper)
+        built.append(network.seconds)
+
+        def run() -> None:
+            Clock.now += network.seconds / 2
+
+        return run
+
+    family = Sleepers(3)
+    table = LatencyTable.measure(family, rounds=2, repeats=1, build=build, runtime="another")
+    plain = LatencyTable.measure(family, rounds=2, repeats=1)
+    assert table.measured_ms == pytest.approx(plain.measured_ms / 2)
+    assert table.reference_ms == pytest.approx(plain.reference_ms / 2)
+    assert table.settings["runtime"] == "another" and plain.settings["runtime"] == "pytorch"
+    assert len(built) == len(table.indices) + 1  # each once: that takes seconds

@@ -14,7 +14,7 @@ from subarch.extraction.question import Question
 from subarch.extraction.study import Trial
 from subarch.networks.counting import CountModel, count
 from subarch.networks.family import Family
-from subarch.running.timing import compare
+from subarch.running.timing import Builder, compare
 
 LISTED_IN_REPORT = 5000
 TIMED_AT_MOST = 16
@@ -33,6 +33,7 @@ class Points:
         trials: the whole ledger.
         derived: what the certificate derives from it.
         threads: of the timing; None leaves torch's.
+        build: puts networks on another runtime than PyTorch.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Points:
         trials: Sequence[Trial],
         derived: Derived,
         threads: int | None,
+        build: Builder | None = None,
     ) -> None:
-        self._family, self._question, self._threads = family, question, threads
+        self._family, self._question, self._threads, self._build = family, question, threads, build
         self._counts_model, self._problem, self._derived = counts, problem, derived
         self._trials = [trial for trial in trials if trial.purpose == "search"]
         space = family.space
@@ -103,7 +105,7 @@ class Points:
         architectures = {"reference": question.reference}
         architectures |= {str(n): self._family.space.architecture(self._rows[n]) for n in self.to_time}
         networks = {name: (family.network(architecture), inputs) for name, architecture in architectures.items()}
-        measured = compare(networks, threads=self._threads)
+        measured = compare(networks, threads=self._threads, build=self._build)
         self._reference_ms = measured.pop("reference").p50_ms
         self._latency = {int(name): found.p50_ms for name, found in measured.items()}
 

@@ -31,7 +31,8 @@ from subarch.manifest import hardware, manifest, versions
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options.search import ExtractOptions
 from subarch.progress import Watch
-from subarch.running.timing import LatencyTable
+from subarch.running.artifacts import builder
+from subarch.running.timing import Builder, LatencyTable
 from subarch.storage import write_json
 
 _LOG = logging.getLogger(__name__)
@@ -94,17 +95,28 @@ class Extraction:
         path = self.run / "latency.json"
         if path.is_file():
             try:
-                return LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
+                known = LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
             except ValueError as error:
                 raise ValueError(f"{path} cannot be used ({error}): delete it, and it is measured again") from error
+            if (before := known.settings.get("runtime", "pytorch")) != self.options.runtime:
+                raise ValueError(
+                    f"{path} was measured with --runtime {before}, got {self.options.runtime}: give another --run"
+                )
+            return known
         table = LatencyTable.measure(
             self.family,
             sequence_length=self.question.sequence_length,
             threads=self.options.threads,
+            build=self._builder(),
+            runtime=self.options.runtime,
             tick=lambda done, total: self.watch("timing the space", done=done, total=total),
         )
         write_json(path, table.to_json())
         return table
+
+    def _builder(self) -> Builder | None:
+        """Puts networks on the runtime that was asked for; None: PyTorch."""
+        return None if self.options.runtime == "pytorch" else builder(self.options.runtime, self.options.threads)
 
     def _calibrate(self) -> None:
         """The trainings that fix e_min and the noise, before the search."""
@@ -237,6 +249,7 @@ class Extraction:
             trials=trials,
             derived=derived,
             threads=self.options.threads,
+            build=self._builder(),
         )
         self.watch("timing the front", note=f"{len(points.to_time)} networks")
         points.time()

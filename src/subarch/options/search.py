@@ -113,8 +113,8 @@ class ExtractOptions:
     """Tokens of the forward pass that is counted and timed."""
     cost: Literal["macs", "latency_ms"] = "macs"
     """The inference cost in W and on the front: multiply-accumulates (exact), or latency on this machine."""
-    runtime: Literal["pytorch"] = "pytorch"
-    """What runs the networks that are timed."""
+    runtime: Literal["pytorch", "onnx", "onnx-int8", "openvino", "openvino-int8"] = "pytorch"
+    """What runs the networks that are timed: PyTorch, or a form that subarch export writes (extras onnx, openvino)."""
     threads: int | None = None
     """Threads for timing and training; all cores when not given."""
     speedup: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from subarch.options.running import ArtifactName, Precision, Runtime
 from subarch.progress import Watch, silent
 from subarch.running.graphs import Graph
 from subarch.running.processor import features, multiplies_bfloat16, saturates
-from subarch.running.timing import pinned
+from subarch.running.timing import Builder, Pass, pinned
 
 Inputs = Mapping[str, NDArray[np.int64]]
 
@@ -140,6 +143,28 @@ def _write_onnx(graph: Graph, folder: Path, form: Artifact, calibration: Sequenc
         onnx.quantize(plain, folder / form.file, reduce_range=reduce_range)
     elif form.name == "onnx-int8-static":
         onnx.quantize_with_ranges(plain, folder / form.file, calibration, reduce_range=reduce_range)
+
+
+def builder(name: ArtifactName, threads: int | None) -> Builder:
+    """Puts networks into one form, for the timing of a search.
+
+    Args:
+        name: of the form.
+        threads: of one pass; all cores when not given.
+    """
+
+    def build(network: nn.Module, inputs: Mapping[str, Tensor]) -> Pass:
+        if not isinstance(network, PreTrainedModel):
+            raise ValueError(f"only stock encoders run as {name}, got a {type(network).__name__}: time it in PyTorch")
+        graph = Graph.of(network)
+        ids = inputs["input_ids"].numpy()
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        with tempfile.TemporaryDirectory(prefix="subarch-") as folder:
+            (form,) = write(graph, Path(folder), [name], [given])
+            program = form.open(Path(folder), threads)
+        return lambda: program(given)
+
+    return build
 
 
 class TorchProgram:

@@ -30,7 +30,11 @@ from subarch.networks.space import Space, Value
 
 FloatArray = NDArray[np.float64]
 Tick = Callable[[int, int], None]
+Pass = Callable[[], Any]
+Builder = Callable[[nn.Module, Mapping[str, Tensor]], Pass]
+"""A network and inputs, to one pass on another runtime."""
 MAX_LISTED = 150  # a space of up to so many architectures is measured whole
+MAX_BUILT = 40  # likewise where each has to be exported first
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def compare(
     threads: int | None = None,
     rounds: int = 5,
     repeats: int = 10,
+    build: Builder | None = None,
 ) -> dict[str, Latency]:
     """Time several networks in turns, so that a drift of the machine meets all of them alike.
 
@@ -86,33 +91,47 @@ def compare(
         threads: torch's threads while timing.
         rounds: how often everything is visited.
         repeats: timed passes a visit.
+        build: puts them on another runtime; PyTorch when not given.
 
     Returns:
         For each name the statistics of all its ``rounds * repeats`` readings.
     """
     readings: dict[str, list[float]] = {name: [] for name in networks}
     with pinned(threads):
+        passes = {name: (build or _torch_pass)(network, inputs) for name, (network, inputs) in networks.items()}
         for _ in range(rounds):
-            for name, (network, inputs) in networks.items():
-                readings[name] += _readings(network, inputs, 2, repeats)
+            for name, one in passes.items():
+                readings[name] += _timed(one, 2, repeats)
     return {name: _summary(values) for name, values in readings.items()}
 
 
-@torch.inference_mode()
 def _readings(network: nn.Module, inputs: Mapping[str, Tensor], warmup: int, repeats: int) -> list[float]:
-    if repeats < 1:
-        raise ValueError(f"at least one timed pass is needed, got repeats={repeats}")
     training = network.training
-    network.eval()
-    readings: list[float] = []
     try:
-        for turn in range(warmup + repeats):
-            start = time.perf_counter()
-            network(**inputs)
-            if turn >= warmup:
-                readings.append(1000 * (time.perf_counter() - start))
+        return _timed(_torch_pass(network, inputs), warmup, repeats)
     finally:
         network.train(training)
+
+
+def _torch_pass(network: nn.Module, inputs: Mapping[str, Tensor]) -> Pass:
+    network.eval()
+
+    @torch.inference_mode()
+    def run() -> None:
+        network(**inputs)
+
+    return run
+
+
+def _timed(run: Pass, warmup: int, repeats: int) -> list[float]:
+    if repeats < 1:
+        raise ValueError(f"at least one timed pass is needed, got repeats={repeats}")
+    readings: list[float] = []
+    for turn in range(warmup + repeats):
+        start = time.perf_counter()
+        run()
+        if turn >= warmup:
+            readings.append(1000 * (time.perf_counter() - start))
     return readings
 
 
@@ -221,7 +240,7 @@ class LatencyTable:
         reference_ms: latency of T, measured in the same rounds (the table's own value where T lies in the space).
         error: relative error of the table: median and maximum of |table / reading - 1|; for polynomials on a fifth of
             the sample that an otherwise equal fit did not see.
-        settings: threads, batch size, sequence length, rounds, repeats.
+        settings: threads, batch size, sequence length, rounds, repeats, runtime.
     """
 
     space: Space
@@ -245,6 +264,8 @@ class LatencyTable:
         repeats: int = 5,
         sample: int = 120,
         seed: int = 0,
+        build: Builder | None = None,
+        runtime: str = "pytorch",
         tick: Tick | None = None,
     ) -> Self:
         """Time the family's networks in turns.
@@ -258,19 +279,24 @@ class LatencyTable:
             repeats: timed passes a visit.
             sample: architectures measured where the space has more than 150.
             seed: of the sample and the orders.
+            build: puts a network on another runtime; PyTorch when not given. That takes seconds, so a space of more
+                than 40 architectures is then sampled, and everything visited once.
+            runtime: its name, kept in the settings.
             tick: called with visits done and in all.
 
         Raises:
             ValueError: when no architecture meets the constraints, or building fails.
         """
-        space = family.space
-        small = space.num_points <= 100 * MAX_LISTED and len(space.listed()) <= MAX_LISTED
+        space, listed = family.space, MAX_LISTED
+        if build is not None:
+            rounds, repeats, sample, listed = 1, rounds * repeats, min(sample, MAX_BUILT), MAX_BUILT
+        small = space.num_points <= 100 * listed and len(space.listed()) <= listed
         indices = space.listed() if small else _spread_sample(space, sample, seed)
         if not len(indices):
             raise ValueError("no architecture of the space meets its constraints: nothing to time")
         shapes: list[Mapping[str, Value]] = [space.architecture(row) for row in indices.tolist()]
         settings = {"threads": threads or torch.get_num_threads(), "batch_size": batch_size, "rounds": rounds}
-        settings |= {"sequence_length": sequence_length, "repeats": repeats}
+        settings |= {"sequence_length": sequence_length, "repeats": repeats, "runtime": runtime}
         readings: list[list[float]] = [[] for _ in range(len(shapes) + 1)]
         order = list(range(len(readings)))
         chooser = random.Random(seed)
@@ -279,9 +305,11 @@ class LatencyTable:
                 if visit % len(readings) == 0:
                     chooser.shuffle(order)
                 number = order[visit % len(readings)]
-                network = _unweighted(family, shapes[number] if number < len(shapes) else family.reference)
+                shape = shapes[number] if number < len(shapes) else family.reference
                 inputs = family.inputs(batch_size, sequence_length)
-                readings[number].append(statistics.median(_readings(network, inputs, 2, repeats)))
+                # Ranges of integers are measured on values, so that constants will not do there.
+                one = build(family.network(shape), inputs) if build else _torch_pass(_unweighted(family, shape), inputs)
+                readings[number].append(statistics.median(_timed(one, 2, repeats)))
                 if tick is not None:
                     tick(visit + 1, rounds * len(readings))
         medians = np.array([statistics.median(values) for values in readings])
