@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,15 @@ def test_a_runtime_that_is_not_there_is_named(
     assert found["chosen"].startswith("onnx") and all(name.startswith("openvino") for name in found["missing"])
 
 
+def test_the_report_shows_what_came_after_a_search(subarch: Command, tuned: tuple[Path, Path], exported: Path) -> None:
+    page = Path(subarch("report", tuned[1], "--json").json["path"]).read_text(encoding="utf-8")
+    known = json.loads((exported / "export.json").read_text())
+    for text in ("What runs fastest here", known["reason"], "Fine-tuning: ", *FORMS[1:]):
+        assert escape(text, quote=False) in page, text
+    assert '"export-times"' in page  # its figure
+    refused(subarch("report", exported.parent.parent / "encoder"), "extract.json")
+
+
 # --- bench ------------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +239,8 @@ def test_bench_times_everything_beside_the_reference(
         assert row["ratio"] == pytest.approx(base["p50_ms"] / row["p50_ms"])
     assert json.loads((tmp_path / "run" / "benchmark.json").read_text())["rows"] == found["rows"]
     assert not (tmp_path / "run" / ".artifacts").exists()
+    page = Path(subarch("report", tmp_path / "run", "--json").json["path"]).read_text(encoding="utf-8")
+    assert '"bench-ratios"' in page and found["cpu"]["name"] in page
     # What is there is not measured again, and a bench of something else is refused.
     assert subarch("bench", small, *given, *cells, "--json").json["rows"] == found["rows"]
     refused(subarch("bench", small, *given, "--sequence-length", "16"), "other options")

@@ -83,7 +83,8 @@ def test_forms_in_floats_agree_with_pytorch(head: str, runtime: Any, tmp_path: P
     graph = built(head)
     assert graph.head == head
     (form,) = write(graph, tmp_path, [runtime], [])
-    assert max(difference(graph, form, tmp_path, *shape) for shape in SHAPES) < 1e-5
+    # Floats have seven digits, and every processor adds in an order of its own.
+    assert max(difference(graph, form, tmp_path, *shape) for shape in SHAPES) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "onnx-int8-static", "openvino-int8"])

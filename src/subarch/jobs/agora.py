@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def learn_from_mistakes(
         "max_length": start.learner.length,
         "trainings": sum(loop.trainings for loop in found.gathered),
         "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
-        "rounds": [_told(seed, loop) for seed, loop in loops.items()],
+        "rounds": [_told(task, seed, loop) for seed, loop in loops.items()],
     }
 
 
@@ -191,7 +192,7 @@ def _pool(path: Path, task: Task) -> Sequence[Example]:
     return found
 
 
-def _told(seed: int, loop: Gathered[Example]) -> dict[str, Any]:
+def _told(task: Task, seed: int, loop: Gathered[Example]) -> dict[str, Any]:
     """One loop for people and programs."""
     best = loop.rounds[loop.round - 1]
     gained = len(loop.everything) - loop.rounds[0].learned_from
@@ -200,5 +201,26 @@ def _told(seed: int, loop: Gathered[Example]) -> dict[str, Any]:
         f"{len(loop.rounds[0].mistakes)} first mistakes, best in round {best.number}; ended because "
         f"{STOPPED[loop.stopped]}"
     )
-    samples = [list(point.texts) for point in loop.everything.points[loop.rounds[0].learned_from :][:20]]
-    return {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds], "samples": samples}
+    said = {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds]}
+    return said | {"samples": list(islice(_samples(task, loop), 20)), "classes": _classes(task, loop)}
+
+
+def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
+    """Texts that were learned beside the mistake that each was made near, and what the teacher says of them."""
+    at = loop.rounds[0].learned_from
+    for one in loop.rounds:
+        for place in one.kept:
+            point, label = loop.everything.points[at], loop.everything.labels[at]
+            words = f"{label[0]:.3g}"
+            if task.kind == "classification":
+                words = f"{task.label_names[int(label.argmax())]} ({label.max():.0%})"
+            mistake = task.development[one.near[place]]
+            yield {"round": one.number, "mistake": mistake.texts, "proposal": point.texts, "label": words}
+            at += 1
+
+
+def _classes(task: Task, loop: Gathered[Example]) -> dict[str, int]:
+    if task.kind != "classification":
+        return {}
+    counts = np.bincount(loop.everything.classes, minlength=len(task.label_names))
+    return dict(zip(task.label_names, counts.tolist(), strict=True))

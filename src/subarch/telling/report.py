@@ -1,8 +1,9 @@
 """The report of a run: one ``report.html`` that explains what was found, opens offline and asks for nothing.
 
-It reads the files of the run directory alone (``extract.json``, ``certificate.json``, ``manifest.json``), so it can be
-written again later, on another machine, by another version. Sections follow the order of a reader's questions: what
-came out, what else there was, how sure it is, under which assumptions, and how to do it again.
+It reads the files of the run directory alone (``extract.json``, ``certificate.json``, ``manifest.json``, and those of
+later stages), so it can be written again later, on another machine, by another version. Sections follow the order of a
+reader's questions: what came out, what else there was, how sure it is, under which assumptions, what came after the
+search, and how to do it again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from subarch.telling.page import (
     table,
     tag,
 )
+from subarch.telling.stages import Stage, stages
 from subarch.telling.wording import (
     claim_in_words,
     counted,
@@ -71,11 +73,13 @@ class Run:
         extract: the content of ``extract.json``.
         certificate: the content of ``certificate.json``.
         manifest: the content of ``manifest.json``.
+        stages: what came after the search.
     """
 
     extract: Record
     certificate: Record
     manifest: Record
+    stages: Sequence[Stage] = ()
 
     def rows(self, name: str) -> list[Record]:
         """Return one of the lists of ``extract.json``, empty where it is absent."""
@@ -96,7 +100,9 @@ def write_report(run: Path) -> Path:
         OSError: if the directory cannot be written.
     """
     target = Path(run) / "report.html"
-    write_text(target, render(read_run(Path(run))))
+    searched = any((Path(run) / name).is_file() for name in ("extract.json", "certificate.json"))
+    later = [] if searched else stages(Path(run))
+    write_text(target, _render_stages(Path(run), later) if later else render(read_run(Path(run))))
     return target
 
 
@@ -106,7 +112,8 @@ def read_run(run: Path) -> Run:
         raise ValueError(
             f"expected a run directory, got {str(run)!r}, which is none: pass the --run of `subarch extract`"
         )
-    return Run(*(_read(run, name, key) for name, key in _EXPECTED.items()))
+    extract, certificate, made_with = (_read(run, name, key) for name, key in _EXPECTED.items())
+    return Run(extract, certificate, made_with, stages(run))
 
 
 def _read(run: Path, name: str, key: str) -> Record:
@@ -138,12 +145,28 @@ def render(run: Run) -> str:
         "resolution": ("Do the errors tell architectures apart?", trust.resolution(run.certificate)),
         "certificate": ("The certificate in plain words", trust.explanation(run.certificate)),
         "numbers": ("The numbers", _numbers(run)),
-        "reproduce": ("How to do it again", _reproduce(run)),
     }
+    parts |= {stage.key: (stage.title, stage.content) for stage in run.stages}
+    parts["reproduce"] = ("How to do it again", _reproduce(run))
+    plots = figures.plots | {name: plot for stage in run.stages for name, plot in stage.plots.items()}
     links = tag("nav", *(tag("a", title, href=f"#{name}") for name, (title, _) in parts.items()), aria_label="Sections")
     body = join([_headline(run), links, *(section(name, title, *content) for name, (title, content) in parts.items())])
-    data = {"columns": figures.columns, "plots": figures.plots, "costs": figures.costs, "costNames": COST_WORDS}
+    data = {"columns": figures.columns, "plots": plots, "costs": figures.costs, "costNames": COST_WORDS}
     return document(f"subarch report: {_source_name(run)}", body, data)
+
+
+def _render_stages(run: Path, found: Sequence[Stage]) -> str:
+    """The report of a run without a search."""
+    links = tag("nav", *(tag("a", stage.title, href=f"#{stage.key}") for stage in found), aria_label="Sections")
+    heading = tag(
+        "header",
+        tag("p", "subarch report", class_="eyebrow"),
+        tag("h1", run.resolve().name, class_="headline"),
+    )
+    body = join([heading, links, *(section(stage.key, stage.title, *stage.content) for stage in found)])
+    plots = {name: plot for stage in found for name, plot in stage.plots.items()}
+    data = {"columns": {}, "plots": plots, "costs": [], "costNames": COST_WORDS}
+    return document(f"subarch report: {run.resolve().name}", body, data)
 
 
 def _source_name(run: Run) -> str:
