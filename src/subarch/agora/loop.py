@@ -68,6 +68,8 @@ class Settings:
         budget: trainings, at most; None: no limit.
         near: proposals are made near mistakes that the teacher does not make too, or near all of them, as published. A
             teacher that is wrong about a point is likely to be wrong about its neighbours: it would teach the mistake.
+        distill: the teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes the teacher's
+            alone.
         tolerance: for numbers, residuals above it are mistakes; the root mean square residual when not given.
         seed: of trainings and proposals.
 

@@ -1,0 +1,69 @@
+"""The options of the whole story in one command.
+
+Light on purpose: importing this module imports no numerical library, so that ``subarch --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subarch.options.limits import at_least, positive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressOptions:
+    """From labelled texts and a teacher to a small, fast, certified model, exported for this processor.
+
+    Fine-tunes the teacher where that is still to be done, extracts the best small network inside it, pre-trains that by
+    distillation, fine-tunes it (plain, distilled, augmented, with Agora), exports what runs fastest here, times it
+    beside the teacher, and writes a report and a model card. The same command with the same --run goes on where it
+    stopped. When a target is missed, the result says which, by how much, and what else there is to choose.
+
+    Examples:
+    subarch compress --data reviews.csv --teacher ./my-bert --max-latency-ms 5;
+    subarch compress --data reviews.csv --teacher ./my-bert --speedup 4 --max-drop 2 --pool unlabelled.txt;
+    subarch compress --data reviews.csv --teacher ./my-bert --recipe gpu --set pretrain.steps=50000 --dry-run
+    """
+
+    data: str
+    """Your own labelled CSV, TSV, JSONL or Parquet file, or the name of a task."""
+    teacher: str
+    """A checkpoint folder or Hugging Face name: fine-tuned on the task already, or any BERT-like encoder."""
+    run: Path | None = None
+    """Run directory; a new one under runs/ when not given."""
+    speedup: float | None = None
+    """Target: so many times as fast as the teacher, in the same runtime and precision."""
+    max_latency_ms: float | None = None
+    """Target: milliseconds for one text as long as 95 in 100 of yours, on this machine."""
+    max_drop: float = 1.0
+    """Target: points of the metric (of 100) that the exported model may lose against the teacher on sealed rows."""
+    pool: Path | None = None
+    """More texts, without labels: Agora takes from them what is near the student's mistakes, pre-training reads all."""
+    text_columns: tuple[str, ...] = ()
+    """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
+    label_column: str | None = None
+    """Column of your file that holds the label; found by its usual names when not given."""
+    recipe: str = "laptop"
+    """Every stage's settings: laptop, gpu, cluster, bort (the published settings), or a .toml file of yours."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SECTION.KEY=VALUE ...")] = ()
+    """Single settings over those of the recipe: --set pretrain.steps=500 finetune.seeds=5."""
+    threads: int | None = None
+    """Threads; all cores when not given."""
+    dry_run: bool = False
+    """Check everything, print the plan with its settings and an estimate of time and memory measured here; write
+    nothing."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        for name in ("speedup", "max_latency_ms"):
+            if (value := getattr(self, name)) is not None:
+                positive("--" + name.replace("_", "-"), value)
+        if not 0 <= self.max_drop <= 100:
+            raise ValueError(f"--max-drop is in points of 100, got {self.max_drop:g}")
+        if self.threads is not None:
+            at_least("--threads", self.threads, 1)

@@ -1,0 +1,173 @@
+"""Recipes: every stage's settings in one TOML file, a section for each, a key for each option of the stage's command.
+
+A recipe says what differs from ``laptop``, on which all others stand; ``section.key=value`` changes single settings.
+Whatever is misspelt or of the wrong type is refused by section and key before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from subarch.options.pretraining import PretrainOptions
+from subarch.options.running import BenchOptions, ExportOptions
+from subarch.options.search import ExtractOptions
+from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
+
+Settings = dict[str, dict[str, Any]]
+BASE = "laptop"
+_FORMS: Mapping[str, tuple[type, frozenset[str]]] = {  # the options of each section, without what the pipeline knows
+    "task": (TaskOptions, frozenset({"task", "data"})),
+    "teacher": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
+    "extract": (ExtractOptions, frozenset({"source", "run", "json"})),
+    "pretrain": (PretrainOptions, frozenset({"run", "architecture", "json"})),
+    "finetune": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
+    "agora": (AgoraOptions, frozenset({"agora", "teacher"})),
+    "export": (ExportOptions, frozenset({"model", "run", "task", "data", "json"})),
+    "bench": (BenchOptions, frozenset({"names", "run", "json"})),
+}
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the recipes that come with the library."""
+    return tuple(sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml")))
+
+
+def read_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Settings:
+    """Settings by section: those of ``laptop``, over them the recipe's, over them the changes.
+
+    Args:
+        name_or_path: a preset, or a ``.toml`` file.
+        changes: ``section.key=value``, the value as TOML has it, or a word.
+
+    Raises:
+        ValueError: for what is no recipe, a section or key that does not exist, and a value of the wrong type.
+    """
+    settings: Settings = {name: {} for name in _FORMS}
+    for name in dict.fromkeys((BASE, name_or_path)):
+        for section, values in _parsed(name).items():
+            if not isinstance(values, dict):
+                raise ValueError(f"{name}: expected sections such as [{next(iter(_FORMS))}], got {section} = {values}")
+            for key, value in cast("dict[str, Any]", values).items():
+                _put(settings, section, key, value, name)
+    for change in changes:
+        place, sign, text = change.partition("=")
+        section, dot, key = place.strip().partition(".")
+        if not (sign and dot and key):
+            raise ValueError(f"--set takes section.key=value, such as pretrain.steps=500, got {change!r}")
+        _put(settings, section, key, _value(text.strip()), "--set")
+    return settings
+
+
+def written(settings: Settings) -> str:
+    """Settings as TOML: what :func:`read_recipe` reads."""
+    parts = [
+        "\n".join([f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())])
+        for section, values in settings.items()
+        if values
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _parsed(name: str) -> Mapping[str, Any]:
+    if name in presets():
+        text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
+    elif not name.endswith(".toml"):
+        raise ValueError(f"--recipe is one of {', '.join(presets())}, or a .toml file, got {name!r}")
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"--recipe {name} cannot be read: {error}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"--recipe {name} is not TOML: {error}") from error
+
+
+def _folder() -> Any:
+    return resources.files("subarch") / "recipes"
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _toml(value: Any) -> str:
+    return json.dumps([str(one) if isinstance(one, Path) else one for one in value] if isinstance(value, tuple) else value,
+                      default=str, ensure_ascii=False)
+
+
+def _put(settings: Settings, section: str, key: str, value: Any, where: str) -> None:
+    if section not in _FORMS:
+        raise ValueError(f"{where}: there is no section {section!r}{_nearest(section, _FORMS)}; {_listed(_FORMS)}")
+    form, known = _FORMS[section]
+    hints = get_type_hints(form)
+    names = [one.name for one in dataclasses.fields(form) if one.name not in known]
+    name = key.replace("-", "_")
+    if name not in names:
+        raise ValueError(f"{where}: [{section}] has no {key!r}{_nearest(name, names)}; {_listed(names)}")
+    try:
+        settings[section][name] = _fitting(value, hints[name])
+    except TypeError as error:
+        raise ValueError(f"{where}: {section}.{name} must be {error}, got {value!r}") from None
+
+
+def _nearest(name: str, names: Mapping[str, Any] | Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
+    return f"there are {', '.join(names)}"
+
+
+def _fitting(value: Any, hint: Any) -> Any:
+    """The value as the type has it.
+
+    Raises:
+        TypeError: with words for what was expected.
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _any_of(value, [one for one in inner if one is not type(None)])
+    if origin is Literal:
+        if value not in inner:
+            raise TypeError(f"one of {', '.join(map(str, inner))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"a list, such as [{next(iter(_words(inner[0])))}]")
+        return tuple(_fitting(one, inner[0]) for one in cast("Sequence[Any]", value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if hint is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # steps = 20, where words are possible too
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise TypeError(" ".join(_words(hint)))
+    return value
+
+
+def _any_of(value: Any, hints: Sequence[Any]) -> Any:
+    for hint in hints:
+        try:
+            return _fitting(value, hint)
+        except TypeError as error:
+            said = error
+    raise said  # pyright: ignore[reportPossiblyUnboundVariable]  # a union has members
+
+
+def _words(hint: Any) -> Iterator[str]:
+    yield {int: "an integer", float: "a number", bool: "true or false", str: "a word", Path: "a path"}.get(hint, "value")
