@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import (
@@ -30,7 +31,8 @@ from subarch.options.search import (
 from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptions, SubmitOptions
 
 Options = (
-    Annotated[InspectOptions, tyro.conf.subcommand("inspect", prefix_name=False)]
+    Annotated[CompressOptions, tyro.conf.subcommand("compress", prefix_name=False)]
+    | Annotated[InspectOptions, tyro.conf.subcommand("inspect", prefix_name=False)]
     | Annotated[CheckOptions, tyro.conf.subcommand("check", prefix_name=False)]
     | Annotated[ExtractOptions, tyro.conf.subcommand("extract", prefix_name=False)]
     | Annotated[VerifyOptions, tyro.conf.subcommand("verify", prefix_name=False)]
@@ -47,7 +49,7 @@ Options = (
 
 DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
 
-Start with: subarch demo (no download), or: subarch extract ./my-bert --speedup 3"""
+Start with: subarch demo (no download), or: subarch compress --data reviews.csv --teacher ./my-bert --speedup 3"""
 
 Result = tuple[dict[str, Any], int]
 
@@ -207,6 +209,15 @@ def _bench(options: BenchOptions, show: Any, command: str) -> Result:
     return result, 0
 
 
+def _compress(options: CompressOptions, show: Any, command: str) -> Result:
+    from subarch.pipeline import compress
+
+    _quiet_libraries()
+    result = compress(options, watch=show.watch, command=command)
+    show.compression(result)
+    return result, 0
+
+
 def _report(options: ReportOptions, show: Any, command: str) -> Result:
     from subarch.telling.report import write_report
 
@@ -225,6 +236,7 @@ def _demo(options: DemoOptions, show: Any, command: str) -> Result:
 
 
 _COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
+    CompressOptions: _compress,
     InspectOptions: _inspect,
     CheckOptions: _check,
     ExtractOptions: _extract,

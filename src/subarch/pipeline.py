@@ -1,25 +1,190 @@
-"""The whole story as one function: ``demo``. Stages meet in files."""
+"""The whole story as one function: ``compress``; and ``demo``, the same on data that needs no download.
+
+Stages meet in the files of the run directory, so that each goes on where it stopped, and can be repeated alone.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from subarch.jobs.agora import read_pool
+from subarch.jobs.benchmark import bench, form_of
+from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.finetuning import finetune, folder_of
+from subarch.jobs.plan import Plan, estimate, planned, require_reachable
+from subarch.jobs.pretraining import pretrain
 from subarch.learning.classifier import small_classifier
-from subarch.learning.finetuning import Recipe, finetune
+from subarch.learning.finetuning import Recipe
+from subarch.learning.finetuning import finetune as finetune_task
+from subarch.options.compression import CompressOptions
+from subarch.options.recipes import written
 from subarch.options.search import DemoOptions, ExtractOptions
 from subarch.progress import Watch, silent
-from subarch.storage import write_json, write_text
-from subarch.text.examples import Task
+from subarch.running.predictor import Predictor
+from subarch.storage import made_directory, new_run_directory, read_json, write_json, write_text
+from subarch.telling.card import render_card
+from subarch.telling.report import write_report
+from subarch.text.examples import Example, Task
+from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
 
+RESULT = "compress.json"
+RECIPE = "recipe.toml"
 DEMO_TASK = "demo/packages"
 DEMO_VOCABULARY = 6000
 DEMO_RECIPE = Recipe(learning_rates=(8e-4,), epochs=3, seeds=(0,))
+
+
+def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+    """From labelled texts and a teacher to a small, fast, certified, exported model; or the next part of the way there.
+
+    Returns:
+        What ``compress.json`` holds: each stage's own result by its name, and ``targets`` with what was ``met`` and
+        what was ``missed``, asked and got. For a dry run the plan alone.
+
+    Raises:
+        ValueError: for wrong input, or a target that the smallest network misses; before anything is trained.
+        ImportError: for a form whose runtime is not installed.
+        OSError: when the run directory cannot be written.
+        RuntimeError: when the work of a stage fails.
+    """
+    run = options.run or new_run_directory("compress", Path(options.data).stem)
+    teacher = run / "teacher" / "finetune" / folder_of(options.data) / "checkpoint"
+    plan = planned(options, run, teacher, watch=watch)
+    recipe = written(plan.settings)
+    if options.dry_run:
+        told = {"run": str(run), "settings": recipe, "teaches": plan.teaches, "sequence_length": plan.length}
+        return {"plan": told | estimate(plan, watch=watch)}
+    _require_same(run, recipe, options)
+    done = read_json(run / RESULT)
+    if not (run / "certificate.json").is_file():
+        require_reachable(plan, watch=watch)
+    made_directory(run)
+    write_text(run / RECIPE, recipe)
+    write_json(run / "asked.json", _asked(options))
+    result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
+    stages: list[tuple[str, Callable[..., dict[str, Any]], Any]] = [
+        ("extract", extract, plan.extraction()),
+        *([("pretrain", pretrain, plan.pretraining())] if plan.pretrains else []),
+        ("finetune", finetune, plan.finetuning()),
+        ("export", export, plan.exporting()),
+        ("bench", bench, plan.benching()),
+    ]
+    count = len(stages) + plan.teaches
+    if plan.teaches:
+        result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
+    _write_texts(plan)
+    for number, (name, work, asked) in enumerate(stages, start=1 + plan.teaches):
+        result[name] = work(asked, watch=_within(watch, f"{number}/{count} {name}"), command=command)
+        if name == "extract":
+            found = verify_run(run, watch=_within(watch, f"{number}/{count} verify"))
+            result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
+    result["sealed"] = _sealed(plan, result, done, watch)
+    result["targets"] = targets(options, result, str(run), str(plan.teacher))
+    write_json(run / RESULT, result)
+    card = render_card(result, read_json(run / "manifest.json") or {})
+    for folder in (run, Path(result["finetune"]["checkpoint"])):
+        write_text(folder / "README.md", card)
+    watch("writing the report")
+    result["report"] = str(write_report(run))
+    return result
+
+
+def targets(options: CompressOptions, result: Mapping[str, Any], student: str, teacher: str) -> dict[str, Any]:
+    """What was asked for and what came out; every figure is measured on what was exported.
+
+    Args:
+        options: with the targets.
+        result: of all stages.
+        student: its name among the rows of the bench.
+        teacher: likewise.
+    """
+    chosen = str(result["export"]["chosen"])
+    rows = {row["name"]: row for row in result["bench"]["rows"] if form_of(row) == chosen}
+    found: list[dict[str, Any]] = []
+    if student in rows and options.max_latency_ms is not None:
+        got = float(rows[student]["p50_ms"])
+        asked = options.max_latency_ms
+        found.append({"target": "latency_ms", "asked": asked, "got": got, "met": got <= asked})
+    if student in rows and teacher in rows and options.speedup is not None:
+        got = float(rows[teacher]["p50_ms"]) / float(rows[student]["p50_ms"])
+        found.append({"target": "speedup", "asked": options.speedup, "got": got, "met": got >= options.speedup})
+    drop = float(result["sealed"]["drop"])
+    found.append({"target": "drop", "asked": options.max_drop, "got": drop, "met": drop <= options.max_drop})
+    kept = [{name: value for name, value in one.items() if name != "met"} for one in found]
+    met = [one["met"] for one in found]
+    return {
+        "met": [one for one, good in zip(kept, met, strict=True) if good],
+        "missed": [one for one, good in zip(kept, met, strict=True) if not good],
+    }
+
+
+def _within(watch: Watch, place: str) -> Watch:
+    def told(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
+        watch(f"{place}: {stage}", done=done, total=total, note=note)
+
+    return told
+
+
+def _asked(options: CompressOptions) -> dict[str, Any]:
+    names = ("data", "teacher", "speedup", "max_latency_ms")  # the allowed drop changes the verdict alone
+    return {name: getattr(options, name) for name in names}
+
+
+def _require_same(run: Path, recipe: str, options: CompressOptions) -> None:
+    """A directory holds one story.
+
+    Raises:
+        ValueError: when it was begun with other settings.
+    """
+    known = run / RECIPE
+    if not known.is_file():
+        return
+    if known.read_text(encoding="utf-8") != recipe or read_json(run / "asked.json") != _asked(options):
+        raise ValueError(
+            f"{run} was begun with other settings (see {known} and asked.json): give those again, or another --run"
+        )
+
+
+def _write_texts(plan: Plan) -> None:
+    """What search and pre-training read: training texts and the pool; neither development nor sealed rows."""
+    if plan.texts.is_file():
+        return
+    pool = plan.settings["agora"].get("pool")
+    examples = [*plan.task.train, *([] if pool is None else read_pool(pool, plan.task))]
+    lines = dict.fromkeys("\n".join(example.texts) for example in examples)
+    write_text(plan.texts, "".join(json.dumps({"text": text}) + "\n" for text in lines))
+
+
+def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | None, watch: Watch) -> dict[str, Any]:
+    """The exported form on the sealed rows, beside the teacher: the last thing that is measured."""
+    identity = json.dumps([result["export"]["identity"], result["export"]["chosen"], plan.task.sealed.digest])
+    if done is not None and done.get("sealed", {}).get("identity") == identity:
+        return dict(done["sealed"])
+    watch("asking the exported form", note="sealed rows")
+    predictor = Predictor.from_pretrained(result["export"]["folder"], threads=plan.options.threads)
+    task = plan.task
+    examples = list(task.sealed.open())
+    outputs = predictor.outputs([Example(one.first, one.seconds) for one in examples])
+    if task.kind == "classification":
+        order = [predictor.label_names.index(name) for name in task.label_names]
+        outputs = [one[order] for one in outputs]
+    got = score(task.kind, task.metrics, examples, decide(task.kind, outputs))["score"]
+    teacher = next(row["mean"] for row in result["finetune"]["rows"] if row["method"] == "teacher")
+    return {
+        "metric": task.metric,
+        "examples": len(examples),
+        "exported": got,
+        "teacher": teacher,
+        "drop": 100 * (teacher - got),
+        "identity": identity,
+    }
 
 
 def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -67,7 +232,7 @@ def _train_demo_source(task: Task, folder: Path, watch: Watch) -> None:
     learner = small_classifier(task, train_tokenizer(task.train.texts, DEMO_VOCABULARY))
     home = folder.with_name("source-training")
     home.mkdir(exist_ok=True)
-    trained = finetune(task, learner, DEMO_RECIPE, home, watch=watch)
+    trained = finetune_task(task, learner, DEMO_RECIPE, home, watch=watch)
     row = trained.row("plain")
     accuracy = {"development": row["development"], "sealed": row["mean"], "steps": row["steps"], "task": DEMO_TASK}
     write_json(trained.checkpoint / "accuracy.json", accuracy)

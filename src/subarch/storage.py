@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 
 @contextmanager
@@ -66,6 +66,15 @@ def made_directory(run: Path) -> Path:
             f"the run directory {run} cannot be made: {error.strerror or error}; choose another --run"
         ) from error
     return run
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object that a file holds; None where there is no such file, or it holds something else."""
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -1,7 +1,8 @@
 """What Agora adds: the same student trained in other ways, all scored on the sealed split at the very end.
 
 (a) ``plain`` on D; (b) ``plain on D and E``, what one would do with development rows otherwise; (c) ``distilled``: the
-teacher's labels on D; (d) ``augmented``: as many proposals of the same kind around random points of D; (e) ``agora``;
+teacher's labels on D; (d) ``augmented``: as many proposals of the same kind around random points of D, whose labels are
+the teacher's to the same share as in (e); (e) ``agora``;
 (f) the ``teacher``. Only (e) against (b), (c) and (d) says what Agora adds.
 """
 
@@ -127,7 +128,7 @@ def compare(
             space=space,
             settings=replace(settings, seed=seed),
         )
-        students["augmented"].append(best(data + more, seed)[1])
+        students["augmented"].append(best(data.distilled(teacher, settings.distill) + more, seed)[1])
     final = sealed()
     scores = {
         method: [score(final.labels, student(final.points)) for student in made] for method, made in students.items()

@@ -57,6 +57,12 @@ class Labelled(Generic[X]):
     def __add__(self, other: Labelled[X]) -> Labelled[X]:
         return Labelled(self.points + other.points, np.concatenate([self.labels, other.labels]))
 
+    def distilled(self, teacher: Predict[X], share: float) -> Labelled[X]:
+        """The same points, with that share of the teacher's labels in theirs."""
+        if not share:
+            return self
+        return Labelled(self.points, (1 - share) * self.labels + share * teacher(self.points))
+
     @classmethod
     def of(cls, points: Sequence[X], labels: Sequence[int] | NDArray[Any], classes: int) -> Labelled[X]:
         """Points with hard labels 0 .. classes - 1."""

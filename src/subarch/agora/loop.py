@@ -68,8 +68,8 @@ class Settings:
         budget: trainings, at most; None: no limit.
         near: proposals are made near mistakes that the teacher does not make too, or near all of them, as published. A
             teacher that is wrong about a point is likely to be wrong about its neighbours: it would teach the mistake.
-        distill: the teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes the teacher's
-            alone.
+        distill: the teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes its
+            labels alone.
         tolerance: for numbers, residuals above it are mistakes; the root mean square residual when not given.
         seed: of trainings and proposals.
 
@@ -83,6 +83,7 @@ class Settings:
     replays: int = 0
     budget: int | None = None
     near: Near = "taught"
+    distill: float = 0.0
     tolerance: float | None = None
     seed: int = 0
 
@@ -93,6 +94,7 @@ class Settings:
             "replays": self.replays >= 0,
             "near": self.near in ("taught", "all"),
             "budget": self.budget is None or self.budget >= 1,
+            "distill": 0 <= self.distill <= 1,
             "tolerance": self.tolerance is None or self.tolerance >= 0,
             "seed": 0 <= self.seed < 2**32,
         }
@@ -211,6 +213,7 @@ def agora(
     _check(learner.kind, data, development, hyperparameters, functions)
     taught = teacher(development.points)
     quality = require_able(taught, development, learner.kind, override=weak_teacher)
+    data = data.distilled(teacher, settings.distill)
     identity = {
         "learner": learner.identity,
         "teacher": hashlib.sha256(np.ascontiguousarray(taught).tobytes()).hexdigest(),  # what it says identifies it

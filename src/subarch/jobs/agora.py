@@ -88,7 +88,12 @@ def learn_from_mistakes(
         folder=folder / "agora",
         seeds=recipe.seeds,
         settings=Settings(
-            bounds=bounds, pruning=asked.pruning, max_rounds=asked.rounds, replays=asked.replays, near=asked.near
+            bounds=bounds,
+            pruning=asked.pruning,
+            max_rounds=asked.rounds,
+            replays=asked.replays,
+            near=asked.near,
+            distill=asked.distill,
         ),
         score=by_metrics(task),
         weak_teacher=asked.weak_teacher,
@@ -135,7 +140,7 @@ def _functions(options: FinetuneOptions, task: Task, start: Start, fitted: Fitte
     asked = options.loop
     speaking = _language_model(options)
     names = asked.proposals or (("retrieve",) if asked.pool else ("mask_fill",) if speaking else ("swap",))
-    pool = [] if asked.pool is None else _pool(asked.pool, task)
+    pool = [] if asked.pool is None else read_pool(asked.pool, task)
     made: list[ProposalFunction[Example]] = []
     for name in names:
         if name == "retrieve":
@@ -174,7 +179,7 @@ def _language_model(options: FinetuneOptions) -> Path | None:
     return candidate if "ForMaskedLM" in named else None
 
 
-def _pool(path: Path, task: Task) -> Sequence[Example]:
+def read_pool(path: Path, task: Task) -> Sequence[Example]:
     """Unlabelled examples of a file.
 
     Raises:

@@ -134,6 +134,11 @@ def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") ->
     return result | {"rows": rows}
 
 
+def form_of(row: Mapping[str, Any]) -> str:
+    """The name of the form that a row is of; ``pytorch`` for PyTorch."""
+    return _ARTIFACTS.get((row["runtime"], row["precision"]), str(row["runtime"]))
+
+
 def opened(name: str) -> Network:
     """A network by its name.
 

@@ -23,7 +23,7 @@ from subarch.networks.loading import loaded
 from subarch.networks.sources import find_checkpoint, weights_fingerprint
 from subarch.options.running import ArtifactName, ExportOptions
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS, Artifact, Inputs, Program, TorchProgram, possible, write
+from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, possible, write
 from subarch.running.benchmark import Readings, interleaved
 from subarch.running.graphs import Graph
 from subarch.running.parity import Outputs, Parity, judged
@@ -328,7 +328,7 @@ def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[Arti
     missing: dict[str, str] = {}
     for name in names:
         try:
-            _require(FORMS[name])
+            FORMS[name].require()
             found.append(name)
         except ImportError as error:
             if asked:
@@ -337,15 +337,6 @@ def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[Arti
     if not found:
         raise ImportError("nothing to export to is installed: pip install 'subarch[onnx,openvino]'")
     return found, missing
-
-
-def _require(form: Artifact) -> None:
-    if form.runtime == "onnxruntime":
-        pass
-    else:
-        from subarch.running import openvino
-
-        openvino.require(quantizer=form.precision == "int8")
 
 
 def _inputs(tokens: Tokens) -> list[Inputs]:

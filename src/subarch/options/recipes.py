@@ -104,8 +104,11 @@ def _value(text: str) -> Any:
 
 
 def _toml(value: Any) -> str:
-    return json.dumps([str(one) if isinstance(one, Path) else one for one in value] if isinstance(value, tuple) else value,
-                      default=str, ensure_ascii=False)
+    return json.dumps(
+        [str(one) if isinstance(one, Path) else one for one in value] if isinstance(value, tuple) else value,
+        default=str,
+        ensure_ascii=False,
+    )
 
 
 def _put(settings: Settings, section: str, key: str, value: Any, where: str) -> None:
@@ -161,13 +164,16 @@ def _fitting(value: Any, hint: Any) -> Any:
 
 
 def _any_of(value: Any, hints: Sequence[Any]) -> Any:
+    said: list[str] = []
     for hint in hints:
         try:
             return _fitting(value, hint)
         except TypeError as error:
-            said = error
-    raise said  # pyright: ignore[reportPossiblyUnboundVariable]  # a union has members
+            said.append(str(error))
+    raise TypeError(" or ".join(said))
 
 
 def _words(hint: Any) -> Iterator[str]:
-    yield {int: "an integer", float: "a number", bool: "true or false", str: "a word", Path: "a path"}.get(hint, "value")
+    yield {int: "an integer", float: "a number", bool: "true or false", str: "a word", Path: "a path"}.get(
+        hint, "value"
+    )

@@ -91,6 +91,8 @@ class AgoraOptions:
     """Of the teacher; less sure labels are not learned from."""
     hard_labels: bool = False
     """Learn the teacher's likeliest class instead of its probabilities."""
+    distill: float = 0.0
+    """The teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes its own alone."""
     pruning: Literal["halving", "common_subsequence", "common_prefix"] = "halving"
     """Which hyperparameter sets are dropped after a round; the last two are readings of the published rule."""
     rounds: int = 10
@@ -104,6 +106,8 @@ class AgoraOptions:
         at_least("--replays", self.replays, 0)
         if not 0 <= self.min_confidence < 1:
             raise ValueError(f"--min-confidence must lie in [0, 1), got {self.min_confidence:g}")
+        if not 0 <= self.distill <= 1:
+            raise ValueError(f"--distill must lie between 0 and 1, got {self.distill:g}")
         if self.agora and self.teacher is None:
             raise ValueError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
         if not self.agora and (self.teacher is not None or self.pool is not None):

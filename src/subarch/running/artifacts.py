@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -51,6 +52,19 @@ class Artifact:
         """All of its files."""
         path = Path(self.file)
         return (self.file, path.with_suffix(".bin").name) if path.suffix == ".xml" else (self.file,)
+
+    def require(self) -> None:
+        """Make sure that what makes and runs this form is installed.
+
+        Raises:
+            ImportError: when it is not, naming the extra.
+        """
+        if self.runtime == "onnxruntime":
+            import_module("subarch.running.onnx")
+        else:
+            from subarch.running import openvino
+
+            openvino.require(quantizer=self.precision == "int8")
 
     def open(self, folder: Path, threads: int | None = None) -> Program:
         """Ready to run.

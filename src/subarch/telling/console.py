@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from subarch.telling.card import target_in_words
 from subarch.telling.wording import decimal, describe, short, whole
 
 _QUIET_SECONDS = 10.0
@@ -243,6 +244,42 @@ class Console:
                 ],
             )
         self.written(f"{result['run']}/benchmark.json")
+
+    def compression(self, result: Mapping[str, Any]) -> None:
+        """What was asked for and what came out; of a dry run the plan."""
+        if (plan := result.get("plan")) is not None:
+            self._plan(plan)
+            return
+        rows = [("teacher", _points(result["sealed"]["teacher"]), *self._of(result, teacher=True))]
+        rows.append(("this model", _points(result["sealed"]["exported"]), *self._of(result, teacher=False)))
+        self._table(("", f"{result['sealed']['metric']}, sealed rows", "ms a text", "runs on", "MB"), rows)
+        for word, color in (("met", "green"), ("missed", "red")):
+            for one in result["targets"][word]:
+                self._out.print(f"[{color}]{word}[/{color}]: {target_in_words(one)}")
+        if result["targets"]["missed"]:
+            self._out.print("What else there is to choose: a larger network of the front, or another target.")
+            self._out.print(self._front(result["extract"]))
+        for path in (result["finetune"]["checkpoint"], result["export"]["folder"], result["report"]):
+            self.written(path)
+
+    @staticmethod
+    def _of(result: Mapping[str, Any], *, teacher: bool) -> tuple[str, str, str]:
+        rows = [row for row in result["bench"]["rows"] if (row["name"] != result["run"]) == teacher]
+        row = min(rows, key=lambda one: one["p50_ms"], default=None)
+        if row is None:
+            return "", "", ""
+        size = row.get("size_bytes")
+        what = f"{row['runtime']} {row['precision']}"
+        return f"{row['p50_ms']:.2f}", what, "" if size is None else f"{size / 1e6:.1f}"
+
+    def _plan(self, plan: Mapping[str, Any]) -> None:
+        rows = [(name, f"{low / 60:.0f} to {high / 60:.0f}") for name, (low, high) in plan["stages"].items()]
+        low, high = plan["seconds"]
+        self._table(("stage", "minutes, about"), [*rows, ("in all", f"{low / 60:.0f} to {high / 60:.0f}")])
+        if (memory := plan.get("peak_memory_bytes")) is not None:
+            self._out.print(f"memory of the hungriest step: about {memory / 1e9:.1f} GB")
+        self._out.print("settings (a recipe of your own: copy, change, --recipe FILE.toml):\n")
+        self._out.print(plan["settings"], markup=False, highlight=False)
 
     def scores(self, result: Mapping[str, Any]) -> None:
         """Metrics on one split."""

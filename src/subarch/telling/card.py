@@ -1,0 +1,152 @@
+"""The model card: a README.md with the metadata that the Hugging Face hub reads, from what the stages wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from subarch.telling.wording import claim_in_words, describe, milliseconds, short
+
+Record = Mapping[str, Any]
+_TARGETS = {"latency_ms": "milliseconds a text", "speedup": "times as fast as the teacher", "drop": "points lost"}
+
+
+def render_card(result: Record, manifest: Record) -> str:
+    """A card for the model that ``compress`` made.
+
+    Args:
+        result: the content of ``compress.json``.
+        manifest: of the run.
+    """
+    return "\n".join([*_metadata(result), *_text(result, manifest)]) + "\n"
+
+
+def target_in_words(one: Record) -> str:
+    """One target, asked and got."""
+    got, asked = f"{float(one['got']):.3g}", f"{float(one['asked']):.3g}"
+    limit = "at least" if one["target"] == "speedup" else "at most"
+    return f"{_TARGETS.get(one['target'], one['target'])}: {limit} {asked} asked, {got} measured"
+
+
+def _metadata(result: Record) -> Iterator[str]:
+    """Front matter; strings are written as JSON has them, which is YAML too."""
+    sealed, kind = result["sealed"], result["finetune"]["kind"]
+    task = "text-classification"
+    name = str(result["task"])
+    yield "---"
+    yield "library_name: transformers"
+    yield f"pipeline_tag: {task}"
+    yield "tags: [subarch, distillation, neural-architecture-search]"
+    yield "model-index:"
+    yield f"- name: {json.dumps('subarch student of ' + Path(str(result['extract']['source']['name'])).name)}"
+    yield "  results:"
+    yield "  - task:"
+    yield f"      type: {task}"
+    yield "    dataset:"
+    yield f"      name: {json.dumps(Path(name).name)}"
+    yield f"      type: {json.dumps('text' if kind == 'regression' else Path(name).stem)}"
+    yield "      split: sealed"
+    yield "    metrics:"
+    yield f"    - type: {json.dumps(str(sealed['metric']))}"
+    yield f"      value: {float(sealed['exported']):.4f}"
+    yield f"      name: {json.dumps('on sealed rows, as exported')}"
+    yield "---"
+
+
+def _text(result: Record, manifest: Record) -> Iterator[str]:
+    extract, certificate = result["extract"], result["extract"]["certificate"]
+    sealed, tuned = result["sealed"], result["finetune"]
+    yield f"# A small model for {Path(str(result['task'])).name}"
+    yield ""
+    yield (
+        f"A network with {describe(extract['architecture'])}, {short(float(extract['parameters']))} parameters in its "
+        f"backbone, extracted from one with {describe(extract['source']['architecture'])} and taught by it."
+    )
+    yield ""
+    yield "## Targets"
+    yield ""
+    for word, sign in (("met", "met"), ("missed", "**missed**")):
+        for one in result["targets"][word]:
+            yield f"- {sign}: {target_in_words(one)}"
+    yield ""
+    yield "## Intended use"
+    yield ""
+    labels = ", ".join(map(str, tuned["label_names"]))
+    columns = ", ".join(map(str, tuned["text_columns"])) or "text"
+    yield f"Texts like those of the data ({columns}), in their language, " + (
+        f"sorted into: {labels}." if labels else "to a number."
+    )
+    yield "It has seen no others, and says something about every text, also about those that make no sense to it."
+    yield ""
+    yield "## Scores on sealed rows"
+    yield ""
+    yield (f"{sealed['examples']} rows that no choice was made on; {tuned['metric']}; means with 95 % intervals.")
+    yield ""
+    yield from _table(
+        ("way of training", "mean", "± 95 %", "seeds"),
+        [(row["method"], f"{100 * row['mean']:.1f}", _half(row), str(row["seeds"])) for row in tuned["rows"]],
+    )
+    yield (
+        f"\nAs exported ({result['export']['chosen']}): {100 * sealed['exported']:.1f}, that is {sealed['drop']:+.1f} "
+        "points of loss against the teacher. A teacher that had seen these rows before has too high a score here."
+    )
+    yield ""
+    yield "## Time"
+    yield ""
+    rows: Sequence[Record] = result["bench"]["rows"]
+    yield from _table(
+        ("network", "runs on", "tokens", "threads", "median", "times as fast as the reference"),
+        [
+            (
+                Path(str(row["name"])).name if str(row["name"]) != str(result["run"]) else "this model",
+                f"{row['runtime']} {row['precision']}",
+                str(row["sequence_length"]),
+                str(row["threads"]),
+                milliseconds(float(row["p50_ms"])),
+                f"{float(row['ratio']):.1f}",
+            )
+            for row in rows
+        ],
+    )
+    yield f"\nMeasured on: {result['bench']['cpu']['name']}."
+    yield ""
+    yield "## The certificate"
+    yield ""
+    yield f"Verdict: {certificate['verdict']}. {claim_in_words(certificate)}"
+    yield ""
+    yield (
+        "It is about the error after a short training, under the assumptions that certificate.json lists; it is no "
+        "promise about the score after the full one."
+    )
+    yield ""
+    yield "## The front"
+    yield ""
+    yield from _table(
+        ("architecture", "parameters", "operations", "error"),
+        [
+            (
+                describe(one["architecture"]),
+                short(float(one["parameters"])),
+                short(float(one["macs"])),
+                f"{float(one['error']):.4f}",
+            )
+            for one in extract["front"][:20]
+        ],
+    )
+    yield ""
+    yield "## How it was made"
+    yield ""
+    yield f"`{manifest.get('command', 'subarch compress')}`, with recipe.toml. Seeds, versions and data: manifest.json."
+
+
+def _half(row: Record) -> str:
+    return "" if row.get("ci95") is None else f"{100 * float(row['ci95']):.1f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|" + " --- |" * len(header)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
