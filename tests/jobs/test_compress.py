@@ -1,0 +1,214 @@
+"""The whole story in one command: what a user sees, what lies there afterwards, and what is refused early."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import config, reviews, tokenizer, write
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, BertModel
+
+from commands import Command, content, refused
+from subarch.cli import main
+from subarch.running.predictor import Predictor
+
+pytest.importorskip("onnxruntime")
+
+SETTINGS = (
+    "extract.steps=2",
+    "extract.epsilon=0.5",
+    "pretrain.steps=4",
+    "pretrain.sequence_length=32",
+    "pretrain.batch_size=4",
+    "finetune.epochs=1",
+    "finetune.seeds=1",
+    "finetune.max_length=32",
+    "finetune.learning_rates=[3e-3]",
+    "teacher.max_length=32",
+    "teacher.learning_rates=[3e-3]",
+    "agora.weak_teacher=true",
+    "agora.rounds=2",
+    'export.artifacts=["onnx"]',
+    'bench.runtime=["pytorch", "onnxruntime"]',
+    'bench.precision=["float32"]',
+    "bench.rounds=1",
+    "bench.memory=false",
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encoder and a table."""
+    folder = tmp_path_factory.mktemp("inputs")
+    torch.manual_seed(0)
+    BertModel(config()).save_pretrained(folder / "encoder")
+    tokenizer().save_pretrained(folder / "encoder")
+    write(folder / "reviews.csv", [*reviews(900)])
+    return folder
+
+
+def given(inputs: Path, run: Path, *more: str) -> list[str]:
+    asked = ["--data", inputs / "reviews.csv", "--teacher", inputs / "encoder", "--run", run, "--threads", "1"]
+    return ["compress", *map(str, asked), "--speedup", "1.1", *more, "--set", *SETTINGS]
+
+
+@pytest.fixture(scope="module")
+def compressed(inputs: Path) -> Path:
+    assert main(given(inputs, inputs / "run")) == 0
+    return inputs / "run"
+
+
+def test_everything_that_was_promised_lies_in_the_folder(compressed: Path) -> None:
+    result: dict[str, Any] = json.loads((compressed / "compress.json").read_text(encoding="utf-8"))
+    model: Any = AutoModelForSequenceClassification.from_pretrained(result["finetune"]["checkpoint"])
+    assert model.config.num_hidden_layers == result["extract"]["architecture"]["num_hidden_layers"]
+    assert {row["label"] for row in Predictor.from_pretrained(result["export"]["folder"])(["a good story"])} <= {
+        "praise",
+        "blame",
+    }
+    for name in (
+        "certificate.json",
+        "architecture.json",
+        "report.html",
+        "recipe.toml",
+        "benchmark.json",
+        "manifest.json",
+    ):
+        assert (compressed / name).is_file(), name
+    assert result["verify"]["accepted"]
+    assert (compressed / "teacher" / "finetune" / "reviews" / "checkpoint" / "model.safetensors").is_file()
+
+
+def test_every_target_is_met_or_missed_with_what_was_measured(compressed: Path) -> None:
+    result: dict[str, Any] = json.loads((compressed / "compress.json").read_text(encoding="utf-8"))
+    targets = {one["target"]: (word, one) for word in ("met", "missed") for one in result["targets"][word]}
+    assert set(targets) == {"speedup", "drop"}
+    word, speed = targets["speedup"]
+    assert (word == "met") == (speed["got"] >= speed["asked"] == 1.1)
+    word, drop = targets["drop"]
+    rows = {row["method"]: row["mean"] for row in result["finetune"]["rows"]}
+    assert drop["got"] == pytest.approx(100 * (rows["teacher"] - result["sealed"]["exported"]))
+    assert (word == "met") == (drop["got"] <= 1)
+
+
+def test_the_card_has_what_the_hub_reads_and_every_row_of_the_tables(compressed: Path) -> None:
+    result: dict[str, Any] = json.loads((compressed / "compress.json").read_text(encoding="utf-8"))
+    card = (Path(result["finetune"]["checkpoint"]) / "README.md").read_text(encoding="utf-8")
+    yaml = pytest.importorskip("yaml")
+    metadata = yaml.safe_load(card.split("---\n")[1])
+    metric = metadata["model-index"][0]["results"][0]["metrics"][0]
+    assert metric["value"] == pytest.approx(result["sealed"]["exported"], abs=1e-4)
+    for row in result["finetune"]["rows"]:
+        assert f"| {row['method']} | {100 * row['mean']:.1f} |" in card
+    assert result["extract"]["certificate"]["verdict"] in card
+
+
+def test_search_and_pretraining_read_training_texts_alone(compressed: Path, inputs: Path) -> None:
+    from subarch.text.tasks import load_task
+
+    task = load_task(str(inputs / "reviews.csv"))
+    read = {json.loads(line)["text"] for line in (compressed / "texts.jsonl").read_text(encoding="utf-8").splitlines()}
+    assert read == set(task.train.texts)
+
+
+def test_the_same_command_again_does_nothing_twice(compressed: Path, inputs: Path, subarch: Command) -> None:
+    made = ("export", "finetune/reviews/checkpoint", "teacher/finetune/reviews/checkpoint", "finetune/reviews/students")
+
+    def models() -> list[dict[str, bytes]]:  # the card names the command, which has --json now
+        found = [content(compressed / name) for name in made]
+        return [{name: one for name, one in files.items() if name != "README.md"} for files in found]
+
+    before = models()
+    trials = sqlite3.connect(compressed / "study.db").execute("select count(*) from trials").fetchone()
+    found = subarch(*given(inputs, compressed), "--json").json
+    assert models() == before
+    assert sqlite3.connect(compressed / "study.db").execute("select count(*) from trials").fetchone() == trials
+    assert found["targets"] == json.loads((compressed / "compress.json").read_text(encoding="utf-8"))["targets"]
+
+
+def test_other_settings_in_the_same_folder_are_refused(compressed: Path, inputs: Path, subarch: Command) -> None:
+    refused(subarch(*given(inputs, compressed), "finetune.epochs=2"), "begun with other settings")
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Path, subarch: Command) -> None:
+    plan = subarch(*given(inputs, tmp_path / "run", "--dry-run"), "--json").json["plan"]
+    assert not (tmp_path / "run").exists()
+    assert list(plan["stages"]) == ["teacher", "extract", "pretrain", "finetune", "export", "bench"]
+    assert all(0 <= low <= high for low, high in plan["stages"].values())
+    assert "[pretrain]" in plan["settings"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--data", "none.csv"], "no such file"),
+        (["--data", "glue/copa"], "glue/copa"),
+        (["--data", "superglue/copa"], ""),
+        (["--teacher", "{}/none"], "none"),
+        (["--teacher", "{}/other"], "classes"),
+        (["--teacher", "{}/empty"], "empty"),
+        (["--pool", "{}/none.txt"], "none.txt"),
+        (["--label-column", "stars"], "stars"),
+        (["--text-columns", "words"], "words"),
+        (["--recipe", "desktop"], "one of bort"),
+        (["--max-latency-ms", "0.00001", "--speedup", "1.1"], "cannot be met"),
+        (["--speedup", "100000"], "cannot be met"),
+        (["--speedup", "-1"], "--speedup"),
+        (["--max-drop", "200"], "--max-drop"),
+        (["--data", "{}/few.csv"], "tokens for the search"),
+        (["--data", "{}/one.csv"], ""),
+        (["--threads", "0"], "--threads"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    more: list[str], said: str, inputs: Path, tmp_path: Path, subarch: Command
+) -> None:
+    (inputs / "empty").mkdir(exist_ok=True)
+    if not (inputs / "other").is_dir():
+        labels = {0: "spam", 1: "ham"}
+        other = BertForSequenceClassification(config(id2label=labels, label2id={"spam": 0, "ham": 1}))
+        other.save_pretrained(inputs / "other")
+        tokenizer().save_pretrained(inputs / "other")
+        write(inputs / "few.csv", [*reviews(60)])
+        write(inputs / "one.csv", [row for row in reviews(300) if "praise" in row])
+    line = given(inputs, tmp_path / "run")
+    place = line.index("--set")
+    refused(subarch(*line[:place], *(word.format(inputs) for word in more), *line[place:]), said)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_killed_in_every_stage_it_comes_to_the_same_end(compressed: Path, inputs: Path, tmp_path: Path) -> None:
+    marks = (
+        "latency.json",
+        "certificate.json",
+        "pretrain/log.jsonl",
+        "finetune",
+        "export.unfinished",
+        "benchmark.json",
+    )
+    run = tmp_path / "run"
+    line = [sys.executable, "-m", "subarch", *given(inputs, run)]
+    for mark in marks:
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (run / mark).exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(line, capture_output=True).returncode == 0
+    whole = json.loads((compressed / "compress.json").read_text(encoding="utf-8"))
+    again = json.loads((run / "compress.json").read_text(encoding="utf-8"))
+    assert again["extract"]["architecture"] == whole["extract"]["architecture"]
+    assert again["finetune"]["rows"] == whole["finetune"]["rows"]
+    for name in ("finetune/reviews/checkpoint/model.safetensors", "export/model.onnx", "pretrain/model.safetensors"):
+        assert (run / name).read_bytes() == (compressed / name).read_bytes(), name
+    shutil.rmtree(run)
