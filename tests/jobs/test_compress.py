@@ -112,6 +112,14 @@ def test_the_card_has_what_the_hub_reads_and_every_row_of_the_tables(compressed:
     assert result["extract"]["certificate"]["verdict"] in card
 
 
+def test_the_report_begins_with_the_targets(compressed: Path) -> None:
+    page = (compressed / "report.html").read_text(encoding="utf-8")
+    places = [
+        page.index(f'id="{name}"') for name in ("targets", "front", "certificate", "pretraining", "export", "bench")
+    ]
+    assert places == sorted(places)
+
+
 def test_search_and_pretraining_read_training_texts_alone(compressed: Path, inputs: Path) -> None:
     from subarch.text.tasks import load_task
 

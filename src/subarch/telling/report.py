@@ -139,14 +139,15 @@ def _read(run: Path, name: str, key: str) -> Record:
 def render(run: Run) -> str:
     """Return the whole report of a run as HTML."""
     figures = draw(run.extract, run.certificate)
-    parts = {
+    parts = {one.key: (one.title, one.content) for one in run.stages if one.key == "targets"}
+    parts |= {
         "front": ("The front", _front(run, figures)),
         "bound": ("How the bound closed", trust.bound(run.certificate, figures)),
         "resolution": ("Do the errors tell architectures apart?", trust.resolution(run.certificate)),
         "certificate": ("The certificate in plain words", trust.explanation(run.certificate)),
         "numbers": ("The numbers", _numbers(run)),
     }
-    parts |= {stage.key: (stage.title, stage.content) for stage in run.stages}
+    parts |= {stage.key: (stage.title, stage.content) for stage in run.stages if stage.key != "targets"}
     parts["reproduce"] = ("How to do it again", _reproduce(run))
     plots = figures.plots | {name: plot for stage in run.stages for name, plot in stage.plots.items()}
     links = tag("nav", *(tag("a", title, href=f"#{name}") for name, (title, _) in parts.items()), aria_label="Sections")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from subarch.telling.card import target_in_words
 from subarch.telling.page import Cell, Html, chart, number_cell, table, tag
 from subarch.telling.wording import decimal, finite, short, whole
 
@@ -40,6 +41,8 @@ class Stage:
 def stages(run: Path) -> list[Stage]:
     """The stages that a run directory holds, in their order."""
     found: list[Stage] = []
+    if (result := _json(run / "compress.json")) is not None and "targets" in result:
+        found.append(_targets(result))
     if (result := _json(run / "pretrain" / "result.json")) is not None:
         found.append(_pretraining(result, _lines(run / "pretrain" / "log.jsonl")))
     for number, file in enumerate(sorted(run.glob("finetune/**/finetune.json"))):
@@ -97,6 +100,25 @@ def _line(name: str, x: Sequence[Any], y: Sequence[Any], color: str, dash: str =
 
 def _bars(name: str, x: Sequence[Any], y: Sequence[Any], color: str, **more: Any) -> dict[str, Any]:
     return {"type": "bar", "name": name, "x": list(x), "y": list(y), "marker": {"color": color}, "meta": name, **more}
+
+
+# --- the whole story --------------------------------------------------------------------------------------------------
+
+
+def _targets(result: Record) -> Stage:
+    """What was asked of ``compress``, and what came out."""
+    sealed = result["sealed"]
+    rows = [
+        [Cell(target_in_words(one)), Cell("✓ met" if word == "met" else "✕ missed")]
+        for word in ("met", "missed")
+        for one in result["targets"][word]
+    ]
+    words = (
+        f"On {sealed['examples']} sealed rows the exported model reaches {100 * sealed['exported']:.1f}, its teacher "
+        f"{100 * sealed['teacher']:.1f} ({sealed['metric']})."
+    )
+    content = [tag("p", words), table("Targets, asked and measured on what was exported", ("Target", "Verdict"), rows)]
+    return Stage("targets", "What was asked, and what came out", content)
 
 
 # --- pre-training -----------------------------------------------------------------------------------------------------
