@@ -20,9 +20,9 @@ from transformers import BertForMaskedLM, BertForSequenceClassification, BertMod
 
 from commands import Command, content, refused
 from subarch.cli import main
-from subarch.jobs import export as export_job
 from subarch.learning.checkpoints import open_fitted
 from subarch.learning.heads import outputs
+from subarch.running.artifacts import Artifact
 from subarch.running.predictor import Predictor
 from subarch.text.examples import Example
 
@@ -198,7 +198,7 @@ def test_a_runtime_that_is_not_there_is_named(
         if form.runtime == "openvino":
             raise ImportError("OpenVINO is needed for this: pip install 'subarch[openvino]'")
 
-    monkeypatch.setattr(export_job, "_require", missing)
+    monkeypatch.setattr(Artifact, "require", missing)
     checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
     ran = subarch("export", checkpoint, "--run", tmp_path / "asked", "--artifacts", "openvino", *THREADS)
     refused(ran, "subarch[openvino]")
