@@ -30,6 +30,7 @@ from subarch.agora.loop import Settings
 from subarch.agora.proposals import Bounds
 from subarch.jobs.agora import by_metrics, labelled
 from subarch.learning.agora import TextGuard, TextLearner, teacher
+from subarch.learning.finetuning import Precision
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.learning.proposals import mean_pooled, recombine, retrieve, swap
 from subarch.networks.inheritance import Inheritance
@@ -80,7 +81,7 @@ def student_of(run: Path, calibration: Sequence[Example]) -> Path:
     return folder
 
 
-def learner_of(folder: Path, task: Task, steps: int, run: Path) -> TextLearner:
+def learner_of(folder: Path, task: Task, steps: int, run: Path, precision: Precision) -> TextLearner:
     target = Target.of(task.kind, task.label_names, task.train.labels)
     learner = from_checkpoint(folder, target, task.name, LENGTH)
     identity = weights_fingerprint(folder)
@@ -90,7 +91,7 @@ def learner_of(folder: Path, task: Task, steps: int, run: Path) -> TextLearner:
         steps=steps,
         folder=run,
         batch_size=BATCH,
-        precision="bfloat16",
+        precision=precision,
         watch=say,
     )
 
@@ -99,10 +100,10 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
     task, teachers, pool = scarce(name, arguments.task_data)
     run = arguments.run / name
     steps = EPOCHS * math.ceil(len(task.train) / BATCH)
-    student = learner_of(student_of(arguments.run, task.train), task, steps, run / "students")
+    student = learner_of(student_of(arguments.run, task.train), task, steps, run / "students", arguments.precision)
     learned_from = Split([*task.train, *teachers])
     longer = TEACHER_EPOCHS * math.ceil(len(learned_from) / BATCH) if teachers else steps
-    large = learner_of(Path(source()), task, longer, run / "teacher")
+    large = learner_of(Path(source()), task, longer, run / "teacher", arguments.precision)
     model = large.student(labelled(task, learned_from), {"learning_rate": TEACHER_RATE}, 0)
     large.learner.target.in_units(model)
     order = list(range(len(task.label_names))) or None
@@ -124,7 +125,9 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
         folder=run / "agora",
         seeds=range(arguments.seeds),
         settings=Settings(
-            bounds=Bounds(per_mistake=arguments.per_mistake, balance_to="data"), max_rounds=arguments.rounds
+            bounds=Bounds(per_mistake=arguments.per_mistake, balance_to="data"),
+            max_rounds=arguments.rounds,
+            distill=arguments.distill,
         ),
         score=by_metrics(task),
         weak_teacher=True,  # said in the results
@@ -140,10 +143,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--per-mistake", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--distill", type=float, default=0.0, help="the teacher's share in the training rows' labels")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16", help="of matrix products")
+    parser.add_argument("--name", default="agora_text", help="of the result files")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    results = Results("agora_text", __doc__ or "")
+    results = Results(arguments.name, __doc__ or "")
     for name in arguments.tasks:
         file = arguments.run / name / "comparison.json"
         if not file.is_file():
@@ -165,8 +171,9 @@ def main() -> None:
         results.row("Sealed official development split", shown)
     results.note(
         f"{ROWS} rows at most, {DEVELOPMENT:.0%} of them for development; rates {RATES}, {EPOCHS} epochs' steps, "
-        f"batches of {BATCH}, bfloat16 matrix products; {arguments.per_mistake} proposals a mistake at most; "
-        f"{arguments.rounds} rounds at most; {arguments.seeds} seeds."
+        f"batches of {BATCH}, {arguments.precision} matrix products; the teacher's share in the training rows' labels "
+        f"{arguments.distill:g}; {arguments.per_mistake} proposals a mistake at most; {arguments.rounds} rounds "
+        f"at most; {arguments.seeds} seeds."
     )
     results.write()
 

@@ -1,11 +1,11 @@
 """What a student should take over from its source: picks by measured importance, by norms and at random.
 
-A masked language model of MiniLM's shape (made by the benchmark ``pretraining``) is cut in two ways: to half of its
+A masked language model of MiniLM's shape (trained from MiniLM's weights here, if ``--source`` names none) is cut in two ways: to half of its
 heads, units and hidden units in every layer, and to three of its six layers. Whatever is kept, the least-squares
 corrections are the same, and so is the training that follows: text, order, masks, steps. The figure is the held-out
 masked-token loss, before training and on its way.
 
-    python benchmarks/inheritance.py --source runs/pretraining/teacher-0 --corpus PROSE --run runs/inheritance
+    python benchmarks/inheritance.py --corpus PROSE --run runs/inheritance
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from minilm import say
+from minilm import source as minilm
 from results import Results
 from subarch.learning.distillation import collated
 from subarch.learning.pretraining import Recipe, pretrain
@@ -91,15 +92,28 @@ def random_layers(seed: int) -> Layers:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--source", type=Path, help="a masked language model")
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--source-steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16", help="of matrix products")
     parser.add_argument("--picks", type=int, default=2, help="random ones")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     results = Results("inheritance", __doc__ or "")
+    if arguments.source is None:
+        arguments.source = pretrain(
+            arguments.run / "source",
+            read_config(Path(minilm())),
+            recipe=recipe_of(arguments, arguments.source_steps, 5e-4),
+            initialize="inherit",
+            source=minilm(),
+            corpus=arguments.corpus,
+            watch=say,
+        ).checkpoint
     tokenizer = load_tokenizer(arguments.source)
     source = AutoModelForMaskedLM.from_pretrained(arguments.source).eval()
     layout = Layout(Vocabulary.of(tokenizer), 128)
@@ -133,14 +147,7 @@ def main() -> None:
         found = pretrain(
             folder / "trained",
             read_config(start),
-            recipe=Recipe(
-                steps=arguments.steps,
-                batch_size=16,
-                held_out=256,
-                learning_rate=2e-4,
-                evaluate_every=max(1, arguments.steps // 3),
-                bf16=True,
-            ),
+            recipe=recipe_of(arguments, arguments.steps, 2e-4),
             initialize="inherit",
             source=str(start),
             corpus=arguments.corpus,
@@ -156,8 +163,21 @@ def main() -> None:
         before = json.loads((folder / "before.json").read_text())["loss"]
         shown = {f"step {step}": loss for step, loss in losses.items()}
         results.row(section, {"picks": name, "layers": kept, "step 0": round(before, 3), **shown})
-    results.note(f"Source {arguments.source}; narrow {NARROW}, shallow {SHALLOW}; batches of 16 rows of 128 tokens.")
+    results.note(
+        f"Source {arguments.source}; narrow {NARROW}, shallow {SHALLOW}; batches of {arguments.batch_size} rows of 128 tokens."
+    )
     results.write()
+
+
+def recipe_of(arguments: argparse.Namespace, steps: int, rate: float) -> Recipe:
+    return Recipe(
+        steps=steps,
+        batch_size=arguments.batch_size,
+        held_out=256,
+        learning_rate=rate,
+        evaluate_every=max(1, steps // 3),
+        bf16=arguments.precision == "bfloat16",
+    )
 
 
 @torch.no_grad()

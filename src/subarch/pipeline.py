@@ -30,6 +30,7 @@ from subarch.storage import made_directory, new_run_directory, read_json, write_
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
 from subarch.text.examples import Example, Task
+from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS
 from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
@@ -154,12 +155,14 @@ def _require_same(run: Path, recipe: str, options: CompressOptions) -> None:
 
 def _write_texts(plan: Plan) -> None:
     """What search and pre-training read: training texts and the pool; neither development nor sealed rows."""
-    if plan.texts.is_file():
+    if plan.texts.is_file() and plan.examples.is_file():
         return
     pool = plan.settings["agora"].get("pool")
     examples = [*plan.task.train, *([] if pool is None else read_pool(pool, plan.task))]
-    lines = dict.fromkeys("\n".join(example.texts) for example in examples)
-    write_text(plan.texts, "".join(json.dumps({"text": text}) + "\n" for text in lines))
+    each = dict.fromkeys(example.texts for example in examples)
+    rows = [dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False)) for texts in each]
+    write_text(plan.examples, "".join(json.dumps(row) + "\n" for row in rows))
+    write_text(plan.texts, "".join(json.dumps({"text": "\n".join(texts)}) + "\n" for texts in each))
 
 
 def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | None, watch: Watch) -> dict[str, Any]:

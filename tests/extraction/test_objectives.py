@@ -224,6 +224,46 @@ def test_pairs_are_read_with_their_segments(tokenizer: PreTrainedTokenizerFast, 
     assert 0.0 <= labelled.measure(SMALL).error <= 1.0
 
 
+def unlabelled(path: Path, *, pairs: bool = False, count: int = 1500) -> Path:
+    rng = random.Random(3)
+    names = ("sentence1", "sentence2") if pairs else ("text",)
+    rows = [{name: f"{n} {sentence(rng)}" for name in names} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_whole_texts_judge_a_classifier(outputs: int, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    source = checkpoint(BertForSequenceClassification, tmp_path / "source", tokenizer, num_labels=outputs)
+    texts = unlabelled(tmp_path / "texts.jsonl", pairs=True)
+    asked = CandidateError(source, texts=texts, **cast("Any", {**QUICK, "length": 40}))
+    assert asked.measure(WHOLE, steps=0).error < 1e-9
+    assert asked.measure(SMALL, steps=0).error > 1e-4
+    (batch,) = asked._batches(4, 4, held_out=True, seed=0)
+    assert (batch["input_ids"] == tokenizer.convert_tokens_to_ids("[SEP]")).sum(1).tolist() == [2] * 4
+    judged, learned = (
+        {tuple(x) for b in asked._batches(200, 50, held_out=side, seed=0) for x in b["input_ids"].tolist()}
+        for side in (True, False)
+    )
+    assert not judged & learned
+    assert asked.definition["data"]["name"] == "texts.jsonl"
+    assert pickle.loads(pickle.dumps(asked)).measure(SMALL).error == asked.measure(SMALL).error
+
+
+def test_texts_are_refused_where_they_cannot_be_used(
+    corpus: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    texts, few = unlabelled(tmp_path / "texts.jsonl"), unlabelled(tmp_path / "few.jsonl", count=60)
+    speaking = checkpoint(BertForMaskedLM, tmp_path / "speaking", tokenizer)
+    plain = checkpoint(BertModel, tmp_path / "plain", tokenizer)
+    with pytest.raises(ValueError, match="masked tokens are learned from --corpus"):
+        CandidateError(speaking, texts=texts, **cast("Any", QUICK))
+    with pytest.raises(ValueError, match="--texts and --corpus were both given"):
+        CandidateError(plain, texts=texts, corpus=corpus, **cast("Any", QUICK))
+    with pytest.raises(ValueError, match="at least 16 texts to judge by"):
+        _ = CandidateError(plain, texts=few, **cast("Any", QUICK)).definition
+
+
 def test_numbers_are_no_error_rate(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
     path = tmp_path / "numbers.csv"
     path.write_text("text,label\n" + "".join(f"text number {n},{n}.5\n" for n in range(30)), encoding="utf-8")

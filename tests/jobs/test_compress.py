@@ -172,7 +172,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Pat
         (["--speedup", "100000"], "cannot be met"),
         (["--speedup", "-1"], "--speedup"),
         (["--max-drop", "200"], "--max-drop"),
-        (["--data", "{}/few.csv"], "tokens for the search"),
+        (["--data", "{}/few.csv"], "texts for the search"),
         (["--data", "{}/one.csv"], ""),
         (["--threads", "0"], "--threads"),
     ],

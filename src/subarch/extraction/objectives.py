@@ -17,6 +17,7 @@ noise of e.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import math
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ from subarch.learning.distances import (
     Labels,
     Language,
     MaskedTokens,
+    Numbers,
     Objective,
     Relations,
 )
@@ -58,12 +60,15 @@ from subarch.networks.loading import loaded
 from subarch.networks.sources import Source, current_directory_importable, weights_fingerprint
 from subarch.networks.space import Value
 from subarch.running.timing import pinned
-from subarch.text.corpora import Corpus, blocks, open_corpus
+from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
+from subarch.text.examples import Example
+from subarch.text.labelled import read_texts
 from subarch.text.tasks import Task, load_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
 EVALUATION_BATCH = 32
+LEAST_TEXTS = 16  # whole texts to judge by, and to learn from; so few are noisy, and the certificate says how much
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,15 @@ def rank_correlation(short: Sequence[float], long: Sequence[float]) -> float:
 # ---------------------------------------------------------------------- one candidate after another
 
 
+class _Texts(NamedTuple):
+    """Texts without labels; which of them judge is decided by each text alone."""
+
+    name: str
+    fingerprint: str
+    train: Sequence[Example]
+    held_out: Sequence[Example]
+
+
 @dataclass
 class _World:
     """Everything that candidates share within one repeat: held-out batches, students' builder, training batches."""
@@ -118,6 +132,8 @@ class CandidateError:
         learning_rates: one hyperparameter set each; the best set counts.
         clip_weights: keep weights in [-clip, clip].
         corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
+        texts: instead of a corpus, texts as the network gets them (:func:`subarch.text.labelled.read_texts`), each
+            a sequence of its own; only where a classifier or an encoder is distilled.
         data: labelled text, a file or a task's name; e is then the error rate.
         tokenizer: folder or name; the source's own when not given, trained on the corpus where there is none.
         threads: torch's threads while measuring; None leaves them.
@@ -141,6 +157,7 @@ class CandidateError:
         learning_rates: Sequence[float] = (),
         clip_weights: float | None = None,
         corpus: str | Path | None = None,
+        texts: Path | None = None,
         data: str | Path | None = None,
         tokenizer: str | Path | None = None,
         threads: int | None = None,
@@ -159,10 +176,11 @@ class CandidateError:
         if steps is not None and steps < 0:
             raise ValueError(f"steps must be 0 or more, got {steps}")
         self.seeds, self.threads, self._calibration = seeds, threads, calibration
-        self._corpus_path, self._data_path, self._tokenizer_name, self._cache = corpus, data, tokenizer, cache
+        self._corpus_path, self._texts_path, self._data_path = corpus, texts, data
+        self._tokenizer_name, self._cache = tokenizer, cache
         self._clip, self._rates, self._steps = clip_weights, tuple(learning_rates), steps
         self._batch_size = batch_size
-        self.length = length or (128 if data is not None else 64)
+        self.length = length or (128 if data is not None or texts is not None else 64)
         self._forget()
         self._check_start()
         self._held_out = held_out or self._profile.held_out
@@ -204,7 +222,8 @@ class CandidateError:
             common["weights"] = weights_fingerprint(self.source.checkpoint)
         if self.custom:
             return common | {"loss": f"the value of {self.start}(architecture, seed)", "data": {}}
-        text: Task | Corpus = self._task if self._task is not None else self._corpus
+        given = self._texts_path is not None
+        text: Task | Corpus | _Texts = self._task if self._task is not None else self._texts if given else self._corpus
         tokenizer = str(self._tokenizer_name or self.source.checkpoint or "trained on the corpus")
         return common | {
             "loss": self._profile.words,
@@ -232,6 +251,18 @@ class CandidateError:
             raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
         elif self.start == "inherit":
             self._check_inheritance()
+        if self._texts_path is not None:
+            self._check_texts()
+
+    def _check_texts(self) -> None:
+        others = {"--corpus": self._corpus_path, "--data": self._data_path}
+        for option, value in others.items():
+            if value is not None:
+                raise ValueError(f"--texts and {option} were both given: the error is measured on one of them")
+        if self.start != "inherit" or self.source.kind == "masked-lm":
+            raise ValueError(
+                "--texts are what a classifier or an encoder is distilled on; masked tokens are learned from --corpus"
+            )
 
     def _check_inheritance(self) -> None:
         """Refuse a space whose larger networks have nothing to inherit, before they are met hours into a search."""
@@ -261,7 +292,8 @@ class CandidateError:
             return Labels(missing, self._distils)
         if self.start != "inherit":
             return Language()
-        kinds: dict[str | None, type[Any]] = {"classifier": Classes, "masked-lm": MaskedTokens}
+        classes = Classes if _num_labels(self._family.config) > 1 else Numbers
+        kinds: dict[str | None, type[Any]] = {"classifier": classes, "masked-lm": MaskedTokens}
         return kinds.get(self.source.kind, Relations)(missing)
 
     # ------------------------------------------------------------------ measuring
@@ -338,7 +370,8 @@ class CandidateError:
     # ------------------------------------------------------------------ what candidates share
 
     def __getstate__(self) -> dict[str, Any]:
-        heavy = ("_worlds", "_lock", "_profile", "_task", "_tokens", "_corpus", "_tokenizer", "_teacher", "_objective")
+        heavy = ("_worlds", "_lock", "_profile", "_task", "_texts", "_tokens", "_corpus", "_tokenizer", "_teacher")
+        heavy += ("_objective",)
         return {name: value for name, value in self.__dict__.items() if name not in heavy}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -360,11 +393,26 @@ class CandidateError:
         return task
 
     @cached_property
+    def _texts(self) -> _Texts:
+        assert self._texts_path is not None
+        found = read_texts(self._texts_path)
+        sides = [[one for one in found if is_held_out("\n".join(one.texts)) == side] for side in (False, True)]
+        if min(map(len, sides)) < LEAST_TEXTS:
+            raise ValueError(
+                f"{self._texts_path}: expected at least {LEAST_TEXTS} texts to judge by (an eighth of all) and as many "
+                f"to learn from, got {len(sides[1])} and {len(sides[0])}: give more of them"
+            )
+        lines = "\n\n".join("\n".join(one.texts) for one in found)
+        return _Texts(self._texts_path.name, hashlib.sha256(lines.encode()).hexdigest(), sides[0], sides[1])
+
+    @cached_property
     def _tokens(self) -> tuple[Tokens, Tokens]:
-        """The training and the development split as token ids."""
-        assert self._task is not None
+        """What is learned from and what is judged by, as token ids."""
         types = int(self._family.config.get("type_vocab_size") or 0) > 1
-        train, held_out = self._task.train, self._task.development
+        if self._task is not None:
+            train, held_out = self._task.train, self._task.development
+        else:
+            train, held_out = self._texts.train, self._texts.held_out
         train_tokens = tokenize(train, self._tokenizer, length=self.length, types=types)
         return train_tokens, tokenize(held_out, self._tokenizer, length=self.length, types=types)
 
@@ -465,7 +513,7 @@ class CandidateError:
             return world.training.get((seed, steps), [])
 
     def _batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
-        if self._task is not None:
+        if self._task is not None or self._texts_path is not None:
             return drawn(self._tokens[held_out], count, size, held_out=held_out, seed=seed)
         rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
         batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]

@@ -149,6 +149,7 @@ def measured_with(options: ExtractOptions, source: Source, steps: int | None) ->
         learning_rates=options.learning_rates,
         clip_weights=options.clip_weights,
         corpus=options.corpus,
+        texts=options.texts,
         data=options.data,
         tokenizer=options.tokenizer,
         threads=options.threads,

@@ -27,8 +27,7 @@ from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch
 from subarch.storage import sha256_of
 from subarch.text.examples import Example, Split, Task
-from subarch.text.files import lines
-from subarch.text.labelled import read_table
+from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
 from subarch.text.tokenizers import load_tokenizer
 
@@ -186,13 +185,10 @@ def read_pool(path: Path, task: Task) -> Sequence[Example]:
         ValueError: for a file that cannot be read, or has another number of texts than the task.
     """
     texts = 1 + len(task.train[0].seconds)
-    if ".txt" in path.suffixes:
-        if texts > 1:
-            raise ValueError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
-        found = [Example(line) for line in dict.fromkeys(line.strip() for _, line in lines(path)) if line]
-    else:
-        found = list(read_table(path, text_columns=task.text_columns, labelled=False).examples)
-    if not found or 1 + len(found[0].seconds) != texts:
+    if ".txt" in path.suffixes and texts > 1:
+        raise ValueError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
+    found = read_texts(path, text_columns=task.text_columns)
+    if 1 + len(found[0].seconds) != texts:
         raise ValueError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
     return found
 

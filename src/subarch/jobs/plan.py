@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from transformers import AutoConfig
 
+from subarch.extraction.objectives import LEAST_TEXTS
 from subarch.extraction.opening import read_space
 from subarch.jobs.agora import read_pool
-from subarch.jobs.extraction import AUTO_STEPS
 from subarch.jobs.splits import opened_task
 from subarch.learning.checkpoints import open_fitted
 from subarch.learning.heads import Target, from_checkpoint
@@ -30,12 +30,11 @@ from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, builder
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import compare, pinned
+from subarch.text.corpora import HELD_OUT_SHARE
 from subarch.text.examples import Task
 
 _STEP = 8  # lengths are multiples of it
-_BLOCK = 64  # tokens of the blocks that a classifier's search reads
-_CALIBRATION = 64  # blocks that a search measures importance on
-_BATCH = 32
+_READ = {"texts", "corpus", "data"}  # what a search may measure the error on
 _COMMON = 95  # of 100 texts are no longer than what is timed
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 _FORMS: Sequence[ArtifactName] = ("onnx", "onnx-int8", "openvino", "openvino-int8")
@@ -77,8 +76,13 @@ class Plan:
 
     @property
     def texts(self) -> Path:
-        """What the search and the pre-training read: texts of the training split and of the pool."""
+        """What the pre-training reads: texts of the training split and of the pool, a pair as one text."""
         return self.run / "texts.jsonl"
+
+    @property
+    def examples(self) -> Path:
+        """What the search reads: the same, as the network gets them."""
+        return self.run / "examples.jsonl"
 
     def teaching(self) -> FinetuneOptions:
         return FinetuneOptions(
@@ -88,9 +92,8 @@ class Plan:
     def extraction(self) -> ExtractOptions:
         targets = {"speedup": self.options.speedup, "max_latency_ms": self.options.max_latency_ms}
         targets = {name: value for name, value in targets.items() if value is not None}
-        known: dict[str, Any] = {"corpus": self.texts} | self.settings["extract"] | targets
-        if "data" in known:
-            known.pop("corpus")
+        read = {} if _READ & set(self.settings["extract"]) else {"texts": self.examples}
+        known: dict[str, Any] = read | self.settings["extract"] | targets
         return ExtractOptions(source=str(self.teacher), run=self.run, **known)
 
     def pretraining(self) -> PretrainOptions:
@@ -133,13 +136,13 @@ def planned(options: CompressOptions, run: Path, teacher_at: Path, *, watch: Wat
     open_source(str(given))  # refuses what is no encoder
     teacher = given if _knows(given, task) else teacher_at
     forms: Sequence[ArtifactName] = [name for name in _FORMS if _is_there(name)]
-    length, tokens = _lengths(given, task, settings)
+    length, more = _length(given, task, settings), 0
     pool = settings["agora"].get("pool", options.pool)
     if pool is not None:
         watch("reading the pool", note=str(pool))
-        tokens += sum(len(text.split()) for one in read_pool(pool, task) for text in one.texts)
-    if not {"corpus", "data"} & set(settings["extract"]):
-        _fit_texts(settings["extract"], tokens)
+        more = len(read_pool(pool, task))
+    if not _READ & set(settings["extract"]):
+        _require_texts(len(task.train) + more)
     _fill(settings, options, forms, length)
     plan = Plan(
         run=run,
@@ -193,35 +196,26 @@ def _is_there(name: ArtifactName) -> bool:
     return True
 
 
-def _lengths(folder: Path, task: Task, settings: Settings) -> tuple[int, int]:
-    """Tokens that 95 in 100 of the training texts have at most, a multiple of eight; and those of all of them."""
+def _length(folder: Path, task: Task, settings: Settings) -> int:
+    """Tokens that 95 in 100 of the training texts have at most, a multiple of eight."""
     given = settings["finetune"].get("max_length") or task.length
     target = Target.of(task.kind, task.label_names, task.train.labels)
     learner = from_checkpoint(folder, target, task.name, given)
     counts = learner.tokens(list(task.train)[:4096], learner.make(0)).lengths
     common = _STEP * math.ceil(float(np.percentile(counts, _COMMON)) / _STEP)
-    return min(learner.length, max(2 * _STEP, common)), int(len(task.train) * counts.mean())
+    return min(learner.length, max(2 * _STEP, common))
 
 
-def _fit_texts(extract: dict[str, Any], tokens: int) -> None:
-    """The search judges by an eighth of the texts and learns from the rest, packed into blocks: no more than there are.
-
-    Sharing the texts out is by chance, hence the margin.
-
-    Raises:
-        ValueError: when there are too few.
+def _require_texts(count: int) -> None:
+    """Raises:
+    ValueError: when an eighth of the texts is too few to judge candidates by; sharing out is by chance, hence the half.
     """
-    blocks = 0.8 * tokens / _BLOCK
-    if blocks * 7 / 8 < _CALIBRATION:
+    least = int(LEAST_TEXTS * HELD_OUT_SHARE * 1.5)
+    if count < least:
         raise ValueError(
-            f"expected training texts of at least {math.ceil(_CALIBRATION * _BLOCK * 8 / 7 / 0.8):,} tokens for the "
-            f"search, got {tokens:,}: give more of them (--pool FILE needs no labels), or other text of the same kind "
-            "(--set extract.corpus=PATH)"
+            f"expected at least {least:,} training texts for the search, got {count:,}: give more of them (--pool FILE "
+            "needs no labels), or other text of the same kind (--set extract.texts=PATH, or extract.corpus=PATH)"
         )
-    steps = int(extract["steps"]) if str(extract.get("steps")).isdigit() else AUTO_STEPS
-    judging, learning = max(1, int(blocks / 8)), max(1, int(blocks * 7 / 8 / max(1, steps)))
-    extract["held_out"] = min(extract.get("held_out", judging), judging)
-    extract["batch_size"] = min(extract.get("batch_size", _BATCH), learning)
 
 
 def _fill(settings: Settings, options: CompressOptions, forms: Sequence[ArtifactName], length: int) -> None:
@@ -307,7 +301,8 @@ def _stage_seconds(
         sets = len(teach.get("learning_rates", (1,))) * int(teach.get("seeds", 3))
         once = sets * int(teach.get("epochs", 3)) * steps * step
         yield "teacher", (0.6 * once, 1.2 * once)
-    candidate = 10 * step / 2 + extract.get("held_out", 512) / batch * forward / 2
+    trained = int(extract["steps"]) if str(extract.get("steps")).isdigit() else 30
+    candidate = trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2
     yield "extract", (30 + _TRAININGS[0] * candidate, 300 + _TRAININGS[1] * candidate)
     if plan.pretrains:
         known = plan.settings["pretrain"]

@@ -126,6 +126,24 @@ class Classes(Objective):
         return jensen_shannon(batch["target"], _outputs(model, batch).logits)
 
 
+@dataclass
+class Numbers(Objective):
+    """For a source that predicts one number: as a distribution over one class it would always be right."""
+
+    teacher: PreTrainedModel
+    words: str = "distance to the source: mean squared difference of the numbers they predict; 0 = the same"
+    steps: int = 30
+    learning_rates: tuple[float, ...] = (5e-4,)
+    batch_size: int = 16
+    held_out: int = 256
+
+    def prepared(self, batch: Batch) -> Batch:
+        return batch | {"target": _outputs(self.teacher, batch).logits[:, 0]}
+
+    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        return (_outputs(model, batch).logits[:, 0] - batch["target"]).square()
+
+
 def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
     """Jensen-Shannon divergence of two distributions given as logits, in bits: ``(examples,)`` in [0, 1]."""
     first, second = one.double().log_softmax(-1), other.double().log_softmax(-1)  # small differences of large sums

@@ -104,6 +104,9 @@ class ExtractOptions:
     """Keep every weight within this distance of zero during training (the compactness that the theory asks for)."""
     corpus: Path | None = None
     """Text: .txt, .jsonl or .parquet (also .gz, .xz, .zst), or a folder; the installed documentation when not given."""
+    texts: Path | None = None
+    """Instead of --corpus, for classifiers and encoders: texts as the network will get them, one a line (.txt) or a row
+    of a table (text, or sentence1 and sentence2, or what else is usual); each is judged whole."""
     data: str | None = None
     """Labelled text: a CSV, TSV, JSONL or Parquet file, or demo/packages or demo/docs; the error is then its error
     rate."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from subarch.text.examples import Example, Kind, Split
-from subarch.text.files import rows
+from subarch.text.files import lines, rows
 
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "question")
 PAIR_COLUMNS = (
@@ -122,6 +122,21 @@ def read_table(
         for row, value, name in zip(texts, values, _ids(ids), strict=True)
     )
     return Table(examples=examples, kind=kind, label_names=names, columns=columns)
+
+
+def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]:
+    """Texts without labels: each different line of a ``.txt`` file, or each row of a table.
+
+    Raises:
+        ValueError: for a file that cannot be read, or holds nothing.
+        ImportError, OSError: as for :func:`read_table`.
+    """
+    if ".txt" not in path.suffixes:
+        return list(read_table(path, text_columns=text_columns, labelled=False).examples)
+    found = [Example(line) for line in dict.fromkeys(line.strip() for _, line in lines(path)) if line]
+    if not found:
+        raise ValueError(f"{path}: expected texts, one a line, got none")
+    return found
 
 
 def _check_arguments(text_columns: Sequence[str], kind: Kind | None) -> None:
