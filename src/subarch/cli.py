@@ -227,11 +227,11 @@ def _report(options: ReportOptions, show: Any, command: str) -> Result:
 
 
 def _demo(options: DemoOptions, show: Any, command: str) -> Result:
-    from subarch.pipeline import demo
+    from subarch.demo import demo
 
     _quiet_libraries()
     result = demo(options, watch=show.watch, command=command)
-    show.extraction(result)
+    show.demonstration(result)
     return result, 0
 
 

@@ -1,4 +1,4 @@
-"""The whole story as one function: ``compress``; and ``demo``, the same on data that needs no download.
+"""The whole story as one function: ``compress``.
 
 Stages meet in the files of the run directory, so that each goes on where it stopped, and can be repeated alone.
 """
@@ -6,7 +6,6 @@ Stages meet in the files of the run directory, so that each goes on where it sto
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,28 +17,19 @@ from subarch.jobs.extraction import extract, verify_run
 from subarch.jobs.finetuning import finetune, folder_of
 from subarch.jobs.plan import Plan, estimate, planned, require_reachable
 from subarch.jobs.pretraining import pretrain
-from subarch.learning.classifier import small_classifier
-from subarch.learning.finetuning import Recipe
-from subarch.learning.finetuning import finetune as finetune_task
 from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
-from subarch.options.search import DemoOptions, ExtractOptions
 from subarch.progress import Watch, silent
 from subarch.running.predictor import Predictor
 from subarch.storage import made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
-from subarch.text.examples import Example, Task
+from subarch.text.examples import Example
 from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS
 from subarch.text.metrics import decide, score
-from subarch.text.tasks import load_task
-from subarch.text.tokenizers import train_tokenizer
 
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
-DEMO_TASK = "demo/packages"
-DEMO_VOCABULARY = 6000
-DEMO_RECIPE = Recipe(learning_rates=(8e-4,), epochs=3, seeds=(0,))
 
 
 def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -188,56 +178,3 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
         "drop": 100 * (teacher - got),
         "identity": identity,
     }
-
-
-def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
-    """Train a small source on installed documentation, extract from it, verify the certificate, write the report.
-
-    Returns:
-        What ``extract.json`` holds, with ``source_accuracy`` and ``verification``.
-
-    Raises:
-        ValueError, OSError: as :func:`extract`.
-    """
-    options.run.mkdir(parents=True, exist_ok=True)
-    folder = options.run / "source"
-    texts = options.run / "texts.jsonl"
-    if not (folder.is_dir() and texts.is_file()):
-        watch("reading the installed documentation")
-        task = load_task(DEMO_TASK)
-        if not folder.is_dir():
-            _train_demo_source(task, folder, watch)
-        write_text(texts, "".join(json.dumps({"text": text}) + "\n" for text in task.train.texts))
-    result = extract(
-        ExtractOptions(
-            source=str(folder),
-            run=options.run,
-            corpus=texts,
-            speedup=options.speedup,
-            epsilon=options.epsilon,
-            batch_size=32,
-            held_out=512,
-        ),
-        watch=watch,
-        command=command,
-    )
-    found = verify_run(options.run, watch=watch)
-    accuracy = json.loads((folder / "accuracy.json").read_text(encoding="utf-8"))
-    return {
-        **result,
-        "source_accuracy": accuracy,
-        "verification": {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved},
-    }
-
-
-def _train_demo_source(task: Task, folder: Path, watch: Watch) -> None:
-    watch("learning a vocabulary")
-    learner = small_classifier(task, train_tokenizer(task.train.texts, DEMO_VOCABULARY))
-    home = folder.with_name("source-training")
-    home.mkdir(exist_ok=True)
-    trained = finetune_task(task, learner, DEMO_RECIPE, home, watch=watch)
-    row = trained.row("plain")
-    accuracy = {"development": row["development"], "sealed": row["mean"], "steps": row["steps"], "task": DEMO_TASK}
-    write_json(trained.checkpoint / "accuracy.json", accuracy)
-    trained.checkpoint.rename(folder)
-    shutil.rmtree(home)

@@ -262,6 +262,28 @@ class Console:
         for path in (result["finetune"]["checkpoint"], result["export"]["folder"], result["report"]):
             self.written(path)
 
+    def demonstration(self, result: Mapping[str, Any]) -> None:
+        """The whole story in a table for newcomers, and where to read more."""
+        certificate = result["certificate"]
+        self._out.print(
+            f"Out of {whole(certificate['space_size'])} networks inside the source, {whole(certificate['evaluated'])} "
+            f"were trained to find the best within {certificate['epsilon']:.0%}: {certificate['verdict']}.",
+            soft_wrap=True,
+        )
+        rows = [
+            (
+                one["model"],
+                _points(one["accuracy"]),
+                f"{one['ms']:.2f}",
+                f"{one['times_as_fast']:.0f}",
+                "" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}",
+            )
+            for one in result["table"]
+        ]
+        self._table(("", "accuracy", "ms a text", "times as fast", "MB"), rows)
+        self._out.print("Accuracy on sealed texts that neither network has seen; times of one text on this processor.")
+        self.written(result["report"])
+
     @staticmethod
     def _of(result: Mapping[str, Any], *, teacher: bool) -> tuple[str, str, str]:
         rows = [row for row in result["bench"]["rows"] if (row["name"] != result["run"]) == teacher]
