@@ -9,13 +9,14 @@ RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench docs
 
 help:
 	@echo "make setup   install subarch and its development tools into .venv"
 	@echo "make demo    the main job, on text that this machine already has (ARGS=... for options)"
 	@echo "make test    the tests, except those marked slow or gpu (JOBS=$(JOBS) processes, ARGS=... for pytest)"
 	@echo "make check   ruff, pyright and the import layers"
+	@echo "make docs    the documentation as pages that open from the disk: build/site/index.html"
 	@echo "make bench   list the benchmarks; make bench NAME=... runs one (ARGS=... for its options)"
 
 setup: $(DEVELOPMENT)
@@ -47,6 +48,10 @@ check: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: $(DEVELOPMENT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
 
 bench: $(DEVELOPMENT)
 ifdef NAME

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import pytest
 import tyro
+from nbclient import NotebookClient
 
 from subarch.cli import Options
 from subarch.testing import check_family
@@ -43,3 +49,31 @@ def test_every_command_of_the_documentation_has_the_options_that_it_is_given(rep
                 except (SystemExit, ValueError) as error:
                     raise AssertionError(f"{page.name}: subarch {line}: {error}") from error
     assert found > 20
+
+
+@pytest.mark.parametrize("name", ["search", "torus"])
+def test_notebooks_run(name: str, repository: Path, tmp_path: Path) -> None:
+    folder = repository / "docs" / "notebooks"
+    notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    told = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in told) >= 1
+    said = " ".join(output["data"].get("text/plain", "") for output in told if "data" in output)
+    assert {"search": "certified", "torus": "(1, 2, 1)"}[name] in said
+
+
+def test_the_site_builds_offline_without_a_warning(repository: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(
+        line, cwd=repository, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert built.returncode == 0, built.stderr
+    pages = [*(tmp_path / "site").rglob("*.html")]
+    assert len(pages) >= 15
+    text = (tmp_path / "site" / "commands.html").read_text(encoding="utf-8")
+    assert "--max-drop" in text and "--sequence-length" in text
+    assert "CompressOptions" in (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+    for page in pages:  # nothing is fetched while reading
+        assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?://', page.read_text(encoding="utf-8")), (
+            page
+        )

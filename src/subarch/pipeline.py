@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from subarch.jobs.benchmark import bench, form_of
 from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
 from subarch.jobs.finetuning import finetune, folder_of
-from subarch.jobs.plan import Plan, estimate, planned, require_reachable
+from subarch.jobs.plan import Plan, estimate, headroom, planned
 from subarch.jobs.pretraining import pretrain
 from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
@@ -30,6 +31,7 @@ from subarch.text.metrics import decide, score
 
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
+ASKED = "asked.json"
 
 
 def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -54,11 +56,11 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
         return {"plan": told | estimate(plan, watch=watch)}
     _require_same(run, recipe, options)
     done = read_json(run / RESULT)
-    if not (run / "certificate.json").is_file():
-        require_reachable(plan, watch=watch)
+    known = read_json(run / ASKED) or {}
+    plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
     write_text(run / RECIPE, recipe)
-    write_json(run / "asked.json", _asked(options))
+    write_json(run / ASKED, {**_asked(options), "headroom": plan.headroom})
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
     stages: list[tuple[str, Callable[..., dict[str, Any]], Any]] = [
         ("extract", extract, plan.extraction()),
@@ -137,9 +139,11 @@ def _require_same(run: Path, recipe: str, options: CompressOptions) -> None:
     known = run / RECIPE
     if not known.is_file():
         return
-    if known.read_text(encoding="utf-8") != recipe or read_json(run / "asked.json") != _asked(options):
+    asked = read_json(run / ASKED) or {}
+    same = {name: asked.get(name) for name in _asked(options)} == _asked(options)
+    if known.read_text(encoding="utf-8") != recipe or not same:
         raise ValueError(
-            f"{run} was begun with other settings (see {known} and asked.json): give those again, or another --run"
+            f"{run} was begun with other settings (see {known} and {ASKED}): give those again, or another --run"
         )
 
 

@@ -75,8 +75,7 @@ def compare(
     that (a) chose.
 
     Args:
-        learner, teacher, data, development, hyperparameters, functions, guard, space, settings, score, weak_teacher,
-            origin: as for :func:`~subarch.agora.loop.agora`.
+        learner: as for :func:`~subarch.agora.loop.agora`, like all that are not named here.
         sealed: opens the sealed split; called once, after all training.
         folder: each seed's loop has its own below it.
         seeds: at least one.

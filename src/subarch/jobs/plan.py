@@ -35,6 +35,8 @@ from subarch.text.examples import Task
 
 _STEP = 8  # lengths are multiples of it
 _READ = {"texts", "corpus", "data"}  # what a search may measure the error on
+_TRIES = 3  # of timing before a target is refused: a busy moment is no reason
+_HEADROOM = 1.25
 _COMMON = 95  # of 100 texts are no longer than what is timed
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 _FORMS: Sequence[ArtifactName] = ("onnx", "onnx-int8", "openvino", "openvino-int8")
@@ -53,6 +55,7 @@ class Plan:
         settings: of the recipe, with what was chosen here.
         length: tokens of the texts that are timed.
         forms: of exports that can be had here.
+        headroom: by how much the search is to be faster than asked.
     """
 
     run: Path
@@ -64,6 +67,7 @@ class Plan:
     length: int
     forms: Sequence[ArtifactName]
     options: CompressOptions
+    headroom: float = 1.0
 
     @property
     def teaches(self) -> bool:
@@ -90,8 +94,11 @@ class Plan:
         )
 
     def extraction(self) -> ExtractOptions:
-        targets = {"speedup": self.options.speedup, "max_latency_ms": self.options.max_latency_ms}
-        targets = {name: value for name, value in targets.items() if value is not None}
+        targets: dict[str, float] = {}
+        if self.options.speedup is not None:
+            targets["speedup"] = self.options.speedup * self.headroom
+        if self.options.max_latency_ms is not None:
+            targets["max_latency_ms"] = self.options.max_latency_ms / self.headroom
         read = {} if _READ & set(self.settings["extract"]) else {"texts": self.examples}
         known: dict[str, Any] = read | self.settings["extract"] | targets
         return ExtractOptions(source=str(self.teacher), run=self.run, **known)
@@ -241,33 +248,38 @@ def _fill(settings: Settings, options: CompressOptions, forms: Sequence[Artifact
         raise ValueError("finetune.learning_rates needs at least one rate")
 
 
-def require_reachable(plan: Plan, *, watch: Watch = silent) -> None:
+def headroom(plan: Plan, *, watch: Watch = silent) -> float:
     """Refuse a target that the smallest network of the space misses, before anything is trained.
+
+    Returns:
+        By how much the search is to be faster than asked: what is exported runs on another runtime, with a head, and is
+        timed at another moment. 1 where the smallest network has no such room.
 
     Raises:
         ValueError: with what the smallest one takes.
     """
     options, extract = plan.options, plan.settings["extract"]
     if options.speedup is None and options.max_latency_ms is None:
-        return
+        return 1.0
     watch("timing the smallest network of the space")
     family = open_source(str(plan.given), space=read_space(extract.get("space"))).family
     runtime, threads = extract["runtime"], extract.get("threads")
     build = None if runtime == "pytorch" else builder(runtime, threads)
     shapes = {"least": family.space.architecture(next(family.space.roots()).lo), "whole": family.reference}
     networks = {name: (family.network(shape), family.inputs(1, plan.length)) for name, shape in shapes.items()}
-    found = compare(networks, threads=threads, build=build)
-    least, whole = (found[name].p50_ms for name in ("least", "whole"))
-    limit = options.max_latency_ms if options.max_latency_ms is not None else whole / cast("float", options.speedup)
-    if least > 1.1 * limit:  # a busy moment is no reason to refuse
-        asked = (
-            f"--max-latency-ms {limit:g}" if options.max_latency_ms is not None else f"--speedup {options.speedup:g}"
-        )
-        raise ValueError(
-            f"{asked} cannot be met: the smallest network of the space takes {least:.3g} ms here ({runtime}, "
-            f"{plan.length} tokens), {whole / least:.3g} times as fast as the teacher's {whole:.3g} ms; relax "
-            "the target, or give a space with smaller choices (--set extract.space=FILE)"
-        )
+    least = whole = limit = math.inf
+    for _ in range(_TRIES):
+        found = compare(networks, threads=threads, build=build)
+        least, whole = (found[name].p50_ms for name in ("least", "whole"))
+        limit = options.max_latency_ms if options.max_latency_ms is not None else whole / cast("float", options.speedup)
+        if least <= 1.1 * limit:
+            return _HEADROOM if 1.1 * _HEADROOM * least <= limit else 1.0
+    asked = f"--max-latency-ms {limit:g}" if options.max_latency_ms is not None else f"--speedup {options.speedup:g}"
+    raise ValueError(
+        f"{asked} cannot be met: the smallest network of the space takes {least:.3g} ms here ({runtime}, "
+        f"{plan.length} tokens), {whole / least:.3g} times as fast as the teacher's {whole:.3g} ms; relax "
+        "the target, or give a space with smaller choices (--set extract.space=FILE)"
+    )
 
 
 # --- the estimate of a dry run ----------------------------------------------------------------------------------------
