@@ -1,9 +1,9 @@
 """What a student should take over from its source: picks by measured importance, by norms and at random.
 
-A masked language model of MiniLM's shape (trained from MiniLM's weights here, if ``--source`` names none) is cut in two ways: to half of its
-heads, units and hidden units in every layer, and to three of its six layers. Whatever is kept, the least-squares
-corrections are the same, and so is the training that follows: text, order, masks, steps. The figure is the held-out
-masked-token loss, before training and on its way.
+A masked language model of MiniLM's shape (trained from MiniLM's weights here, if ``--source`` names none) is cut in two
+ways: to half of its heads, units and hidden units in every layer, and to three of its six layers. Whatever is kept, the
+least-squares corrections are the same, and so is the training that follows: text, order, masks, steps. The figure is the
+held-out masked-token loss, before training and on its way.
 
     python benchmarks/inheritance.py --corpus PROSE --run runs/inheritance
 """
@@ -164,7 +164,8 @@ def main() -> None:
         shown = {f"step {step}": loss for step, loss in losses.items()}
         results.row(section, {"picks": name, "layers": kept, "step 0": round(before, 3), **shown})
     results.note(
-        f"Source {arguments.source}; narrow {NARROW}, shallow {SHALLOW}; batches of {arguments.batch_size} rows of 128 tokens."
+        f"Source {arguments.source}; narrow {NARROW}, shallow {SHALLOW}; batches of {arguments.batch_size} rows of "
+        "128 tokens."
     )
     results.write()
 

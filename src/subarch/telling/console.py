@@ -282,8 +282,8 @@ class Console:
         ]
         self._table(("", "accuracy", "ms a text", "times as fast", "MB"), rows)
         self._out.print(
-            "Accuracy: of 100 sealed texts, that no network here has learned from. Times: one text, on this processor, in "
-            "PyTorch where no other form is named.",
+            "Accuracy: of 100 sealed texts, that no network here has learned from. Times: one text, on this processor, "
+            "in PyTorch where no other form is named.",
             soft_wrap=True,
         )
         self.written(result["report"])
