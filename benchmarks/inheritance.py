@@ -2,8 +2,8 @@
 
 A masked language model of MiniLM's shape (trained from MiniLM's weights here, if ``--source`` names none) is cut in two
 ways: to half of its heads, units and hidden units in every layer, and to three of its six layers. Whatever is kept, the
-least-squares corrections are the same, and so is the training that follows: text, order, masks, steps. The figure is the
-held-out masked-token loss, before training and on its way.
+least-squares corrections are the same, and so is the training that follows: text, order, masks, steps. The figure is
+the held-out masked-token loss, before training and on its way.
 
     python benchmarks/inheritance.py --corpus PROSE --run runs/inheritance
 """
