@@ -223,3 +223,10 @@ def test_every_benchmark_is_listed(repository: Path) -> None:
     assert sorted(listed) == sorted(
         path.stem for path in (repository / "benchmarks").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
     )
+
+
+def test_the_package_shows_its_commands_and_stays_cheap_to_import() -> None:
+    line = "import sys, subarch; assert 'torch' not in sys.modules; print(*(getattr(subarch, n) for n in dir(subarch)))"
+    shown = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
+    for name in ("compress", "extract", "pretrain", "finetune", "evaluate", "export", "bench", "Predictor"):
+        assert name in shown

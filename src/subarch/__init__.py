@@ -1,3 +1,63 @@
-"""subarch: extract the certified best small network inside a real one."""
+"""subarch: extract the certified best small network inside a real one.
+
+>>> import subarch
+>>> result = subarch.compress(subarch.CompressOptions(data="reviews.csv", teacher="./my-bert"))  # doctest: +SKIP
+
+Names are looked up when they are first used, so that importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from subarch.jobs.benchmark import bench as bench
+    from subarch.jobs.evaluation import evaluate as evaluate
+    from subarch.jobs.export import export as export
+    from subarch.jobs.extraction import extract as extract
+    from subarch.jobs.extraction import verify_run as verify_run
+    from subarch.jobs.finetuning import finetune as finetune
+    from subarch.jobs.pretraining import pretrain as pretrain
+    from subarch.options.compression import CompressOptions as CompressOptions
+    from subarch.options.pretraining import PretrainOptions as PretrainOptions
+    from subarch.options.running import BenchOptions as BenchOptions
+    from subarch.options.running import ExportOptions as ExportOptions
+    from subarch.options.search import ExtractOptions as ExtractOptions
+    from subarch.options.tasks import AgoraOptions as AgoraOptions
+    from subarch.options.tasks import EvaluateOptions as EvaluateOptions
+    from subarch.options.tasks import FinetuneOptions as FinetuneOptions
+    from subarch.options.tasks import TaskOptions as TaskOptions
+    from subarch.pipeline import compress as compress
+    from subarch.running.predictor import Predictor as Predictor
+
+_HOMES = {
+    "subarch.pipeline": ("compress",),
+    "subarch.jobs.extraction": ("extract", "verify_run"),
+    "subarch.jobs.pretraining": ("pretrain",),
+    "subarch.jobs.finetuning": ("finetune",),
+    "subarch.jobs.evaluation": ("evaluate",),
+    "subarch.jobs.export": ("export",),
+    "subarch.jobs.benchmark": ("bench",),
+    "subarch.running.predictor": ("Predictor",),
+    "subarch.options.compression": ("CompressOptions",),
+    "subarch.options.search": ("ExtractOptions",),
+    "subarch.options.pretraining": ("PretrainOptions",),
+    "subarch.options.tasks": ("TaskOptions", "AgoraOptions", "FinetuneOptions", "EvaluateOptions"),
+    "subarch.options.running": ("ExportOptions", "BenchOptions"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'subarch' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
