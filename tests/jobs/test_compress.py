@@ -194,6 +194,35 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_pairs_with_numbers_go_the_whole_way(inputs: Path, tmp_path: Path) -> None:
+    texts = [text for text, _ in reviews(900, seed=1)]
+    rows = [
+        (one, other, f"{one.split()[0] == other.split()[0]:d}.5") for one, other in zip(texts, texts[::-1], strict=True)
+    ]
+    table = write(tmp_path / "pairs.csv", rows, ("sentence1", "sentence2", "score"))
+    asked = [
+        "--data",
+        table,
+        "--teacher",
+        inputs / "encoder",
+        "--run",
+        tmp_path / "run",
+        "--threads",
+        "1",
+        "--max-drop",
+        "100",
+    ]
+    assert main(["compress", *map(str, asked), "--set", *SETTINGS, "task.kind=regression"]) == 0
+    result = json.loads((tmp_path / "run" / "compress.json").read_text(encoding="utf-8"))
+    assert result["sealed"]["metric"] == "mean of pearson and spearman"
+    certificate = json.loads((tmp_path / "run" / "certificate.json").read_text(encoding="utf-8"))
+    assert "numbers they predict" in json.dumps(certificate)
+    judged = [
+        json.loads(line) for line in (tmp_path / "run" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert all(set(row) == {"sentence1", "sentence2"} for row in judged)
+
+
 @pytest.mark.slow
 def test_killed_in_every_stage_it_comes_to_the_same_end(inputs: Path, tmp_path: Path) -> None:
     def asked(run: Path) -> list[str]:
