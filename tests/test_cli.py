@@ -886,3 +886,13 @@ def test_python_m_subarch_exits_with_the_status() -> None:
     out, err = refusing.communicate(timeout=60)
     assert (refusing.returncode, out) == (2, "")
     assert err.count("\n") == 1 and err.startswith("subarch: ")
+
+
+def test_one_training_that_closes_the_bound_gets_a_contrast(subarch: Command, tmp_path: Path) -> None:
+    """Limits that everything meets: the largest network is the answer at once, and one error tells no spread."""
+    found = subarch("extract", *TOY, "--max-parameters", "1e12", "--run", tmp_path / "wide", "--json").json
+    certificate = found["certificate"]
+    sizes = sorted(trial["parameters"] for trial in found["trained"])
+    assert certificate["evaluated"] == len(sizes) == 2 and sizes[0] < sizes[1] == found["parameters"]
+    assert certificate["verdict"] == "certified" and certificate["spread"] > 0
+    assert subarch("verify", tmp_path / "wide", "--json").json["accepted"]

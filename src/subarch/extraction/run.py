@@ -5,6 +5,7 @@ Everything that is decided is in the ledger before the next thing is; the same c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -88,6 +89,7 @@ class Extraction:
         trials = self.ledger.trials()
         problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
         self._search(problem, trials, budget)
+        self._contrast(problem, budget)
         return self._finish(problem, table)
 
     def _latencies(self) -> LatencyTable:
@@ -204,6 +206,15 @@ class Extraction:
         finally:
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
+
+    def _contrast(self, problem: Problem, budget: Budget) -> None:
+        """Where one training closed the bound, the smallest network as well: one error has no spread to judge by."""
+        if len(self.ledger.errors(self.ledger.trials(), problem.e_min)) != 1 or budget != Budget():
+            return
+        smallest, _ = self._landmarks()
+        self.watch("training the smallest network for contrast")
+        with contextlib.suppress(RuntimeError):  # it diverges: then there is no contrast, and no harm
+            self._record("search", smallest, self.error.measure(smallest), ask=self.ask)
 
     def _seen(self, step: Step) -> None:
         status = step.status
