@@ -108,3 +108,17 @@ def test_wrong_input(subarch: Command, world: dict[str, Path], tmp_path: Path) -
     refused(subarch("finetune", *weak, "--epochs", "1", *COMMON), "balanced accuracy", "expected above 0.667")
     manifest = json.loads((tmp_path / "weak" / "finetune" / "flipped" / "manifest.json").read_text())
     assert manifest["options"]["agora"] is True
+
+
+def test_a_rate_that_diverges_is_dropped_and_only_all_of_them_end_the_work(
+    subarch: Command, world: dict[str, Path], tmp_path: Path
+) -> None:
+    common = ("--model", world["student"], "--data", world["little"], "--seeds", "1", "--epochs", "2", "--rounds", "2")
+    asked = (*common, "--agora", "--teacher", world["teacher"], "--pool", world["pool"], *COMMON)
+    found = subarch("finetune", *asked, "--run", "one", "--learning-rates", "1e30", "3e-3", "--json").json
+    (loop,) = found["rounds"]
+    assert loop["rounds"][0]["diverged"] == [0] and set(loop["rounds"][0]["scores"]) == {"1"}
+    assert [row["method"] for row in found["rows"]] == METHODS
+    refused(
+        subarch("finetune", *asked, "--run", "all", "--learning-rates", "1e30", "1e31"), "lower the", "1e+30", status=1
+    )

@@ -17,7 +17,18 @@ from typing import Any, Generic
 
 import numpy as np
 
-from subarch.agora.data import Labelled, Learner, Predict, Score, X, accuracy, key_of, pearson
+from subarch.agora.data import (
+    Labelled,
+    Learner,
+    Predict,
+    Score,
+    X,
+    accuracy,
+    answers_of,
+    diverged,
+    key_of,
+    pearson,
+)
 from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Theta
@@ -88,8 +99,12 @@ def compare(
     score = score or (pearson if learner.kind == "regression" else accuracy)
 
     def best(on: Labelled[X], seed: int) -> tuple[Theta, Predict[X]]:
-        students = [(theta, learner.fit(on, theta, seed)) for theta in hyperparameters]
-        return max(students, key=lambda pair: score(development.labels, pair[1](development.points)))
+        tried = [(theta, answers_of(learner, on, theta, seed, development.points)) for theta in hyperparameters]
+        made = [(theta, found[0], score(development.labels, found[1])) for theta, found in tried if found is not None]
+        if not made:
+            raise diverged(hyperparameters)
+        theta, student, _ = max(made, key=lambda one: one[2])
+        return theta, student
 
     students: dict[str, list[Predict[X]]] = {method: [] for method in METHODS[:-1]}
     loops: list[Gathered[X]] = []

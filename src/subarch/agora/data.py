@@ -103,6 +103,26 @@ class Learner(Protocol[X]):
         ...
 
 
+def answers_of(
+    learner: Learner[X], data: Labelled[X], theta: Theta, seed: int, points: Sequence[X]
+) -> tuple[Predict[X], Labels] | None:
+    """A student and what it says of the points; None where the training diverged, or an answer is not finite."""
+    try:
+        student = learner.fit(data, theta, seed)
+    except ArithmeticError:
+        return None
+    said = student(points)
+    return (student, said) if np.isfinite(said).all() else None
+
+
+def diverged(sets: Sequence[Theta]) -> ArithmeticError:
+    """What to raise when no student of any set is left."""
+    return ArithmeticError(
+        f"the training of every hyperparameter set diverged ({'; '.join(str(dict(one)) for one in sets)}): lower the "
+        "learning rates"
+    )
+
+
 def key_of(learner: Learner[X], point: X) -> str:
     """Equal for equal points."""
     return json.dumps(learner.pack(point))

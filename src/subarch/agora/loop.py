@@ -32,6 +32,8 @@ from subarch.agora.data import (
     Score,
     X,
     accuracy,
+    answers_of,
+    diverged,
     key_of,
     pearson,
     require_able,
@@ -122,6 +124,7 @@ class Round:
         refused: of these, by reason.
         kept: positions in ``near`` that each point learned from afterwards was made near.
         surviving: positions of the sets that go on.
+        diverged: positions of those whose training diverged, and that were dropped for it.
     """
 
     number: int
@@ -135,6 +138,7 @@ class Round:
     refused: dict[str, int]
     kept: list[int]
     surviving: list[int]
+    diverged: list[int] = field(default_factory=list[int])
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"scores": {str(n): score for n, score in self.scores.items()}}
@@ -300,8 +304,11 @@ class _Loop(Generic[X]):
                 break
             number = len(rounds) + 1
             said = self._trained(data, alive, number)
-            scores = {n: self.score(self.development.labels, said[n]) for n in alive}
-            ranking = sorted(alive, key=lambda n: (scores[n], -n))
+            if not said:
+                raise diverged([self.sets[n] for n in alive])
+            scores = {n: self.score(self.development.labels, one) for n, one in said.items()}
+            lost = [n for n in alive if n not in said]
+            ranking = [*lost, *sorted(scores, key=lambda n: (scores[n], -n))]
             best = ranking[-1]
             before = rounds[-1].best_so_far if rounds else -np.inf
             mistakes = self._mistakes(said[best])
@@ -323,6 +330,7 @@ class _Loop(Generic[X]):
                 replays, following, last = replays - 1, list(range(len(self.sets))), None
             else:
                 following, last = surviving(settings.pruning, ranking, self.sets, last), ranking
+            following = [n for n in following if n not in lost]
             rounds.append(
                 Round(
                     number=number,
@@ -336,6 +344,7 @@ class _Loop(Generic[X]):
                     refused=admitted.refused if admitted else {},
                     kept=list(admitted.origins) if admitted else [],
                     surviving=following,
+                    diverged=lost,
                 )
             )
             states.append(data)
@@ -365,7 +374,7 @@ class _Loop(Generic[X]):
     # ------------------------------------------------------------------ steps of a round
 
     def _trained(self, data: Labelled[X], alive: Sequence[int], number: int) -> dict[int, Labels]:
-        """What the student of each set says of the development points."""
+        """What the student of each set says of the development points; nothing of those that diverged."""
         keys = {n: training_key(self.learner, data, self.sets[n], self.settings.seed) for n in alive}
         said = {n: known for n in alive if (known := self.ledger.predictions(keys[n])) is not None}
         missing = [n for n in alive if n not in said]
@@ -377,10 +386,9 @@ class _Loop(Generic[X]):
         )
         self.watch(f"round {number}", done=len(said), total=len(alive))
         for n, answer in zip(missing, answers, strict=True):
-            if not np.isfinite(answer).all():
-                raise ArithmeticError(
-                    f"the student trained with {dict(self.sets[n])} gives answers that are not finite"
-                )
+            if answer is None:
+                _LOG.warning("round %d: the training with %s diverged: it is dropped", number, dict(self.sets[n]))
+                continue
             value = self.score(self.development.labels, answer)
             details = {"round": number, "seed": self.settings.seed, "learned_from": len(data)}
             self.ledger.record(keys[n], score=value, predictions=answer, theta=self.sets[n], details=details)
@@ -450,9 +458,9 @@ class _Loop(Generic[X]):
         return Admitted(Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"])
 
 
-def _answers(job: tuple[Learner[X], Labelled[X], Theta, int, Sequence[X]]) -> Labels:
-    learner, data, theta, seed, points = job
-    return learner.fit(data, theta, seed)(points)
+def _answers(job: tuple[Learner[X], Labelled[X], Theta, int, Sequence[X]]) -> Labels | None:
+    found = answers_of(*job)
+    return None if found is None else found[1]
 
 
 def _reasons(refused: dict[str, int]) -> str:
