@@ -22,6 +22,7 @@ from results import Results
 from subarch.extraction.opening import open_run
 from subarch.jobs.extraction import extract, verify_run
 from subarch.options.search import ExtractOptions
+from subarch.running.timing import LatencyTable
 from subarch.storage import write_json
 
 BERT_LARGE = {"num_hidden_layers": 24, "hidden_size": 1024, "intermediate_size": 4096}
@@ -74,13 +75,12 @@ def row(
 ) -> None:
     certificate, pick = document["certificate"], document["picks"]["constrained"]
     assert pick is not None
-    table = json.loads((arguments.run / way / "latency.json").read_text(encoding="utf-8"))
     space = open_run(ExtractOptions(source=source() if way == "inherited" else "bort")).source.family.space
-    times = {
-        json.dumps(space.architecture(np.array(i))): ms for i, ms in zip(table["indices"], table["fitted"], strict=True)
-    }
-    limit = table["reference_ms"] / arguments.speedup
-    fast = [error for one, error in found if times.get(json.dumps(one), np.inf) <= limit]
+    known = json.loads((arguments.run / way / "latency.json").read_text(encoding="utf-8"))
+    table = LatencyTable.from_json(known, space)
+    limit = known["reference_ms"] / arguments.speedup
+    rows = np.array([space.index(one) for one, _ in found], dtype=np.int16)
+    fast = [error for (_, error), ms in zip(found, table.predict(rows), strict=True) if ms <= limit]
     everything = [error for _, error in found]
     results.row(
         "Pick",
