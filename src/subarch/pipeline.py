@@ -16,7 +16,7 @@ from subarch.jobs.benchmark import bench, form_of
 from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
 from subarch.jobs.finetuning import finetune, folder_of
-from subarch.jobs.plan import Plan, estimate, headroom, planned
+from subarch.jobs.plan import Plan, estimate, headroom, planned, room_as_deployed
 from subarch.jobs.pretraining import pretrain
 from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
@@ -32,6 +32,8 @@ from subarch.text.metrics import decide, score
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
+ROOM = 1.05  # by which the pick must beat the target as deployed, without its head
+TIGHTENED = 4  # times, at most
 
 
 def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -60,24 +62,24 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
     write_text(run / RECIPE, recipe)
-    write_json(run / ASKED, {**_asked(options), "headroom": plan.headroom})
+    write_json(run / ASKED, {**_asked(options), **known, "headroom": plan.headroom})
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
     stages: list[tuple[str, Callable[..., dict[str, Any]], Any]] = [
-        ("extract", extract, plan.extraction()),
         *([("pretrain", pretrain, plan.pretraining())] if plan.pretrains else []),
         ("finetune", finetune, plan.finetuning()),
         ("export", export, plan.exporting()),
         ("bench", bench, plan.benching()),
     ]
-    count = len(stages) + plan.teaches
+    count = 1 + plan.teaches + len(stages)
     if plan.teaches:
         result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
     _write_texts(plan)
-    for number, (name, work, asked) in enumerate(stages, start=1 + plan.teaches):
+    place = f"{1 + plan.teaches}/{count}"
+    result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
+    found = verify_run(run, watch=_within(watch, f"{place} verify"))
+    result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
+    for number, (name, work, asked) in enumerate(stages, start=2 + plan.teaches):
         result[name] = work(asked, watch=_within(watch, f"{number}/{count} {name}"), command=command)
-        if name == "extract":
-            found = verify_run(run, watch=_within(watch, f"{number}/{count} verify"))
-            result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
     result["sealed"] = _sealed(plan, result, done, watch)
     result["targets"] = targets(options, result, str(run), str(plan.teacher))
     write_json(run / RESULT, result)
@@ -87,6 +89,32 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     watch("writing the report")
     result["report"] = str(write_report(run))
     return result
+
+
+def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, Any]:
+    """The search, and again with a tighter limit, as long as its pick is too slow in the form that it will run in.
+
+    Trainings are shared, so that asking again is cheap. What was decided is kept: times differ from one call to the
+    next, and later stages build on the pick.
+    """
+    asked = read_json(run / ASKED) or {}
+    found = extract(plan.extraction(), watch=watch, command=command)
+    for _ in range(TIGHTENED):
+        if asked.get("confirmed"):
+            break
+        room = room_as_deployed(plan, found["architecture"], watch=watch)
+        if room >= ROOM:
+            break
+        tighter = replace(plan, headroom=plan.headroom * (ROOM + 0.05) / room)
+        try:
+            found = extract(tighter.extraction(), watch=watch, command=command)
+        except ValueError:  # nothing in the space is that fast: the pick stays, and the target is told as missed
+            found = extract(plan.extraction(), watch=watch, command=command)
+            break
+        plan = tighter
+        write_json(run / ASKED, {**asked, "headroom": plan.headroom})
+    write_json(run / ASKED, {**asked, "headroom": plan.headroom, "confirmed": True})
+    return found
 
 
 def targets(options: CompressOptions, result: Mapping[str, Any], student: str, teacher: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from subarch.jobs.splits import opened_task
 from subarch.learning.checkpoints import open_fitted
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.sources import find_checkpoint, open_source
+from subarch.networks.space import Value
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe
@@ -280,6 +281,30 @@ def headroom(plan: Plan, *, watch: Watch = silent) -> float:
         f"{plan.length} tokens), {whole / least:.3g} times as fast as the teacher's {whole:.3g} ms; relax "
         "the target, or give a space with smaller choices (--set extract.space=FILE)"
     )
+
+
+def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Watch = silent) -> float:
+    """How many times over a network meets the target in the form that it will run in: its fastest one.
+
+    Weights are random, and the head is missing: neither changes times by much. Where eight-bit integers win, small
+    networks win less than large ones, so that a ratio in PyTorch promises too much.
+    """
+    options, threads = plan.options, plan.settings["extract"].get("threads")
+    if options.speedup is None and options.max_latency_ms is None:
+        return math.inf
+    family = open_source(str(plan.given), space=read_space(plan.settings["extract"].get("space"))).family
+    inputs = family.inputs(1, plan.length)
+    forms: Sequence[ArtifactName | None] = plan.settings["export"].get("artifacts") or plan.forms or [None]
+
+    def times(shape: Mapping[str, Value], form: ArtifactName | None) -> float:
+        watch("timing the pick as it will run", note=form or "pytorch")
+        build = None if form is None else builder(form, threads)
+        return compare({"": (family.network(shape), inputs)}, threads=threads, build=build)[""].p50_ms
+
+    best, form = min((times(architecture, form), n) for n, form in enumerate(forms))
+    if options.max_latency_ms is not None:
+        return options.max_latency_ms / best
+    return times(family.reference, forms[form]) / best / cast("float", options.speedup)
 
 
 # --- the estimate of a dry run ----------------------------------------------------------------------------------------
