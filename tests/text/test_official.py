@@ -344,7 +344,7 @@ def test_both_suites_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_compressed_files(tmp_path: Path) -> None:
-    write(tmp_path / "SST-2" / "dev.tsv.gz", gzip.compress(OFFICIAL["glue/sst-2"][2].encode()))
+    write(tmp_path / "SST-2" / "dev.tsv.gz", gzip.compress(OFFICIAL["glue/sst-2"][2].encode(), mtime=0))
     assert list(read("glue/sst-2", "dev", tmp_path)) == EXPECTED["glue/sst-2"]
 
 
@@ -416,7 +416,7 @@ def test_damaged_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         path.write_bytes(whole[:-4])
         with pytest.raises(ValueError, match="damaged or cut short"):
             read("race/high", "dev", path)
-    path.write_bytes(gzip.compress(b"no archive" * 100))
+    path.write_bytes(gzip.compress(b"no archive" * 100, mtime=0))
     with pytest.raises(ValueError, match="damaged or cut short"):
         read("race/high", "dev", path)
     archive(path, {"RACE/dev/high/1.txt": bytes(10_000_001)}, "w:gz")
