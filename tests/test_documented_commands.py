@@ -30,7 +30,7 @@ pytest.importorskip("onnxruntime")
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
 # Fences come in pairs: looked for one at a time, the end of a Python block would pass for the beginning of another.
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(.*)\n((?s:.*?))^```$", re.MULTILINE)
 LAYOUT = "src/subarch/"  # what the one block without a language begins with that holds no commands: the list of files
 
 ELSEWHERE = {
@@ -56,6 +56,7 @@ def lines() -> Iterator[str]:
 
 
 LINES = tuple(lines())
+EXECUTED = tuple(line for line in LINES if line not in ELSEWHERE)
 
 
 # --- the same, but small ----------------------------------------------------------------------------------------------
@@ -68,20 +69,24 @@ class Case:
     Args:
         small: options that are added to those of the line; of an option that is given twice the last one counts.
         without: what the command makes anew, or what would be in its way.
-        leaves: files that it promises, as patterns.
+        leaves: files that it promises, as patterns; ``{run}`` is its run directory, given or new.
+        says: what it tells on standard error.
     """
 
     small: str = ""
     without: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    says: str = ""
 
 
 CANDIDATES = "--space space.json --steps 2 --batch-size 8 --held-out 16 --epsilon 0.5 --threads 1"
 TRAINING = "--epochs 1 --seeds 1 --learning-rates 3e-3 --batch-size 16 --max-length 32 --threads 1"
 PRETRAINING = "--steps 4 --batch-size 4 --sequence-length 32 --held-out 16 --workers 0 --threads 1"
 TIMES = "--rounds 1 --runtime pytorch --precision float32 --threads 1 --no-memory"
+SPEEDUP = "--speedup 1.1"  # three and four times is more than a network with two layers has to offer
 STAGES = """
-    extract.space=space.json extract.steps=2 extract.batch_size=8 extract.held_out=16 extract.epsilon=0.5
+    extract.space=space.json extract.runtime=pytorch extract.steps=2 extract.batch_size=8 extract.held_out=16
+    extract.epsilon=0.5
     pretrain.steps=4 pretrain.sequence_length=32 pretrain.batch_size=4 pretrain.held_out=16
     teacher.max_length=32 teacher.learning_rates=[3e-3] teacher.epochs=1
     finetune.epochs=1 finetune.seeds=1 finetune.max_length=32 finetune.learning_rates=[3e-3]
@@ -100,33 +105,36 @@ COMPRESSED = (*SEARCHED, *TUNED, CARD, "{run}/compress.json", "{run}/recipe.toml
 CASES = {
     "subarch --help": Case(),
     "subarch compress": Case(f"--threads 1 --set {STAGES}", leaves=COMPRESSED),
+    "subarch compress --data reviews.csv --teacher ./my-bert --speedup": Case(
+        f"{SPEEDUP} --threads 1 --set {STAGES}", leaves=COMPRESSED
+    ),
     "subarch compress --data reviews.csv --teacher ./my-bert --speedup 4 --max-drop 2 --dry-run": Case(
         f"--threads 1 --set {STAGES}"
     ),
     "subarch check": Case(),
     "subarch extract": Case(f"{CANDIDATES} --corpus texts", ("runs/mine",), SEARCHED),
-    "subarch extract ./my-bert --speedup 3 --data": Case(CANDIDATES, leaves=SEARCHED),
+    "subarch extract ./my-bert --speedup 3 --data": Case(f"{CANDIDATES} {SPEEDUP}", leaves=SEARCHED),
     "subarch extract ./my-bert --run runs/mine --executor processes:4": Case(
         f"{CANDIDATES} --corpus texts --executor processes:2", ("runs/mine",), SEARCHED
     ),
     "subarch extract bort": Case(
         f"{CANDIDATES} --corpus texts --space bort.json --reference bort-t.json", (), SEARCHED
     ),
-    "subarch extract mine:Mine": Case(leaves=SEARCHED[:-1]),
+    "subarch extract mine:Mine": Case(leaves=SEARCHED),
     "subarch pretrain": Case(PRETRAINING, leaves=PRETRAINED),
     "torchrun": Case(PRETRAINING, leaves=PRETRAINED),
     "subarch finetune": Case(TRAINING, ("runs/mine/finetune",), TUNED),
     "subarch finetune --run runs/mine --data reviews.csv --agora": Case(
         f"{TRAINING} --rounds 1 --per-mistake 2", ("runs/mine/finetune",), TUNED
     ),
-    "subarch evaluate": Case("--threads 1"),
+    "subarch evaluate": Case("--threads 1", says="sealed"),
     "subarch predict": Case("--threads 1", leaves=("new.predictions.jsonl",)),
     "subarch predict runs/mine/finetune/reviews/checkpoint": Case("--threads 1", leaves=("labels.csv",)),
-    # Of several fine-tuned networks in a run it asks for the name of one.
+    # Of several fine-tuned networks in a run it wants one to be named.
     "subarch export": Case("--artifacts onnx --threads 1", ("runs/mine/finetune/glue",), ("{run}/export/model.onnx",)),
     "subarch bench": Case(TIMES, leaves=("{run}/benchmark.json",)),
     "subarch bench bort": Case(f"{TIMES} --sequence-length 16", leaves=("{run}/benchmark.json",)),
-    # The official test parts have half a million rows, and portals want all of them.
+    # The official test parts have paired a million rows, and portals want all of them.
     "subarch submit runs/mine": Case("--placeholders --threads 1", leaves=("runs/mine/submissions/glue.zip",)),
     "subarch submit --suite superglue --check": Case(),
 }
@@ -161,7 +169,7 @@ def prose(seed: int) -> str:
 def spaces(folder: Path) -> None:
     """A few networks inside the source, and a few that are shaped as those of the published space, with their T."""
     names = ("num_hidden_layers", "hidden_size", "intermediate_size")
-    inside, published = ([1, 6], [32, 64], [64, 512]), ([1, 2], [128, 256], [32, 64])
+    inside, published = ([1, 2], [16, 32], [32, 64]), ([1, 2], [128, 256], [32, 64])
     (folder / "space.json").write_text(json.dumps(dict(zip(names, inside, strict=True))))
     (folder / "bort.json").write_text(json.dumps(dict(zip(names, published, strict=True))))
     (folder / "bort-t.json").write_text(json.dumps(dict(zip(names, map(max, published), strict=True))))
@@ -169,7 +177,7 @@ def spaces(folder: Path) -> None:
 
 def tables(folder: Path) -> None:
     """What learns and what is asked: the user's own."""
-    write(folder / "reviews.csv", [*reviews(400)])
+    write(folder / "reviews.csv", [*reviews(300)])
     for name, seed in (("more.csv", 1), ("new.csv", 2)):
         write(folder / name, [(text,) for text, _ in reviews(40, seed)], ("text",))
     for seed in range(2):
@@ -193,7 +201,8 @@ def put(path: Path, rows: Iterable[str]) -> None:
 def benchmarks(folder: Path) -> None:
     """A few of the official files, with texts of the small language; test parts have all of their rows."""
     texts = [text for text, _ in reviews(240)]
-    parts = {"train": zip(texts[:60], texts[60:120], strict=True), "dev": zip(texts[120:180], texts[180:], strict=True)}
+    paired = [*zip(texts[::2], texts[1::2], strict=True)]
+    parts = {"train": paired[:60], "dev": paired[60:]}
     for part, pairs in parts.items():
         rows = (f"{n}\t{a}\t{b}\t{('entailment', 'not_entailment')[n % 2]}" for n, (a, b) in enumerate(pairs))
         put(folder / "glue" / "RTE" / f"{part}.tsv", ["index\tsentence1\tsentence2\tlabel", *rows])
@@ -224,8 +233,7 @@ def archive(folder: Path) -> None:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that the documentation names, as small as it can be."""
     folder = tmp_path_factory.mktemp("workspace")
-    # Deep, so that something three and four times as fast is to be found in it.
-    encoder(folder / "my-bert", num_hidden_layers=6, hidden_size=64, intermediate_size=512, max_position_embeddings=128)
+    encoder(folder / "my-bert", max_position_embeddings=128)
     spaces(folder)
     tables(folder)
     modules(folder)
@@ -234,10 +242,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         learn = shlex.split(f"finetune --data reviews.csv {TRAINING}")
-        assert main([*learn, "--model", "my-bert", "--run", "runs/...", "--epochs", "3"]) == 0
+        assert main([*learn, "--model", "my-bert", "--run", "runs/..."]) == 0
         shutil.move("runs/.../finetune/reviews/checkpoint", "runs/.../checkpoint")
-        for name in ("my-tuned-bert", "my-bert-reviews"):
-            shutil.copytree("runs/.../checkpoint", name)
+        shutil.copytree("runs/.../checkpoint", "my-bert-reviews")
+        # Agora wants a teacher that is right in two cases of three.
+        assert main([*learn, "--model", "my-bert", "--run", "taught", "--epochs", "8"]) == 0
+        shutil.move("taught/finetune/reviews/checkpoint", "my-tuned-bert")
         search = shlex.split(f"extract ./my-bert --corpus texts --run runs/mine {CANDIDATES}")
         assert main(search) == 0
         assert main([*learn, "--run", "runs/mine"]) == 0
@@ -253,7 +263,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- every line -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line not in ELSEWHERE])
+@pytest.mark.parametrize("line", EXECUTED, ids=EXECUTED)
 def test_every_command_of_the_documentation_does_its_work(
     line: str, workspace: Path, subarch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,8 +280,10 @@ def test_every_command_of_the_documentation_does_its_work(
     else:
         ran = subarch(*given, *shlex.split(case.small))
         assert ran.status == 0, ran.err
+        assert case.says in ran.err
     made = {path for path in tmp_path.glob("runs/*") if path not in before}
     run = given[given.index("--run") + 1] if "--run" in given else next((f"runs/{path.name}" for path in made), "")
+    assert not made or "--dry-run" not in given
     for pattern in case.leaves:
         assert [*tmp_path.glob(pattern.format(run=run))], pattern
 
@@ -279,15 +291,9 @@ def test_every_command_of_the_documentation_does_its_work(
 def launched(given: list[str], small: list[str]) -> None:
     """By the stock launcher, with two processes and on whatever port is free."""
     place = given.index("-m")
-    launcher = [
-        str(Path(sys.executable).with_name("torchrun")),
-        *given[:place],
-        "--nproc-per-node",
-        "2",
-        "--standalone",
-    ]
+    launcher, two = Path(sys.executable).with_name("torchrun"), ("--nproc-per-node", "2", "--standalone")
     done = subprocess.run(
-        [*launcher, *given[place:], *small],
+        [launcher, *given[:place], *two, *given[place:], *small],
         capture_output=True,
         text=True,
         timeout=300,
@@ -298,4 +304,4 @@ def launched(given: list[str], small: list[str]) -> None:
 
 def test_nothing_but_what_is_named_is_left_out() -> None:
     assert set(LINES) >= ELSEWHERE
-    assert {line.split()[0] for line in LINES if line not in ELSEWHERE} == {"subarch", "torchrun"}
+    assert {line.split()[0] for line in EXECUTED} == {"subarch", "torchrun"}
