@@ -134,7 +134,7 @@ CASES = {
     "subarch export": Case("--artifacts onnx --threads 1", ("runs/mine/finetune/glue",), ("{run}/export/model.onnx",)),
     "subarch bench": Case(TIMES, leaves=("{run}/benchmark.json",)),
     "subarch bench bort": Case(f"{TIMES} --sequence-length 16", leaves=("{run}/benchmark.json",)),
-    # The official test parts have paired a million rows, and portals want all of them.
+    # The official test parts have half a million rows, and portals want all of them.
     "subarch submit runs/mine": Case("--placeholders --threads 1", leaves=("runs/mine/submissions/glue.zip",)),
     "subarch submit --suite superglue --check": Case(),
 }
