@@ -155,7 +155,7 @@ POOL = """
 from concurrent.futures import ThreadPoolExecutor
 
 
-def ray_pool():
+def dask_pool():
     return ThreadPoolExecutor(2), 2
 """
 
