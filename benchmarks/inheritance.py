@@ -164,8 +164,8 @@ def main() -> None:
         shown = {f"step {step}": loss for step, loss in losses.items()}
         results.row(section, {"picks": name, "layers": kept, "step 0": round(before, 3), **shown})
     results.note(
-        f"Source {arguments.source.name}; narrow {NARROW}, shallow {SHALLOW}; batches of {arguments.batch_size} rows of "
-        "128 tokens."
+        f"Source {arguments.source.name}; narrow {NARROW}, shallow {SHALLOW}; batches of {arguments.batch_size} rows "
+        "of 128 tokens."
     )
     results.write()
 
