@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from subarch.cli import Options
 from subarch.testing import check_family
 
+BLOCK = re.compile(r"^```(.*)\n((?s:.*?))^```$", re.MULTILINE)
 COMMAND = re.compile(r"^(?:\$ )?subarch (.+?)(?: +#.*)?$", re.MULTILINE)
 
 
@@ -39,9 +40,10 @@ def test_every_link_inside_the_repository_leads_somewhere(repository: Path) -> N
 def test_every_command_of_the_documentation_has_the_options_that_it_is_given(repository: Path) -> None:
     found = 0
     for page in [repository / "README.md", *(repository / "docs").glob("*.md")]:
-        for block in re.findall(
-            r"^```(?:sh|bash|console)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-        ):
+        # Fences come in pairs: looked for one at a time, the end of one block would pass for the beginning of another.
+        for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language not in ("", "sh", "bash", "console"):
+                continue
             for line in COMMAND.findall(block.replace("\\\n", " ")):
                 found += 1
                 try:

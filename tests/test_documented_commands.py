@@ -130,8 +130,11 @@ CASES = {
     "subarch evaluate": Case("--threads 1", says="sealed"),
     "subarch predict": Case("--threads 1", leaves=("new.predictions.jsonl",)),
     "subarch predict runs/mine/finetune/reviews/checkpoint": Case("--threads 1", leaves=("labels.csv",)),
+    "subarch export": Case("--artifacts onnx --threads 1", leaves=("{run}/export/model.onnx",)),
     # Of several fine-tuned networks in a run it wants one to be named.
-    "subarch export": Case("--artifacts onnx --threads 1", ("runs/mine/finetune/glue",), ("{run}/export/model.onnx",)),
+    "subarch export --run runs/mine": Case(
+        "--artifacts onnx --threads 1", ("runs/mine/finetune/glue",), ("{run}/export/model.onnx",)
+    ),
     "subarch bench": Case(TIMES, leaves=("{run}/benchmark.json",)),
     "subarch bench bort": Case(f"{TIMES} --sequence-length 16", leaves=("{run}/benchmark.json",)),
     # The official test parts have half a million rows, and portals want all of them.
