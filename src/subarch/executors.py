@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import re
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, cast
 
-from subarch.networks.sources import current_directory_importable
+from subarch.plugins import NAME, imported
 
-_HELP = "give serial, threads:N, processes:N, or module.path:function that returns a concurrent.futures.Executor"
+_FACTORY = "module.path:function that returns a concurrent.futures.Executor"
+_HELP = f"give serial, threads:N, processes:N, or {_FACTORY}"
 
 
 def open_executor(name: str) -> tuple[Executor | None, int]:
@@ -30,16 +30,13 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
             return ThreadPoolExecutor(workers), workers
         # Spawned, not forked: a fork in a process whose numerical libraries have started threads can hang.
         return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")), workers
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"unknown executor {name!r}: {_HELP}")
-    module, _, function = name.partition(":")
+    factory = imported(name, "executor", _FACTORY)
     try:
-        with current_directory_importable():
-            made: Any = getattr(importlib.import_module(module), function)()
-    except Exception as error:  # whatever a user's module raises
-        raise ValueError(
-            f"executor {name!r} could not be imported ({type(error).__name__}: {error}): {_HELP}"
-        ) from error
+        made: Any = factory()
+    except Exception as error:  # whatever a user's function raises
+        raise ValueError(f"executor {name!r} could not be made ({type(error).__name__}: {error}): {_HELP}") from error
     executor, workers = cast("tuple[Any, int]", made) if isinstance(made, tuple) else (made, 4)
     if not isinstance(executor, Executor):
         raise ValueError(f"executor {name!r} returned {type(made).__name__}: {_HELP}")

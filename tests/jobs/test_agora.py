@@ -88,6 +88,130 @@ def test_after_a_kill_the_same_command_comes_to_the_same_end(
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+def copa(folder: Path, train: int, development: int, seed: int) -> Path:
+    """COPA's official files, in the small language: the right choice is the one that praises."""
+    rows = reviews(8 * (train + development), seed)
+    praise, blame = ([text for text, label in rows if label == name] for name in ("praise", "blame"))
+    questions = [
+        {"premise": p, "choice1": (b, a)[n % 2], "choice2": (a, b)[n % 2], "question": "cause", "label": 1 - n % 2}
+        for n, (p, a, b) in enumerate(zip(praise[::2], praise[1::2], blame, strict=False))
+    ]
+    (folder / "superglue" / "COPA").mkdir(parents=True)
+    for name, part in {"train": questions[:train], "val": questions[train : train + development]}.items():
+        lines = "".join(json.dumps({**one, "idx": n}) + "\n" for n, one in enumerate(part))
+        (folder / "superglue" / "COPA" / f"{name}.jsonl").write_text(lines)
+    return folder
+
+
+def test_a_choice_among_candidates(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
+    much, little = copa(tmp_path / "much", 300, 40, 1), copa(tmp_path / "little", 160, 60, 2)
+    common = ("--task", "superglue/copa", "--seeds", "1", *COMMON)
+    taught = (
+        "--model",
+        world["student"],
+        "--task-data",
+        much,
+        "--run",
+        "teacher",
+        "--learning-rates",
+        "3e-3",
+        "--epochs",
+        "8",
+    )
+    teacher = subarch("finetune", *taught, *common, "--json").json
+    assert teacher["rows"][0]["mean"] > 0.8
+    asked = (
+        "--model",
+        world["student"],
+        "--task-data",
+        little,
+        "--run",
+        "student",
+        "--learning-rates",
+        "5e-4",
+        "--epochs",
+        "1",
+        "--rounds",
+        "2",
+    )
+    agora = ("--agora", "--teacher", teacher["checkpoint"], "--per-mistake", "4", "--near", "all")
+    found = subarch("finetune", *asked, *agora, *common, "--json").json
+    assert [row["method"] for row in found["rows"]] == METHODS and found["metric"] == "accuracy"
+    (loop,) = found["rounds"]
+    assert loop["rounds"][0]["near"] and loop["samples"], loop
+    for sample in loop["samples"]:
+        (premise, *candidates), (new, *others) = sample["mistake"], sample["proposal"]
+        assert len(candidates) == len(others) == 2
+        assert (premise != new) + (candidates[0] != others[0]) + (candidates[1] != others[1]) == 1
+        assert sample["label"].rpartition(" (")[0] in others
+    evaluated = subarch(
+        "evaluate", found["checkpoint"], "--task", "superglue/copa", "--task-data", little, "--json"
+    ).json
+    assert evaluated["metrics"]["accuracy"] == pytest.approx(found["rows"][4]["mean"])
+    refused(subarch("finetune", *asked, *agora, *common, "--pool", world["pool"]), "candidates", "mask_fill")
+
+
+OWN = """
+import numpy as np
+from subarch.text.examples import Example
+
+NEW = "film play story actor scene long short good bad".split()
+
+def longer(examples, count, rng):
+    for n, example in enumerate(examples):
+        words = example.first.split()
+        for _ in range(count):
+            kept = rng.permutation(words)[: len(words) // 2]
+            yield n, Example(" ".join([*kept, *rng.choice(NEW, len(words) + 1 - len(kept))]))
+
+def length(examples):
+    return np.array([[len(example.first.split())] for example in examples], float)
+"""
+
+
+def test_functions_spaces_and_executors_of_ones_own(
+    subarch: Command, world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    given = ("--model", world["student"], "--data", world["little"], "--seeds", "1", "--epochs", "3", "--rounds", "2")
+    asked = (
+        *given,
+        "--near",
+        "all",
+        "--learning-rates",
+        "3e-3",
+        "1e-3",
+        "--agora",
+        "--teacher",
+        world["teacher"],
+        *COMMON,
+    )
+    own = (*asked, "--proposals", "own:longer", "--space", "own:length")
+    found = subarch("finetune", *own, "--run", "own", "--min-distance", "0.5", "--max-distance", "1.5", "--json").json
+    for sample in found["rounds"][0]["samples"]:
+        assert len(sample["proposal"][0].split()) == 1 + len(sample["mistake"][0].split())
+    assert found["rounds"][0]["samples"]
+    far = subarch("finetune", *own, "--run", "far", "--min-distance", "1.5", "--json").json["rounds"][0]
+    assert far["samples"] == [] and "too near" in json.dumps(far["rounds"])
+    # Two processes come to what one comes to.
+    pool = ("--pool", world["pool"], "--space", "student", "--max-distance", "0.9", "--json")
+    one = subarch("finetune", *asked, *pool, "--run", "one").json
+    two = subarch("finetune", *asked, *pool, "--run", "two", "--executor", "processes:2").json
+    assert one["rows"] == two["rows"] and one["rounds"] == two["rounds"]
+    for words, *wrong in (
+        ("could not be imported", "--proposals", "own:missing"),
+        ("could not be imported", "--space", "own:missing"),
+        ("--space is teacher", "--space", "moon"),
+        ("--proposals are retrieve", "--proposals", "made_up"),
+        ("processes:N", "--executor", "threads:2"),
+        ("unknown executor", "--executor", "moon"),
+        ("above --min-distance", "--min-distance", "1", "--max-distance", "0.5"),
+        ("--min-distance", "--min-distance", "-1"),
+        ("--budget", "--budget", "0"),
+    ):
+        refused(subarch("finetune", *asked, "--run", "wrong", *wrong), words)
+
+
 def test_wrong_input(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
     common = ("--model", world["student"], "--data", world["little"], "--run", "run", "--epochs", "1", *COMMON)
     refused(subarch("finetune", *common, "--agora"), "--teacher")

@@ -29,6 +29,7 @@ from subarch.text.examples import Example
 TOKENIZER = tokenizer()
 SINGLE = [Example("the film is very good"), Example("a long and poor story of the actor")]
 PAIRS = [Example("the film is good", ("a fine film",)), Example("a bad play", ("the scene was long and bad",))]
+CHOICES = [Example("the film is good", ("a fine film", "a bad play", "poor")), Example("a bad play", ("long", "bad"))]
 POOL = [Example(f"the {noun} was {word}") for noun in WORDS[4:9] for word in WORDS[:4]]
 PAIR_POOL = [Example(one.first, (other.first,)) for one, other in zip(POOL, POOL[::-1], strict=True)]
 
@@ -97,9 +98,32 @@ def test_numbers_come_in_their_own_units(tmp_path: Path) -> None:
     assert found.mean() == pytest.approx(125, abs=10)
 
 
+def test_a_choice_is_a_position_and_its_loss_is_that_of_the_stock_model(tmp_path: Path) -> None:
+    """Candidates: two or three; right is the one that praises, wherever it stands."""
+    points = [
+        Example("the film", tuple(f"it is {'good' if n == k % size else 'bad'}" for n in range(size)))
+        for k in range(24)
+        for size in (2, 3)
+    ]
+    labels = np.zeros((len(points), 3))
+    for row, point in zip(labels, points, strict=True):
+        row[["good" in one for one in point.seconds].index(True)] = 1
+    data, student = Labelled(tuple(points), labels), learner(tmp_path, target=Target("choice"))
+    found = student.fit(data, {"learning_rate": 2e-3}, 0)(points)
+    assert found.shape == (48, 3) and found.sum(1) == pytest.approx(1)
+    assert (found.argmax(1) == data.classes).all()
+    assert (found[::2, 2] == 0).all()  # no third candidate there
+    model = student.learner.make(0)
+    tokens = student.learner.tokens(points[1:4:2], model)
+    batch = tokens.batch([0, 1]) | {"labels": torch.from_numpy(labels[1:4:2]).float()}
+    stacked = {
+        name: batch[name].view(2, 3, -1) for name in ("input_ids", "token_type_ids", "attention_mask") if name in batch
+    }
+    stock = model(**stacked, labels=torch.from_numpy(labels[1:4:2].argmax(1))).loss
+    assert student._loss(model, batch).item() == pytest.approx(stock.item(), abs=1e-5)
+
+
 def test_what_a_student_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choice"):
-        learner(tmp_path, target=Target("choice"))
     with pytest.raises(ValueError, match="rate_of_learning"):
         learner(tmp_path).fit(labelled(8, 0), {"rate_of_learning": 1}, 0)
 
@@ -107,11 +131,11 @@ def test_what_a_student_cannot_be(tmp_path: Path) -> None:
 # --- proposals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("examples", [SINGLE, PAIRS], ids=["single", "pairs"])
+@pytest.mark.parametrize("examples", [SINGLE, PAIRS, CHOICES], ids=["single", "pairs", "choices"])
 @pytest.mark.parametrize("kind", ["mask_fill", "swap", "retrieve", "recombine"])
 def test_the_functions_conform(kind: str, examples: list[Example], speaking: Any, encoder: Any) -> None:
-    pool = POOL if examples is SINGLE else PAIR_POOL
-    if kind == "recombine" and examples is SINGLE:
+    pool = POOL if examples is SINGLE else PAIR_POOL if examples is PAIRS else CHOICES
+    if kind == "recombine" and examples is not PAIRS:
         with pytest.raises(ValueError, match="two texts"):
             list(recombine(pool)(examples, 1, np.random.default_rng(0)))
         return
@@ -123,7 +147,8 @@ def test_the_functions_conform(kind: str, examples: list[Example], speaking: Any
     }[kind]()
     check_proposals(function, examples, pack)
     for n, new in function(examples, 4, np.random.default_rng(0)):
-        assert len(new.seconds) == len(examples[n].seconds)
+        if kind != "retrieve":
+            assert len(new.seconds) == len(examples[n].seconds)
         assert new.label is None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,7 @@ def compare(
     score: Score | None = None,
     weak_teacher: bool = False,
     origin: str = "",
+    executor: Executor | None = None,
     watch: Watch = silent,
 ) -> Comparison[X]:
     """Train every way with every seed; open the sealed split when all of them are done.
@@ -123,6 +125,7 @@ def compare(
             score=score,
             weak_teacher=weak_teacher,
             origin=origin,
+            executor=executor,
             watch=watch,
         )
         watch("the other ways", done=n, total=len(seeds))

@@ -411,7 +411,8 @@ class _Loop(Generic[X]):
     def _wrong(self, said: Labels, tolerance: float) -> NDArray[np.bool_]:
         right = self.development.labels
         if self.learner.kind == "classification":
-            return said.argmax(1) != right.argmax(1)
+            # Any of the likeliest will do: a choice may have several right candidates.
+            return right[np.arange(len(right)), said.argmax(1)] < right.max(1)
         return np.abs(said[:, 0] - right[:, 0]) > tolerance
 
     def _tolerance(self, said: Labels) -> float:

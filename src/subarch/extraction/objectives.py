@@ -18,7 +18,6 @@ noise of e.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import math
 import statistics
@@ -57,8 +56,9 @@ from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import loaded
-from subarch.networks.sources import Source, current_directory_importable, weights_fingerprint
+from subarch.networks.sources import Source, weights_fingerprint
 from subarch.networks.space import Value
+from subarch.plugins import imported
 from subarch.running.timing import pinned
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.examples import Example
@@ -552,15 +552,13 @@ def _num_labels(config: Mapping[str, Any]) -> int:
 
 
 def _callable(name: str) -> Callable[..., Any]:
-    module_name, _, attribute = name.partition(":")
+    expected = "module.path:name of a callable"
+    found = imported(name, "start", expected)
     try:
-        with current_directory_importable():
-            found = getattr(importlib.import_module(module_name), attribute)
-            made = found() if inspect.isclass(found) else found
-    except Exception as error:  # whatever a user's module raises
-        reason = f"{type(error).__name__}: {error}"
+        made = found() if inspect.isclass(found) else found
+    except Exception as error:  # whatever a user's class raises
         raise ValueError(
-            f"start {name!r} cannot be imported ({reason}): give module.path:name of a callable"
+            f"start {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
         ) from error
     if not callable(made):
         raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(made).__name__}")

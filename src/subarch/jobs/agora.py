@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 from subarch.agora.comparison import compare
 from subarch.agora.data import Labelled, Labels, Score
 from subarch.agora.loop import STOPPED, Gathered, Settings
-from subarch.agora.proposals import Bounds, ProposalFunction
+from subarch.agora.proposals import Bounds, ProposalFunction, Space
+from subarch.executors import open_executor
 from subarch.jobs.starts import Start
 from subarch.learning.agora import TextGuard, TextLearner, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
@@ -24,6 +26,7 @@ from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrie
 from subarch.networks.loading import loaded
 from subarch.networks.sources import find_checkpoint, weights_fingerprint
 from subarch.options.tasks import FinetuneOptions
+from subarch.plugins import imported
 from subarch.progress import Watch
 from subarch.storage import sha256_of
 from subarch.text.examples import Example, Split, Task
@@ -46,16 +49,16 @@ def learn_from_mistakes(
     Every training has as many steps as plain fine-tuning on the training data would take.
 
     Raises:
-        ValueError: for a choice among candidates, a teacher of another task or one that is too weak, and a pool that
-            cannot be read.
+        ValueError: for a teacher of another task or one that is too weak, a pool that cannot be read or is of no use,
+            and functions that cannot be imported.
     """
-    if task.kind == "choice":
-        raise ValueError(f"--agora learns classes and numbers; {task.name} chooses among candidates")
     asked = options.loop
+    executor, _ = open_executor(asked.executor)
     watch("opening the teacher", note=str(asked.teacher))
     fitted = open_fitted(find_checkpoint(str(asked.teacher)))
     order = fitted.order_for(task.name, task.kind, task.label_names)
     steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
+    candidates = candidates_of(task)
     learner = TextLearner(
         learner=start.learner,
         network=start.identity,
@@ -63,6 +66,7 @@ def learn_from_mistakes(
         folder=folder / "students",
         batch_size=recipe.batch_size,
         precision=recipe.precision,
+        threads=options.threads,
         watch=watch,
     )
     shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
@@ -72,33 +76,42 @@ def learn_from_mistakes(
         per_mistake=asked.per_mistake,
         min_confidence=asked.min_confidence,
         soft=not asked.hard_labels,
-        balance=None if asked.balance == "none" else Bounds.balance,
+        min_distance=asked.min_distance,
+        max_distance=asked.max_distance,
+        # Whether the right candidate comes first or second is no matter of balance.
+        balance=None if asked.balance == "none" or task.kind == "choice" else Bounds.balance,
         balance_to="data" if asked.balance == "data" else "even",
     )
-    found = compare(
-        learner,
-        teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order),
-        labelled(task, task.train),
-        labelled(task, task.development),
-        lambda: labelled(task, task.sealed.open()),
-        [{"learning_rate": rate, **shared} for rate in recipe.learning_rates],
-        functions=_functions(options, task, start, fitted),
-        guard=guard,
-        folder=folder / "agora",
-        seeds=recipe.seeds,
-        settings=Settings(
-            bounds=bounds,
-            pruning=asked.pruning,
-            max_rounds=asked.rounds,
-            replays=asked.replays,
-            near=asked.near,
-            distill=asked.distill,
-        ),
-        score=by_metrics(task),
-        weak_teacher=asked.weak_teacher,
-        origin=_origin(options),
-        watch=watch,
-    )
+    space = _space(asked.space, start, fitted)
+    with executor or nullcontext():
+        found = compare(
+            learner,
+            teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates),
+            labelled(task, task.train, candidates),
+            labelled(task, task.development, candidates),
+            lambda: labelled(task, task.sealed.open(), candidates),
+            [{"learning_rate": rate, **shared} for rate in recipe.learning_rates],
+            functions=_functions(options, task, start, space),
+            guard=guard,
+            folder=folder / "agora",
+            seeds=recipe.seeds,
+            space=space if bounds.min_distance or bounds.max_distance is not None else None,
+            settings=Settings(
+                bounds=bounds,
+                pruning=asked.pruning,
+                max_rounds=asked.rounds,
+                replays=asked.replays,
+                budget=asked.budget,
+                near=asked.near,
+                distill=asked.distill,
+                tolerance=asked.tolerance,
+            ),
+            score=by_metrics(task),
+            weak_teacher=asked.weak_teacher,
+            origin=_origin(options),
+            executor=executor,
+            watch=watch,
+        )
     loops = dict(zip(recipe.seeds, found.gathered, strict=True))
     best = max(loops, key=lambda seed: (loops[seed].score, -seed))
     model = learner.student(loops[best].data, loops[best].theta, best)
@@ -106,6 +119,7 @@ def learn_from_mistakes(
     save_checkpoint(model, start.learner, folder / "checkpoint", {**purpose, "method": "agora", "seed": best})
     table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
     return {
+        "metric": metric_of(task),
         "rows": table,
         "checkpoint": str(folder / "checkpoint"),
         "max_length": start.learner.length,
@@ -115,18 +129,44 @@ def learn_from_mistakes(
     }
 
 
-def labelled(task: Task, split: Split) -> Labelled[Example]:
-    """A split as Agora has it: texts apart from labels."""
+def candidates_of(task: Task) -> int:
+    """The most candidates that an example of a choice has; 0 for other kinds."""
+    if task.kind != "choice":
+        return 0
+    splits = (task.train, task.development, task.sealed.unlabelled())
+    return max(len(example.seconds) for split in splits for example in split)
+
+
+def labelled(task: Task, split: Split, candidates: int = 0) -> Labelled[Example]:
+    """A split as Agora has it: texts apart from labels.
+
+    Args:
+        task: whose split it is.
+        split: with labels.
+        candidates: of a choice, as :func:`candidates_of` says; all right ones share the label.
+    """
     points = [Example(one.first, one.seconds) for one in split]
     if task.kind == "regression":
         return Labelled.of_numbers(points, split.labels)
-    return Labelled.of(points, [int(label) for label in split.labels], len(task.label_names))
+    if task.kind == "classification":
+        return Labelled.of(points, [int(label) for label in split.labels], len(task.label_names))
+    table = np.zeros((len(points), candidates))
+    for row, label, one in zip(table, split.labels, split, strict=True):
+        row[[int(label), *one.right]] = 1
+    return Labelled(tuple(points), table / table.sum(1, keepdims=True))
+
+
+def metric_of(task: Task) -> str:
+    """What :func:`by_metrics` computes: choices are judged by whether a right candidate was chosen."""
+    return "accuracy" if task.kind == "choice" else task.metric
 
 
 def by_metrics(task: Task) -> Score:
     """The task's own score, of labels and predictions."""
 
     def scored(labels: Labels, predictions: Labels) -> float:
+        if task.kind == "choice":
+            return float(np.mean(labels[np.arange(len(labels)), predictions.argmax(1)] > 0))
         right = labels[:, 0].tolist() if task.kind == "regression" else labels.argmax(1).tolist()
         examples = [Example("", label=label) for label in right]
         return score(task.kind, task.metrics, examples, decide(task.kind, list(np.asarray(predictions))))["score"]
@@ -134,7 +174,22 @@ def by_metrics(task: Task) -> Score:
     return scored
 
 
-def _functions(options: FinetuneOptions, task: Task, start: Start, fitted: Fitted) -> list[ProposalFunction[Example]]:
+def _space(name: str, start: Start, fitted: Fitted) -> Space[Example]:
+    """Where texts lie.
+
+    Raises:
+        ValueError: for a function that cannot be imported.
+    """
+    if name == "teacher":
+        return mean_pooled(fitted.model, fitted.tokenizer, fitted.length)
+    if name == "student":
+        return mean_pooled(start.learner.make(0), start.learner.tokenizer, start.learner.length)
+    return imported(name, "space", "module.path:function from examples to an array, a row for each")
+
+
+def _functions(
+    options: FinetuneOptions, task: Task, start: Start, space: Space[Example]
+) -> list[ProposalFunction[Example]]:
     """Those that were asked for, or what can be had."""
     asked = options.loop
     speaking = _language_model(options)
@@ -143,11 +198,13 @@ def _functions(options: FinetuneOptions, task: Task, start: Start, fitted: Fitte
     made: list[ProposalFunction[Example]] = []
     for name in names:
         if name == "retrieve":
-            made.append(retrieve(pool, mean_pooled(fitted.model, fitted.tokenizer, fitted.length)))
+            made.append(retrieve(pool, space))
         elif name == "recombine":
             made.append(recombine(pool))
         elif name == "swap":
             made.append(swap(start.learner.make(0), start.learner.tokenizer))
+        elif name != "mask_fill":
+            made.append(imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs"))
         elif speaking is None:
             raise ValueError("--proposals mask_fill needs --language-model MODEL with a masked-language-model head")
         else:
@@ -161,7 +218,7 @@ def _origin(options: FinetuneOptions) -> str:
     speaking = _language_model(options)
     pool = options.loop.pool
     digests = [None if pool is None else sha256_of(pool), speaking and weights_fingerprint(speaking)]
-    return json.dumps([options.loop.proposals, *digests])
+    return json.dumps([options.loop.proposals, options.loop.space, *digests])
 
 
 def _language_model(options: FinetuneOptions) -> Path | None:
@@ -184,6 +241,11 @@ def read_pool(path: Path, task: Task) -> Sequence[Example]:
     Raises:
         ValueError: for a file that cannot be read, or has another number of texts than the task.
     """
+    if task.kind == "choice":
+        raise ValueError(
+            f"{path}: {task.name} chooses among candidates, of which a table has none: leave --pool out, proposals are "
+            "made by mask_fill or swap"
+        )
     texts = 1 + len(task.train[0].seconds)
     if ".txt" in path.suffixes and texts > 1:
         raise ValueError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
@@ -213,8 +275,9 @@ def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
         for place in one.kept:
             point, label = loop.everything.points[at], loop.everything.labels[at]
             words = f"{label[0]:.3g}"
-            if task.kind == "classification":
-                words = f"{task.label_names[int(label.argmax())]} ({label.max():.0%})"
+            if task.kind != "regression":
+                names = task.label_names if task.kind == "classification" else point.seconds
+                words = f"{names[int(label.argmax())]} ({label.max():.0%})"
             mistake = task.development[one.near[place]]
             yield {"round": one.number, "mistake": mistake.texts, "proposal": point.texts, "label": words}
             at += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import logging
@@ -12,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from subarch.learning.heads import Learner, Target, from_architecture, from_checkpoint, redraw_head, seeded
+from subarch.learning.heads import Copies, Learner, Target, from_architecture, from_checkpoint
 from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.sources import find_checkpoint, open_source, read_config, weights_fingerprint
@@ -127,14 +125,7 @@ def _inherited(folder: Path, architecture: Mapping[str, Any], target: Target, ta
         for rows in tokens.by_length(CALIBRATION_TOKENS)
     ]
     student = Inheritance(teacher, calibration).student(architecture)
-
-    def make(seed: int) -> PreTrainedModel:
-        model = copy.deepcopy(student)
-        with seeded(seed), torch.no_grad():
-            redraw_head(model)
-        return model.eval()
-
     content = json.dumps([weights_fingerprint(folder), dict(architecture), task.fingerprint], sort_keys=True)
     words = f"{' / '.join(map(str, architecture.values()))} inherited from {folder}"
-    learner = Learner(source.tokenizer, target, source.length, make)
+    learner = Learner(source.tokenizer, target, source.length, Copies(student))
     return Start(learner, hashlib.sha256(content.encode()).hexdigest(), words)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,17 +24,22 @@ from subarch.agora.pruning import Theta
 from subarch.learning.batches import epoch
 from subarch.learning.distances import Batch
 from subarch.learning.finetuning import Precision, advance, in_precision
-from subarch.learning.heads import Learner, forward, outputs, read, seeded
+from subarch.learning.heads import Learner, by_owner, forward, outputs, read, seeded
 from subarch.learning.training import Hyperparameters, Training
 from subarch.progress import Watch, silent
+from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.text.examples import Example, normalised
+from subarch.text.examples import Kind as TaskKind
 from subarch.text.tokenizers import settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextLearner:
-    """A network with a head for classes or numbers, trained for a number of steps that does not depend on the data.
+    """A network with a head, trained for a number of steps that does not depend on the data.
+
+    Of a choice among candidates the position of the right one is what is learned: a label has a column for each
+    position, and zeros where an example has fewer candidates.
 
     A hyperparameter set may say ``learning_rate`` (5e-5 otherwise), ``warmup`` (0.1) and ``weight_decay`` (0.01).
 
@@ -44,10 +50,8 @@ class TextLearner:
         batch_size: examples a step.
         folder: finished trainings are kept here by a digest of all that determines them, and never made again.
         precision: of the large matrix products in training.
-        watch: told of the steps.
-
-    Raises:
-        ValueError: for a head that chooses among candidates.
+        threads: of torch, in whichever process it is trained; None leaves them as they are there.
+        watch: told of the steps, in this process.
     """
 
     learner: Learner
@@ -56,11 +60,11 @@ class TextLearner:
     folder: Path
     batch_size: int = 32
     precision: Precision = "float32"
+    threads: int | None = None
     watch: Watch = silent
 
-    def __post_init__(self) -> None:
-        if self.learner.target.kind == "choice":
-            raise ValueError("Agora on text knows classes and numbers, got a choice among candidates")
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "watch": silent}  # whoever watches is not in the other process
 
     @property
     def kind(self) -> Kind:
@@ -84,8 +88,10 @@ class TextLearner:
 
         def predict(points: Sequence[Example]) -> Labels:
             model = self.student(data, theta, seed)
-            found = np.stack(outputs(model, self.learner.tokens(points, model))).astype(np.float64)
-            return _probabilities(found) if self.kind == "classification" else found * target.scale + target.mean
+            found = outputs(model, self.learner.tokens(points, model))
+            if self.kind == "regression":
+                return np.stack(found).astype(np.float64) * target.scale + target.mean
+            return _probabilities(found, data.labels.shape[1])
 
         return predict
 
@@ -101,7 +107,8 @@ class TextLearner:
         file = self.folder / f"{training_key(self, data, theta, seed)}.safetensors"
         model = self.learner.make(seed)
         if not file.is_file():
-            self._train(model, data, theta, seed)
+            with pinned(self.threads):
+                self._train(model, data, theta, seed)
             self.folder.mkdir(parents=True, exist_ok=True)
             with written_whole(file) as part:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
@@ -128,7 +135,10 @@ class TextLearner:
         logits, target = forward(model, batch).float(), self.learner.target
         if self.kind == "regression":
             return functional.mse_loss(logits, (batch["labels"] - target.mean) / target.scale)
-        return -(batch["labels"] * logits.log_softmax(-1)).sum(-1).mean()
+        if target.kind == "choice":
+            logits = by_owner(logits[:, 0], batch["owners"], batch["labels"].shape)
+        log_probabilities = logits.log_softmax(-1).masked_fill(logits.isinf(), 0.0)  # no candidate, no share of it
+        return -(batch["labels"] * log_probabilities).sum(-1).mean()
 
     def pack(self, point: Example) -> list[Any]:
         return [point.first, list(point.seconds)]
@@ -138,7 +148,13 @@ class TextLearner:
 
 
 def teacher(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int, kind: Kind, order: Sequence[int] | None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    length: int,
+    kind: TaskKind,
+    order: Sequence[int] | None,
+    *,
+    candidates: int = 0,
 ) -> Predict[Example]:
     """A fine-tuned checkpoint as a teacher.
 
@@ -147,18 +163,25 @@ def teacher(
         tokenizer: its own.
         length: tokens that a sequence is cut to.
         kind: of the task.
-        order: for each class of the task the model's output; None for numbers.
+        order: for each class of the task the model's output; None where there are no classes.
+        candidates: of a choice, the most that an example of the task has.
     """
 
     def predict(points: Sequence[Example]) -> Labels:
-        found = np.stack(outputs(model, read(points, tokenizer, model, length))).astype(np.float64)
-        return found if kind == "regression" else _probabilities(found[:, list(order or ())])
+        found = outputs(model, read(points, tokenizer, model, length))
+        if kind == "regression":
+            return np.stack(found).astype(np.float64)
+        return _probabilities(found if order is None else [one[list(order)] for one in found], candidates)
 
     return predict
 
 
-def _probabilities(logits: Labels) -> Labels:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
+def _probabilities(scores: Sequence[NDArray[np.float32]], columns: int = 0) -> Labels:
+    """Softmax of each row; rows of fewer scores than ``columns`` end in zeros."""
+    table = np.full((len(scores), max([columns, *(len(one) for one in scores)])), -np.inf)
+    for row, one in zip(table, scores, strict=True):
+        row[: len(one)] = one
+    powers = np.exp(table - table.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
 
 

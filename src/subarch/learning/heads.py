@@ -113,11 +113,23 @@ class Target:
                 last.bias.mul_(self.scale).add_(self.mean)
 
 
+def by_owner(scores: Tensor, owners: Tensor, shape: Sequence[int]) -> Tensor:
+    """Scores of candidates as a row for each example, and minus infinity after its last one: ``(examples, most)``.
+
+    Args:
+        scores: ``(candidates,)``.
+        owners: the example that each belongs to, in order: ``(candidates,)``.
+        shape: examples, and room for candidates.
+    """
+    first = torch.searchsorted(owners, torch.arange(shape[0]))
+    table = scores.new_full(tuple(shape), -math.inf)
+    table[owners, torch.arange(len(scores)) - first[owners]] = scores
+    return table
+
+
 def _log_sum_exp(scores: Tensor, owners: Tensor, count: int) -> Tensor:
     """Of the scores of each owner: ``(count,)``."""
-    table = scores.new_full((count, len(scores)), -math.inf)
-    table[owners, torch.arange(len(scores))] = scores
-    return table.logsumexp(dim=1)
+    return by_owner(scores, owners, (count, len(scores))).logsumexp(dim=1)
 
 
 def forward(model: nn.Module, batch: Batch) -> Tensor:
@@ -172,15 +184,8 @@ def from_checkpoint(folder: Path, target: Target, task: str, length: int) -> Lea
     config: Any = AutoConfig.from_pretrained(str(folder))
     known = tuple(config.id2label.values()) if target.kind == "classification" else ()
     config.update(target.settings(task))
-
-    def make(seed: int) -> PreTrainedModel:
-        kind = CLASSES[target.kind]
-        with seeded(seed):
-            model = loaded(kind, str(folder), headless=True, config=config, ignore_mismatched_sizes=True)
-            if known != target.label_names or target.kind != "classification":
-                redraw_head(model)
-            return model
-
+    keeps_head = target.kind == "classification" and known == target.label_names
+    make = _Checkpoint(folder, config, target.kind, keeps_head)
     return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
 
 
@@ -190,12 +195,51 @@ def from_architecture(
     """A network of random weights."""
     settings = copy.deepcopy(config)
     settings.update(target.settings(task))
-
-    def make(seed: int) -> PreTrainedModel:
-        with seeded(seed):
-            return CLASSES[target.kind].from_config(settings, dtype=torch.float32).eval()
-
+    make = _RandomWeights(settings, target.kind)
     return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
+
+
+# Classes and not closures: a learner travels to other processes.
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    folder: Path
+    config: PretrainedConfig
+    kind: Kind
+    keeps_head: bool
+
+    def __call__(self, seed: int) -> PreTrainedModel:
+        with seeded(seed):
+            model = loaded(
+                CLASSES[self.kind], str(self.folder), headless=True, config=self.config, ignore_mismatched_sizes=True
+            )
+            if not self.keeps_head:
+                redraw_head(model)
+            return model
+
+
+@dataclass(frozen=True)
+class _RandomWeights:
+    config: PretrainedConfig
+    kind: Kind
+
+    def __call__(self, seed: int) -> PreTrainedModel:
+        with seeded(seed):
+            return CLASSES[self.kind].from_config(self.config, dtype=torch.float32).eval()
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Copies of one network, each with a head of its own."""
+
+    network: PreTrainedModel
+
+    def __call__(self, seed: int) -> PreTrainedModel:
+        model = copy.deepcopy(self.network)
+        with seeded(seed), torch.no_grad():
+            redraw_head(model)
+        return model.eval()
 
 
 def redraw_head(model: PreTrainedModel) -> None:

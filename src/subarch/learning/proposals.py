@@ -7,7 +7,7 @@ generator, to pairs of a position and a new example. New examples have no label:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from subarch.agora.proposals import ProposalFunction, Space
 from subarch.learning.heads import read
 from subarch.text.examples import Example
 
+J = TypeVar("J")
+
 _TOKENS = 4096  # that a network takes at once
 _POOLED_TOKENS = 8192
 
@@ -27,7 +29,7 @@ _POOLED_TOKENS = 8192
 def mean_pooled(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int) -> Space[Example]:
     """Where examples lie: the mean of the last hidden states over their tokens, with length 1: ``(examples, hidden)``.
 
-    Half the squared distance of two of them is 1 - cosine.
+    Half the squared distance of two of them is 1 - cosine. The candidates of a choice are read as one second text.
 
     Args:
         model: any stock encoder, with or without a head.
@@ -38,7 +40,8 @@ def mean_pooled(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, leng
     @torch.no_grad()
     def place(examples: Sequence[Example]) -> NDArray[np.float32]:
         network = cast("Any", model.base_model).eval()
-        tokens = read(examples, tokenizer, network, length)
+        whole = [Example(one.first, (" ".join(one.seconds),) if one.seconds else ()) for one in examples]
+        tokens = read(whole, tokenizer, network, length)
         found = np.zeros((len(examples), int(cast("Any", model.config).hidden_size)), np.float32)
         for rows in tokens.by_length(_POOLED_TOKENS):
             batch = tokens.batch(rows)
@@ -154,64 +157,75 @@ Choose = Callable[[Tensor, Tensor, Tensor | None, np.random.Generator], Tensor]
 def _replacing(
     tokenizer: PreTrainedTokenizerFast, share: tuple[float, float], choose: Choose, *, length: int, types: bool
 ) -> ProposalFunction[Example]:
-    """Texts of which some tokens are chosen anew; of a pair one text, drawn each time."""
+    """Texts of which some tokens are chosen anew; of a pair or a choice one of its texts, drawn each time."""
     low, high = share
     if not 0 < low <= high <= 1:
         raise ValueError(f"expected shares 0 < low <= high <= 1 of the tokens, got {share}")
 
     def propose(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterator[tuple[int, Example]]:
-        jobs = [n for n in range(len(examples)) for _ in range(count)]
-        encoded = [_encoded(example, tokenizer, length) for example in examples]
-        jobs.sort(key=lambda n: len(encoded[n][0]))
-        for rows in _parts(jobs, lambda n: len(encoded[n][0])):
-            longest = len(encoded[rows[-1]][0])
-            ids = torch.full((len(rows), longest), int(cast("Any", tokenizer).pad_token_id or 0))
+        encoded: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        jobs: list[tuple[int, int]] = []  # an example, and which of its texts is changed
+        for n, example in enumerate(examples):
+            for _ in range(count):
+                side = int(rng.integers(len(example.seconds) + 1))
+                jobs.append((n, side))
+                beside = max(side, 1)  # each candidate of a choice is read beside the first text
+                if (n, beside) not in encoded:
+                    encoded[n, beside] = _encoded(example, beside, tokenizer, length)
+
+        def of(job: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            return encoded[job[0], max(job[1], 1)]
+
+        def size(job: tuple[int, int]) -> int:
+            return len(of(job)[0])
+
+        jobs.sort(key=size)
+        for rows in _parts(jobs, size):
+            ids = torch.full((len(rows), size(rows[-1])), int(cast("Any", tokenizer).pad_token_id or 0))
             kinds = torch.zeros_like(ids)
             where = torch.zeros(ids.shape, dtype=torch.bool)
-            sides: list[int] = []
-            for at, n in enumerate(rows):
-                tokens, sequences = encoded[n]
+            for at, job in enumerate(rows):
+                tokens, sequences = of(job)
                 ids[at, : len(tokens)] = torch.from_numpy(tokens)
                 kinds[at, : len(tokens)] = torch.from_numpy((sequences == 1).astype(np.int64))
-                side = int(rng.integers(len(examples[n].seconds) + 1))
-                places = np.flatnonzero(sequences == side)
-                size = max(1, round(rng.uniform(low, high) * len(places))) if len(places) else 0
-                where[at, rng.permutation(places)[:size]] = True
-                sides.append(side)
+                places = np.flatnonzero(sequences == min(job[1], 1))
+                chosen = max(1, round(rng.uniform(low, high) * len(places))) if len(places) else 0
+                where[at, rng.permutation(places)[:chosen]] = True
             if where.any():
                 ids[where] = choose(ids, where, kinds if types else None, rng)
-            for at, (n, side) in enumerate(zip(rows, sides, strict=True)):
-                text = tokenizer.decode(ids[at][torch.from_numpy(np.flatnonzero(encoded[n][1] == side))])
-                yield n, _with_text(examples[n], side, cast("str", text))
+            for at, (n, side) in enumerate(rows):
+                changed = torch.from_numpy(np.flatnonzero(of((n, side))[1] == min(side, 1)))
+                yield n, _with_text(examples[n], side, cast("str", tokenizer.decode(ids[at][changed])))
 
     return propose
 
 
 def _encoded(
-    example: Example, tokenizer: PreTrainedTokenizerFast, length: int
+    example: Example, beside: int, tokenizer: PreTrainedTokenizerFast, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids, and the text that each belongs to (-1: none)."""
-    if len(example.seconds) > 1:
-        raise ValueError("expected examples of one or two texts, got a choice among several")
-    found: Any = cast("Any", tokenizer)(*example.texts, truncation=True, max_length=length)
+    """Token ids of the first text and the second one of that number, and the text that each belongs to (-1: none)."""
+    texts = (example.first, *example.seconds[beside - 1 : beside])
+    found: Any = cast("Any", tokenizer)(*texts, truncation=True, max_length=length)
     sequences = [-1 if one is None else one for one in found.sequence_ids()]
     return np.asarray(found["input_ids"], np.int64), np.asarray(sequences, np.int64)
 
 
-def _parts(jobs: Sequence[int], size: Callable[[int], int]) -> Iterator[list[int]]:
+def _parts(jobs: Sequence[J], size: Callable[[J], int]) -> Iterator[list[J]]:
     """Jobs, shortest first, in parts of at most so many tokens."""
-    part: list[int] = []
-    for n in jobs:
-        if part and size(n) * (len(part) + 1) > _TOKENS:
+    part: list[J] = []
+    for job in jobs:
+        if part and size(job) * (len(part) + 1) > _TOKENS:
             yield part
             part = []
-        part.append(n)
+        part.append(job)
     if part:
         yield part
 
 
 def _with_text(example: Example, side: int, text: str) -> Example:
-    return Example(text, example.seconds) if side == 0 else Example(example.first, (text,))
+    if side == 0:
+        return Example(text, example.seconds)
+    return Example(example.first, (*example.seconds[: side - 1], text, *example.seconds[side:]))
 
 
 def _bare(example: Example) -> Example:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 import inspect
 import json
 import re
-import sys
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -27,6 +24,7 @@ from subarch.networks.encoder import EncoderFamily, bort_preset, plain_config, r
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
+from subarch.plugins import current_directory_importable, imported
 
 Kind = Literal["classifier", "masked-lm", "encoder"]
 
@@ -120,16 +118,15 @@ def import_family(name: str) -> Family:
     Raises:
         ValueError: when nothing of the kind can be imported or made.
     """
-    module_name, _, attribute = name.partition(":")
-    with current_directory_importable():
-        try:
-            target = getattr(importlib.import_module(module_name), attribute)
+    expected = "a Family, a subclass without arguments, or a function without arguments that returns one"
+    target = imported(name, "family", expected)
+    try:
+        with current_directory_importable():
             made = target() if inspect.isclass(target) or not isinstance(target, Family) else target
-        except Exception as error:
-            raise ValueError(
-                f"family {name!r} could not be imported: {type(error).__name__}: {error}. Expected a Family, a "
-                "subclass without arguments, or a function without arguments that returns one"
-            ) from error
+    except Exception as error:
+        raise ValueError(
+            f"family {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
+        ) from error
     if not isinstance(made, Family):
         raise ValueError(f"{name!r} gives {type(made).__name__}, expected a subarch.networks.family.Family")
     missing = [field for field in ("space", "reference") if not hasattr(made, field)]
@@ -138,20 +135,6 @@ def import_family(name: str) -> Family:
     family = copy.copy(made)
     object.__setattr__(family, "name", name)  # what manifests need to import it again; the family may be frozen
     return family
-
-
-@contextmanager
-def current_directory_importable() -> Generator[None]:
-    """Python's own rule for scripts, for names that a user gives on the command line: this folder counts too."""
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
 
 
 # ---------------------------------------------------------------------- checkpoints

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from subarch.options.limits import at_least, positive
+from subarch.plugins import NAME
 
 Positional = tyro.conf.Positional
 
@@ -62,7 +63,7 @@ class TaskOptions:
         return str(self.data) if self.data is not None else str(self.task)
 
 
-Proposals = Literal["retrieve", "mask_fill", "swap", "recombine"]
+PROPOSALS = ("retrieve", "mask_fill", "swap", "recombine")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,12 +78,22 @@ class AgoraOptions:
     """Go on with a teacher that is below the bar on development data."""
     pool: Path | None = None
     """Unlabelled texts to retrieve from: a table with the same text columns, or (single texts) a .txt, a line each."""
-    proposals: tuple[Proposals, ...] = ()
-    """Where new texts come from; retrieve with --pool, otherwise mask_fill with a language model, otherwise swap."""
+    proposals: tuple[str, ...] = ()
+    """Where new texts come from: retrieve, mask_fill, swap, recombine, or module.path:function of yours; retrieve with
+    --pool, otherwise mask_fill with a language model, otherwise swap."""
     language_model: str | None = None
     """A checkpoint with a masked-language-model head for mask_fill; the student itself when it has one."""
     per_mistake: int = 20
     """New texts around each mistake at most."""
+    space: str = "teacher"
+    """Where distances between texts are taken: the teacher's or the student's mean-pooled states (unit length), or
+    module.path:function of yours, from examples to an array."""
+    min_distance: float = 0.0
+    """Of a new text from its mistake; nearer ones teach nothing new. Exact and near copies are always refused."""
+    max_distance: float | None = None
+    """Likewise; farther ones are about something else. 0.5 of unit vectors is a cosine of 0.88."""
+    tolerance: float | None = None
+    """Of numbers: a larger residual is a mistake; the root mean square residual when not given."""
     near: Literal["taught", "all"] = "taught"
     """Make texts near mistakes that the teacher does not make too, or near all mistakes, as published."""
     balance: Literal["even", "data", "none"] = "even"
@@ -99,6 +110,11 @@ class AgoraOptions:
     """Rounds of training at most."""
     replays: int = 0
     """How often all hyperparameter sets start again with the data gathered so far."""
+    budget: int | None = None
+    """Trainings of a loop at most."""
+    executor: str = "serial"
+    """Where the students of a round are trained: serial, processes:N (with --threads: of each), or
+    module.path:function that makes an Executor."""
 
     def __post_init__(self) -> None:
         for name in ("per_mistake", "rounds"):
@@ -106,14 +122,33 @@ class AgoraOptions:
         at_least("--replays", self.replays, 0)
         if not 0 <= self.min_confidence < 1:
             raise ValueError(f"--min-confidence must lie in [0, 1), got {self.min_confidence:g}")
+        for name in ("min_distance", "tolerance"):
+            if not 0 <= (value := getattr(self, name) or 0.0) < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be a number from 0, got {value:g}")
+        if self.max_distance is not None and not self.min_distance < self.max_distance:
+            raise ValueError(
+                f"--max-distance must be above --min-distance, got {self.max_distance:g} and {self.min_distance:g}"
+            )
+        if self.budget is not None:
+            at_least("--budget", self.budget, 1)
         if not 0 <= self.distill <= 1:
             raise ValueError(f"--distill must lie between 0 and 1, got {self.distill:g}")
+        self._check_names()
+
+    def _check_names(self) -> None:
         if self.agora and self.teacher is None:
             raise ValueError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
         if not self.agora and (self.teacher is not None or self.pool is not None):
             raise ValueError("--teacher and --pool belong to Agora: give --agora too")
         if self.pool is None and {"retrieve", "recombine"} & set(self.proposals):
             raise ValueError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
+        if self.space not in ("teacher", "student") and not NAME.fullmatch(self.space):
+            raise ValueError(f"--space is teacher, student, or module.path:function, got {self.space!r}")
+        for name in self.proposals:
+            if name not in PROPOSALS and not NAME.fullmatch(name):
+                raise ValueError(f"--proposals are {', '.join(PROPOSALS)}, or module.path:function, got {name!r}")
+        if self.executor.startswith("threads:"):
+            raise ValueError("--executor threads:N: dropout draws from one generator a process; give processes:N")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
