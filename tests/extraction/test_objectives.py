@@ -304,7 +304,7 @@ def test_a_callable_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert CandidateError(source, start="user_error:broken", steps=3).measure({}).error == math.inf
     with pytest.raises(ValueError, match="function"):
         CandidateError(source, start="user_error:number")
-    with pytest.raises(ValueError, match="cannot be imported"):
+    with pytest.raises(ValueError, match="could not be imported"):
         CandidateError(source, start="user_error:missing")
     with pytest.raises(ValueError, match="your own"):
         CandidateError(source)
