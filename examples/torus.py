@@ -2,7 +2,8 @@
 
 Points of a torus are told from points around it. The training set covers 40 % of one angle, the development set is
 representative, and unlabelled points are at hand. Per round: the points learned from (a picture), the scores of the
-students beside the curve 1 - 2^-k, and the Betti numbers of what is labelled positive. A torus has (1, 2, 1).
+students beside the curve 1 - 2^-k, and the Betti numbers of what is labelled positive. A torus has (1, 2, 1). All of it
+goes into torus.json, and into a page with pictures, torus.html (torus_page.py).
 
     pip install 'subarch[topology]'
     python examples/torus.py --run runs/torus
@@ -24,15 +25,16 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
+from torus_page import page
 
 from subarch.agora.comparison import Comparison, compare
 from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.homology import bars, betti, half_the_shortest, without_outliers
-from subarch.agora.loop import STOPPED, Settings
+from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, VectorGuard, retrieve
 from subarch.agora.pruning import theory
-from subarch.storage import write_json
+from subarch.storage import write_json, write_text
 
 Points = NDArray[np.float64]
 MAJOR, MINOR, NOISE = 2.0, 0.7, 0.05
@@ -41,6 +43,10 @@ BOX = np.array([3.2, 3.2, 1.2])
 COVERED = 0.4  # of the turn
 TORUS = (1, 2, 1)
 RIGHT = 0.75
+SHOWN = 500  # points of a picture
+
+# Near all mistakes: an error of this teacher says nothing about the next point.
+SETTINGS = Settings(bounds=Bounds(per_mistake=40, made_per_kept=1.5, soft=False), max_rounds=6, replays=2, near="all")
 
 STUDENTS: dict[str, tuple[BaseEstimator, list[dict[str, Any]]]] = {
     "decision tree": (DecisionTreeClassifier(), [{"min_samples_leaf": n} for n in (5, 10, 20, 40, 80)]),
@@ -133,6 +139,7 @@ def run(student: str, how: str, seeds: Sequence[int], folder: Path) -> dict[str,
     threshold = clean_threshold()
     found: dict[str, list[float]] = {}
     shapes: list[dict[str, Any]] = []
+    positive: list[Points] = []
     last: Comparison[Points] | None = None
     for seed in seeds:
         world = World.of(seed)
@@ -147,11 +154,12 @@ def run(student: str, how: str, seeds: Sequence[int], folder: Path) -> dict[str,
             guard=VectorGuard(world.development.points, world.sealed.points),
             folder=folder / f"{student}-{how}-{seed}".replace(" ", "-"),
             seeds=[seed],
-            settings=Settings(bounds=Bounds(per_mistake=40, made_per_kept=1.5, soft=False), max_rounds=6, replays=2),
+            settings=SETTINGS,
         )
         for method, scores in last.scores.items():
             found.setdefault(method, []).extend(scores)
         (loop,) = last.gathered
+        grown = [first(loop.everything, count) for count in sizes(loop)]
         shapes.append(
             {
                 "before": shape(world.train, threshold),
@@ -159,9 +167,26 @@ def run(student: str, how: str, seeds: Sequence[int], folder: Path) -> dict[str,
                 "points": len(loop.everything),
                 "scores": [round(one.scores[one.best], 4) for one in loop.rounds],
                 "stopped": STOPPED[loop.stopped],
+                "sizes": sizes(loop),
+                "betti": [shape(data, threshold) for data in grown],
             }
         )
-    return {"student": student, "teacher": how, "scores": found, "shapes": shapes}
+        if len(shapes) == 1:
+            rows = [np.stack(data.points)[data.classes == 1] for data in grown]
+            positive = [np.random.default_rng(0).permutation(each) for each in rows]
+    seen = [[[round(float(x), 2) for x in point] for point in points[:SHOWN]] for points in positive]
+    return {"student": student, "teacher": how, "scores": found, "shapes": shapes, "positive": seen}
+
+
+def sizes(loop: Gathered[Points]) -> list[int]:
+    """How many points the students of each round learned from, and how many there were at the end."""
+    counts = [one.learned_from for one in loop.rounds]
+    return counts if counts[-1] == len(loop.everything) else [*counts, len(loop.everything)]
+
+
+def first(data: Labelled[Points], count: int) -> Labelled[Points]:
+    """Rounds append what they bring: the first so many are those of an earlier one."""
+    return Labelled(data.points[:count], data.labels[:count])
 
 
 def opened(world: World) -> Callable[[], Labelled[Points]]:
@@ -184,6 +209,8 @@ def main() -> None:
                 curve = [round(value, 2) for value in theory(len(one["scores"]))]
                 print(f"  Betti {one['before']} -> {one['after']}, rounds {one['scores']}, best case {curve}")
     write_json(arguments.run / "torus.json", documents)
+    write_text(arguments.run / "torus.html", page(documents))
+    print(f"wrote {arguments.run / 'torus.html'}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
+import re
+import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +43,26 @@ def test_the_torus_is_one_and_its_teacher_is_right_three_times_in_four(examples:
     threshold = torus.clean_threshold()
     assert torus.shape(torus.Labelled.of(points, labels, 2), threshold) == (1, 2, 1)
     assert torus.shape(torus.Labelled.of(part, shown, 2), threshold) != (1, 2, 1)
+
+
+def test_the_torus_has_a_page_with_a_picture_of_every_round(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gudhi")
+    torus = importlib.import_module("torus")
+    monkeypatch.setattr(torus, "SETTINGS", replace(torus.SETTINGS, max_rounds=2, replays=0))
+    found = torus.run("decision tree", "independent", [0], tmp_path)
+    assert statistics.fmean(found["scores"]["agora"]) > statistics.fmean(found["scores"]["plain"]) + 0.1
+    (shape,) = found["shapes"]
+    assert shape["sizes"] == sorted(shape["sizes"]) and shape["betti"][0] == shape["before"] != (1, 2, 1)
+    assert len(found["positive"]) == len(shape["sizes"]) == 2
+    text = torus.page([found])
+    data = json.loads(re.search(r'id="report-data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    drawn = data["plots"]["decision-tree-independent-points"]["any"]
+    assert len(drawn["data"]) == 4  # from above and of the tube, for both rounds
+    assert [note["text"].partition(":")[0] for note in drawn["layout"]["annotations"]] == [
+        f"{size:,}" for size in shape["sizes"]
+    ]
 
 
 def test_digits_with_real_training_are_certified_and_brute_force_agrees(examples: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def write_report(run: Path) -> Path:
     target = Path(run) / "report.html"
     searched = any((Path(run) / name).is_file() for name in ("extract.json", "certificate.json"))
     later = [] if searched else stages(Path(run))
-    write_text(target, _render_stages(Path(run), later) if later else render(read_run(Path(run))))
+    write_text(target, story(Path(run).resolve().name, later) if later else render(read_run(Path(run))))
     return target
 
 
@@ -156,18 +156,14 @@ def render(run: Run) -> str:
     return document(f"subarch report: {_source_name(run)}", body, data)
 
 
-def _render_stages(run: Path, found: Sequence[Stage]) -> str:
-    """The report of a run without a search."""
+def story(title: str, found: Sequence[Stage]) -> str:
+    """Return sections alone as HTML: a run without a search, or a page of your own."""
     links = tag("nav", *(tag("a", stage.title, href=f"#{stage.key}") for stage in found), aria_label="Sections")
-    heading = tag(
-        "header",
-        tag("p", "subarch report", class_="eyebrow"),
-        tag("h1", run.resolve().name, class_="headline"),
-    )
+    heading = tag("header", tag("p", "subarch report", class_="eyebrow"), tag("h1", title, class_="headline"))
     body = join([heading, links, *(section(stage.key, stage.title, *stage.content) for stage in found)])
     plots = {name: plot for stage in found for name, plot in stage.plots.items()}
     data = {"columns": {}, "plots": plots, "costs": [], "costNames": COST_WORDS}
-    return document(f"subarch report: {run.resolve().name}", body, data)
+    return document(f"subarch report: {title}", body, data)
 
 
 def _source_name(run: Run) -> str:

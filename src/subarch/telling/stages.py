@@ -13,6 +13,7 @@ from typing import Any
 
 from subarch.telling.card import target_in_words
 from subarch.telling.page import Cell, Html, chart, number_cell, table, tag
+from subarch.telling.plots import axis, bars, figure, line
 from subarch.telling.wording import decimal, finite, short, whole
 
 Record = Mapping[str, Any]
@@ -70,38 +71,6 @@ def _lines(file: Path) -> list[dict[str, Any]]:
         return []
 
 
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    style = {"gridcolor": "--grid", "linecolor": "--grid", "zerolinecolor": "--grid", "color": "--muted"}
-    return {"title": {"text": title}, "automargin": True, **style, **more}
-
-
-def _figure(traces: Sequence[Record], x: Record, y: Record, **more: Any) -> dict[str, Any]:
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    layout = {"xaxis": x, "yaxis": y, "showlegend": len(traces) > 1, "legend": legend, **more}
-    return {"any": {"data": list(traces), "layout": layout}}
-
-
-def _line(name: str, x: Sequence[Any], y: Sequence[Any], color: str, dash: str = "solid") -> dict[str, Any]:
-    mode = "lines+markers" if len(x) < 40 else "lines"
-    line = {"color": color, "width": 2, "dash": dash}
-    return {
-        "type": "scatter",
-        "mode": mode,
-        "name": name,
-        "x": list(x),
-        "y": list(y),
-        "line": line,
-        "meta": name,
-    }
-
-
-def _bars(name: str, x: Sequence[Any], y: Sequence[Any], color: str, **more: Any) -> dict[str, Any]:
-    return {"type": "bar", "name": name, "x": list(x), "y": list(y), "marker": {"color": color}, "meta": name, **more}
-
-
 # --- the whole story --------------------------------------------------------------------------------------------------
 
 
@@ -130,8 +99,8 @@ def _pretraining(result: Record, log: Sequence[Record]) -> Stage:
     learning = learning[::stride]
     held_out = [one for one in log if "held_out_loss" in one]
     traces = [
-        _line("learning", [one["step"] for one in learning], [one["mlm"] for one in learning], "--untrained"),
-        _line("held out", [one["step"] for one in held_out], [one["held_out_loss"] for one in held_out], "--trained"),
+        line("learning", [one["step"] for one in learning], [one["mlm"] for one in learning], "--untrained"),
+        line("held out", [one["step"] for one in held_out], [one["held_out_loss"] for one in held_out], "--trained"),
     ]
     words = (
         f"After {whole(result['steps'])} steps and {short(result['tokens'])} tokens "
@@ -146,7 +115,7 @@ def _pretraining(result: Record, log: Sequence[Record]) -> Stage:
         tag("p", f"It learned from {told}.", class_="note"),
         chart("pretraining-loss", "Loss of masked tokens", tag("p", "In nats; lower is better."), label),
     ]
-    plot = _figure(traces, _axis("Step", tickformat=",d"), _axis("Loss (nats)"))
+    plot = figure(traces, axis("Step", tickformat=",d"), axis("Loss (nats)"))
     return Stage("pretraining", "Pre-training", content, {"pretraining-loss": plot})
 
 
@@ -171,8 +140,8 @@ def _finetuning(result: Record, number: int) -> Stage:
     means = [100 * row["mean"] for row in rows]
     halves = [100 * (row["ci95"] or 0) for row in rows]
     colors = ["--front" if row["method"] == "agora" else "--trained" for row in rows]
-    bars = _bars("score", [row["method"] for row in rows], means, "--trained")
-    bars |= {"marker": {"color": colors}, "error_y": {"type": "data", "array": halves, "color": "--ink"}}
+    columns = bars("score", [row["method"] for row in rows], means, "--trained")
+    columns |= {"marker": {"color": colors}, "error_y": {"type": "data", "array": halves, "color": "--ink"}}
     lowest = max(0.0, min(mean - half for mean, half in zip(means, halves, strict=True)) - 5)
     label = f"Bar chart of the score of each way of training on {result['task']}; the table has the values."
     listed = [
@@ -191,12 +160,12 @@ def _finetuning(result: Record, number: int) -> Stage:
         content.append(
             chart(f"{key}-scores", "Ways of training", tag("p", "In points of 100; higher is better."), label)
         )
-        plots[f"{key}-scores"] = _figure([bars], _axis(""), _axis("Score", range=[lowest, min(100, max(means) + 8)]))
+        plots[f"{key}-scores"] = figure([columns], axis(""), axis("Score", range=[lowest, min(100, max(means) + 8)]))
     content.append(table(f"Scores on {result['task']}", ["Way", "Mean", "±", "Each seed", "Steps"], listed))
     for loop in result.get("rounds", ()):
-        more, figure = _loop(loop, f"{key}-seed-{loop['seed']}")
+        more, drawn = _loop(loop, f"{key}-seed-{loop['seed']}")
         content += more
-        plots |= figure
+        plots |= drawn
     return Stage(key, f"Fine-tuning: {result['task']}", content, plots)
 
 
@@ -205,8 +174,8 @@ def _loop(loop: Record, key: str) -> tuple[list[Html], dict[str, Any]]:
     rounds = loop["rounds"]
     numbers = [one["number"] for one in rounds]
     traces = [
-        _line("best of the round", numbers, [100 * one["scores"][str(one["best"])] for one in rounds], "--front"),
-        _line("best so far", numbers, [100 * one["best_so_far"] for one in rounds], "--trained", "dot"),
+        line("best of the round", numbers, [100 * one["scores"][str(one["best"])] for one in rounds], "--front"),
+        line("best so far", numbers, [100 * one["best_so_far"] for one in rounds], "--trained", "dot"),
     ]
     rows = [
         [
@@ -232,7 +201,7 @@ def _loop(loop: Record, key: str) -> tuple[list[Html], dict[str, Any]]:
         *_balance(loop),
         *_samples(loop),
     ]
-    return content, {key: _figure(traces, _axis("Round", dtick=1), _axis("Score"))} if len(rounds) > 1 else {}
+    return content, {key: figure(traces, axis("Round", dtick=1), axis("Score"))} if len(rounds) > 1 else {}
 
 
 def _balance(loop: Record) -> Iterable[Html]:
@@ -260,7 +229,7 @@ def _export(result: Record) -> Stage:
     length = result["latency"][0]["sequence_length"]
     names = list(times)
     colors = ["--front" if name == result["chosen"] else "--trained" for name in names]
-    bars = _bars("milliseconds", names, [times[name] for name in names], "--trained") | {"marker": {"color": colors}}
+    columns = bars("milliseconds", names, [times[name] for name in names], "--trained") | {"marker": {"color": colors}}
     rows = [
         [
             Cell("PyTorch" if name == "pytorch" else name),
@@ -281,7 +250,10 @@ def _export(result: Record) -> Stage:
         table(f"Forms, judged on {whole(result['examples'])} examples ({result['judged_on']})", header, rows),
     ]
     return Stage(
-        "export", "What runs fastest here", content, {"export-times": _figure([bars], _axis(""), _axis("Milliseconds"))}
+        "export",
+        "What runs fastest here",
+        content,
+        {"export-times": figure([columns], axis(""), axis("Milliseconds"))},
     )
 
 
@@ -305,7 +277,7 @@ def _bench(result: Record) -> Stage:
     }
     named = [" ".join(form) for form in reversed(forms)]
     traces = [
-        _bars(
+        bars(
             f"{length} tokens",
             [finite(here.get((*form, length), {}).get("ratio")) for form in reversed(forms)],
             named,
@@ -352,5 +324,5 @@ def _bench(result: Record) -> Stage:
         chart("bench-ratios", f"Times as fast as {base}", tag("p", where), label),
         table("Everything that was timed", header, listed),
     ]
-    axis = _axis("Times as fast", type="log", tickformat="~g", dtick="D2")
-    return Stage("bench", "Speed", content, {"bench-ratios": _figure(traces, axis, _axis(""), barmode="group")})
+    ratios = axis("Times as fast", type="log", tickformat="~g", dtick="D2")
+    return Stage("bench", "Speed", content, {"bench-ratios": figure(traces, ratios, axis(""), barmode="group")})
