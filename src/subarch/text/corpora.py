@@ -179,14 +179,15 @@ def _mixed(corpus: Corpus, seed: int, held_out: bool) -> Iterator[str]:
     random.Random(seed).shuffle(parts)
     salt = str(seed)
     for turn in range(_TURNS):
-        for text in _in_turns(parts):
+        for text in in_turns(parts):
             if is_held_out(text) == held_out:
                 for passage in _bounded(text, _PASSAGE_CHARACTERS):
                     if _digest(salt + passage)[1] % _TURNS == turn:
                         yield passage
 
 
-def _in_turns(parts: list[Part]) -> Iterator[str]:
+def in_turns(parts: Iterable[Part]) -> Iterator[str]:
+    """A document of each part after the other, of a few parts at once."""
     waiting = iter(parts)
     reading = deque(part() for part in islice(waiting, _OPEN_PARTS))
     while reading:

@@ -32,13 +32,12 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.progress import Watch, silent
 from subarch.storage import written_whole
-from subarch.text.corpora import Corpus, Part, is_held_out
+from subarch.text.corpora import Corpus, in_turns, is_held_out
 from subarch.text.documentation import cache_folder
 from subarch.text.tokenizers import settings_of
 
 SIDES = ("learning", "held-out")
 _FORMAT = 1
-_OPEN_PARTS = 8  # files read in turns; each open decompressor has its own window in memory
 
 Row = NDArray[np.void]
 
@@ -389,7 +388,8 @@ def _chunks(corpus: Corpus, characters: int) -> Iterator[list[str]]:
     """Documents in parts of so many characters or a few more; several files in turns, so that a first part is mixed."""
     texts: list[str] = []
     size = 0
-    for text in _in_turns(corpus.parts):
+    order = np.random.default_rng(0).permutation(len(corpus.parts))
+    for text in in_turns(corpus.parts[n] for n in order):
         texts.append(text)
         size += len(text)
         if size >= characters:
@@ -397,20 +397,6 @@ def _chunks(corpus: Corpus, characters: int) -> Iterator[list[str]]:
             texts, size = [], 0
     if texts:
         yield texts
-
-
-def _in_turns(parts: Sequence[Part]) -> Iterator[str]:
-    order = np.random.default_rng(0).permutation(len(parts))
-    waiting = iter([parts[n] for n in order])
-    reading = deque(part() for part in islice(waiting, _OPEN_PARTS))
-    while reading:
-        documents = reading.popleft()
-        text = next(documents, None)
-        if text is not None:
-            reading.append(documents)
-            yield text
-        elif (part := next(waiting, None)) is not None:
-            reading.append(part())
 
 
 @contextmanager
