@@ -25,9 +25,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def _commands() -> list[str]:
-    import subarch.cli as cli
+    from subarch.cli import COMMANDS
 
-    return re.findall(r'subcommand\("(\w+)"', Path(cli.__file__).read_text(encoding="utf-8"))
+    return list(COMMANDS)
 
 
 def _help(command: str) -> str:

@@ -13,7 +13,8 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, Union
 
 import tyro
 
@@ -30,28 +31,13 @@ from subarch.options.search import (
 )
 from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptions, SubmitOptions
 
-Options = (
-    Annotated[CompressOptions, tyro.conf.subcommand("compress", prefix_name=False)]
-    | Annotated[InspectOptions, tyro.conf.subcommand("inspect", prefix_name=False)]
-    | Annotated[CheckOptions, tyro.conf.subcommand("check", prefix_name=False)]
-    | Annotated[ExtractOptions, tyro.conf.subcommand("extract", prefix_name=False)]
-    | Annotated[VerifyOptions, tyro.conf.subcommand("verify", prefix_name=False)]
-    | Annotated[PretrainOptions, tyro.conf.subcommand("pretrain", prefix_name=False)]
-    | Annotated[FinetuneOptions, tyro.conf.subcommand("finetune", prefix_name=False)]
-    | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", prefix_name=False)]
-    | Annotated[PredictOptions, tyro.conf.subcommand("predict", prefix_name=False)]
-    | Annotated[SubmitOptions, tyro.conf.subcommand("submit", prefix_name=False)]
-    | Annotated[ExportOptions, tyro.conf.subcommand("export", prefix_name=False)]
-    | Annotated[BenchOptions, tyro.conf.subcommand("bench", prefix_name=False)]
-    | Annotated[ReportOptions, tyro.conf.subcommand("report", prefix_name=False)]
-    | Annotated[DemoOptions, tyro.conf.subcommand("demo", prefix_name=False)]
-)
-
 DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
 
 Start with: subarch demo (no download), or: subarch compress --data reviews.csv --teacher ./my-bert --speedup 3"""
 
 Result = tuple[dict[str, Any], int]
+Handler = Callable[[Any, Any, str], Result]
+"""Options, the console, and the command as it was typed, to what ``--json`` prints and the exit status."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
         with show:
-            result, status = _COMMANDS[type(options)](options, show, "subarch " + shlex.join(given))
+            result, status = _handler(type(options))(options, show, "subarch " + shlex.join(given))
     except KeyboardInterrupt:
         return _fail("interrupted; everything finished is kept: the same command (with the same --run) goes on", 130)
     except (ValueError, OSError, ImportError) as error:
@@ -97,6 +83,34 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
+def _quiet_libraries() -> None:
+    """One progress bar is enough: this program's own."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+
+
+def _job(where: str, told: str, *, recorded: bool = True) -> Handler:
+    """The usual command: one function from options to a result, of which the console tells.
+
+    Args:
+        where: ``module:function``, imported when the command runs.
+        told: the console's method for the result.
+        recorded: whether the command goes into a manifest.
+    """
+
+    def run(options: Any, show: Any, command: str) -> Result:
+        module, _, name = where.partition(":")
+        _quiet_libraries()
+        typed = {"command": command} if recorded else {}
+        result = getattr(import_module(module), name)(options, watch=show.watch, **typed)
+        getattr(show, told)(result)
+        return result, 0
+
+    return run
+
+
 def _inspect(options: InspectOptions, show: Any, command: str) -> Result:
     from subarch.networks.inspection import inspect_network
 
@@ -110,24 +124,6 @@ def _check(options: CheckOptions, show: Any, command: str) -> Result:
 
     result = check(options)
     show.clauses(result)
-    return result, 0
-
-
-def _quiet_libraries() -> None:
-    """One progress bar is enough: this program's own."""
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-
-
-def _extract(options: ExtractOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.extraction import extract
-
-    _quiet_libraries()
-
-    result = extract(options, watch=show.watch, command=command)
-    show.extraction(result)
     return result, 0
 
 
@@ -146,78 +142,6 @@ def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     return result, 0 if found.accepted else 1
 
 
-def _pretrain(options: PretrainOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.pretraining import pretrain
-
-    _quiet_libraries()
-    result = pretrain(options, watch=show.watch, command=command)
-    show.pretraining(result)
-    return result, 0
-
-
-def _finetune(options: FinetuneOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.finetuning import finetune
-
-    _quiet_libraries()
-    result = finetune(options, watch=show.watch, command=command)
-    show.finetuning(result)
-    return result, 0
-
-
-def _evaluate(options: EvaluateOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.evaluation import evaluate
-
-    _quiet_libraries()
-    result = evaluate(options, watch=show.watch)
-    show.scores(result)
-    return result, 0
-
-
-def _predict(options: PredictOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.evaluation import predict
-
-    _quiet_libraries()
-    result = predict(options, watch=show.watch)
-    show.written(result["path"])
-    return result, 0
-
-
-def _submit(options: SubmitOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.submissions import submit
-
-    _quiet_libraries()
-    result = submit(options, watch=show.watch)
-    show.submission(result)
-    return result, 0
-
-
-def _export(options: ExportOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.export import export
-
-    _quiet_libraries()
-    result = export(options, watch=show.watch, command=command)
-    show.export(result)
-    return result, 0
-
-
-def _bench(options: BenchOptions, show: Any, command: str) -> Result:
-    from subarch.jobs.benchmark import bench
-
-    _quiet_libraries()
-    result = bench(options, watch=show.watch, command=command)
-    show.bench(result)
-    return result, 0
-
-
-def _compress(options: CompressOptions, show: Any, command: str) -> Result:
-    from subarch.pipeline import compress
-
-    _quiet_libraries()
-    result = compress(options, watch=show.watch, command=command)
-    show.compression(result)
-    return result, 0
-
-
 def _report(options: ReportOptions, show: Any, command: str) -> Result:
     from subarch.telling.report import write_report
 
@@ -226,31 +150,30 @@ def _report(options: ReportOptions, show: Any, command: str) -> Result:
     return {"path": str(path)}, 0
 
 
-def _demo(options: DemoOptions, show: Any, command: str) -> Result:
-    from subarch.demo import demo
-
-    _quiet_libraries()
-    result = demo(options, watch=show.watch, command=command)
-    show.demonstration(result)
-    return result, 0
-
-
-_COMMANDS: Mapping[type, Callable[[Any, Any, str], Result]] = {
-    CompressOptions: _compress,
-    InspectOptions: _inspect,
-    CheckOptions: _check,
-    ExtractOptions: _extract,
-    VerifyOptions: _verify,
-    PretrainOptions: _pretrain,
-    FinetuneOptions: _finetune,
-    EvaluateOptions: _evaluate,
-    PredictOptions: _predict,
-    SubmitOptions: _submit,
-    ExportOptions: _export,
-    BenchOptions: _bench,
-    ReportOptions: _report,
-    DemoOptions: _demo,
+COMMANDS: Mapping[str, tuple[type, Handler]] = {
+    "compress": (CompressOptions, _job("subarch.pipeline:compress", "compression")),
+    "inspect": (InspectOptions, _inspect),
+    "check": (CheckOptions, _check),
+    "extract": (ExtractOptions, _job("subarch.jobs.extraction:extract", "extraction")),
+    "verify": (VerifyOptions, _verify),
+    "pretrain": (PretrainOptions, _job("subarch.jobs.pretraining:pretrain", "pretraining")),
+    "finetune": (FinetuneOptions, _job("subarch.jobs.finetuning:finetune", "finetuning")),
+    "evaluate": (EvaluateOptions, _job("subarch.jobs.evaluation:evaluate", "scores", recorded=False)),
+    "predict": (PredictOptions, _job("subarch.jobs.evaluation:predict", "predictions", recorded=False)),
+    "submit": (SubmitOptions, _job("subarch.jobs.submissions:submit", "submission", recorded=False)),
+    "export": (ExportOptions, _job("subarch.jobs.export:export", "export")),
+    "bench": (BenchOptions, _job("subarch.jobs.benchmark:bench", "bench")),
+    "report": (ReportOptions, _report),
+    "demo": (DemoOptions, _job("subarch.demo:demo", "demonstration")),
 }
+
+Options: Any = Union[  # noqa: UP007 (of as many types as the table has)
+    tuple(Annotated[options, tyro.conf.subcommand(name, prefix_name=False)] for name, (options, _) in COMMANDS.items())
+]
+
+
+def _handler(options: type) -> Handler:
+    return next(handler for kind, handler in COMMANDS.values() if kind is options)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,10 @@ class Console:
 
     # Results
 
+    def predictions(self, result: Mapping[str, Any]) -> None:
+        """Where they are."""
+        self.written(result["path"])
+
     def extraction(self, result: Mapping[str, Any]) -> None:
         """The front, the picks, and the certificate in plain words."""
         certificate = result["certificate"]
