@@ -173,6 +173,16 @@ def test_mask_fill_draws_from_the_models_own_distribution(speaking: Any) -> None
             assert drawn[word] == pytest.approx(total * probability, abs=spread)
 
 
+def test_no_proposal_begins_in_the_middle_of_a_word(speaking: Any) -> None:
+    pieces = [token for token in TOKENIZER.get_vocab() if token.startswith("##")]
+    assert pieces  # so that one in so many draws is such a piece
+    found = [
+        new.first for _, new in mask_fill(speaking, TOKENIZER, share=(1.0, 1.0))([Example("good film")], 2000, RNG())
+    ]
+    assert len(set(found)) > 100
+    assert not any(text.startswith("##") for text in found)
+
+
 def RNG() -> np.random.Generator:
     return np.random.default_rng(0)
 

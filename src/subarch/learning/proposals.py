@@ -24,6 +24,7 @@ J = TypeVar("J")
 
 _TOKENS = 4096  # that a network takes at once
 _POOLED_TOKENS = 8192
+_GOES_ON = "##"  # how WordPiece writes a piece that is not the first of its word
 
 
 def mean_pooled(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int) -> Space[Example]:
@@ -195,7 +196,9 @@ def _replacing(
                 ids[where] = choose(ids, where, kinds if types else None, rng)
             for at, (n, side) in enumerate(rows):
                 changed = torch.from_numpy(np.flatnonzero(of((n, side))[1] == min(side, 1)))
-                yield n, _with_text(examples[n], side, cast("str", tokenizer.decode(ids[at][changed])))
+                # A piece that goes on a word, drawn for the beginning of a text, is a word there.
+                text = cast("str", tokenizer.decode(ids[at][changed])).removeprefix(_GOES_ON)
+                yield n, _with_text(examples[n], side, text)
 
     return propose
 
