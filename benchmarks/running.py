@@ -185,14 +185,20 @@ def throughput(results: Results, folder: Path, arguments: argparse.Namespace) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task-data", type=Path, required=True)
+    parser.add_argument("--task-data", type=Path)
     parser.add_argument("--run", type=Path, default=Path("runs/running"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--parts", nargs="*", choices=["shapes", "real"], default=["shapes", "real"])
+    parser.add_argument("--name", default="running", help="of the result files")
     arguments = parser.parse_args()
-    results = Results("running", __doc__ or "")
-    shapes(results, arguments)
-    real(results, arguments)
+    results = Results(arguments.name, __doc__ or "")
+    if "shapes" in arguments.parts:
+        shapes(results, arguments)
+    if "real" in arguments.parts:
+        if arguments.task_data is None:
+            parser.error("the real network needs --task-data")
+        real(results, arguments)
     results.write()
 
 
