@@ -79,7 +79,10 @@ def shapes(results: Results, arguments: argparse.Namespace) -> None:
     """Bort against BERT-large."""
     found = bench(
         BenchOptions(
-            names=("bort", "bert-large"), sequence_length=LENGTHS, rounds=arguments.rounds, run=arguments.run / "bench"
+            names=("bort", "bert-large"),
+            sequence_length=tuple(arguments.lengths),
+            rounds=arguments.rounds,
+            run=arguments.run / "bench",
         ),
         watch=say,
     )
@@ -88,7 +91,7 @@ def shapes(results: Results, arguments: argparse.Namespace) -> None:
     rate = integer_rate()
     macs = inspect_network("bort", 128)["macs_per_token"] * 128
     limit = 2 * macs / rate * 1e3
-    for length in LENGTHS:
+    for length in arguments.lengths:
         here = {(r["name"], r["runtime"], r["precision"]): r for r in rows if r["sequence_length"] == length}
         for (name, runtime, precision), row in here.items():
             like = here["bert-large", runtime, precision]["p50_ms"] / row["p50_ms"] if name == "bort" else None
@@ -189,6 +192,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/running"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--lengths", nargs="*", type=int, default=list(LENGTHS))
     parser.add_argument("--parts", nargs="*", choices=["shapes", "real"], default=["shapes", "real"])
     parser.add_argument("--name", default="running", help="of the result files")
     arguments = parser.parse_args()

@@ -160,15 +160,16 @@ def run(student: str, how: str, seeds: Sequence[int], folder: Path) -> dict[str,
             found.setdefault(method, []).extend(scores)
         (loop,) = last.gathered
         grown = [first(loop.everything, count) for count in sizes(loop)]
+        numbers = [shape(data, threshold) for data in grown]
         shapes.append(
             {
-                "before": shape(world.train, threshold),
-                "after": shape(loop.everything, threshold),
+                "before": numbers[0],
+                "after": numbers[-1],
                 "points": len(loop.everything),
                 "scores": [round(one.scores[one.best], 4) for one in loop.rounds],
                 "stopped": STOPPED[loop.stopped],
                 "sizes": sizes(loop),
-                "betti": [shape(data, threshold) for data in grown],
+                "betti": numbers,
             }
         )
         if len(shapes) == 1:
