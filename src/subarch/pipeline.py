@@ -33,7 +33,8 @@ RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
 ROOM = 1.05  # by which the pick must beat the target as deployed, without its head
-TIGHTENED = 4  # times, at most
+ROOMY = 1.25  # more than that is better spent on a larger network
+ASKED_AGAIN = 4  # times, at most
 
 
 def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -92,28 +93,38 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
 
 
 def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, Any]:
-    """The search, and again with a tighter limit, as long as its pick is too slow in the form that it will run in.
+    """The search, asked again with another limit where its pick is too slow in the form that it will run in, or much
+    faster than it need be.
 
     Trainings are shared, so that asking again is cheap. What was decided is kept: times differ from one call to the
     next, and later stages build on the pick.
     """
     asked = read_json(run / ASKED) or {}
     found = extract(plan.extraction(), watch=watch, command=command)
-    for _ in range(TIGHTENED):
-        if asked.get("confirmed"):
-            break
-        room = room_as_deployed(plan, found["architecture"], watch=watch)
+    if asked.get("confirmed"):
+        return found
+    last, good = plan, None  # the loosest limit whose pick is fast enough
+    too_loose = 0.0
+    for _ in range(ASKED_AGAIN):
+        room = room_as_deployed(last, found["architecture"], watch=watch)
         if room >= ROOM:
+            good = last
+        else:
+            too_loose = max(too_loose, last.headroom)
+        headroom = last.headroom * (ROOM + 0.05) / room
+        if (good is last and room <= ROOMY) or headroom <= too_loose or (good and good.headroom <= headroom):
             break
-        tighter = replace(plan, headroom=plan.headroom * (ROOM + 0.05) / room)
+        last = replace(plan, headroom=headroom)
         try:
-            found = extract(tighter.extraction(), watch=watch, command=command)
+            found = extract(last.extraction(), watch=watch, command=command)
         except ValueError:  # nothing in the space is that fast: the pick stays, and the target is told as missed
-            found = extract(plan.extraction(), watch=watch, command=command)
+            last = plan
+            found = extract(last.extraction(), watch=watch, command=command)
             break
-        plan = tighter
-        write_json(run / ASKED, {**asked, "headroom": plan.headroom})
-    write_json(run / ASKED, {**asked, "headroom": plan.headroom, "confirmed": True})
+    if good is not None and good is not last:
+        last = good
+        found = extract(last.extraction(), watch=watch, command=command)
+    write_json(run / ASKED, {**asked, "headroom": last.headroom, "confirmed": True})
     return found
 
 
