@@ -55,6 +55,7 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     plan = planned(options, run, teacher, watch=watch)
     recipe = written(plan.settings)
     if options.dry_run:
+        headroom(plan, watch=watch)  # refuses what no network of the space can meet
         told = {"run": str(run), "settings": recipe, "teaches": plan.teaches, "sequence_length": plan.length}
         return {"plan": told | estimate(plan, watch=watch)}
     _require_same(run, recipe, options)
@@ -62,6 +63,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     known = read_json(run / ASKED) or {}
     plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
+    if options.run is None:
+        watch("the run directory", note=f"{run} (with --run {run} the same command goes on)")
     write_text(run / RECIPE, recipe)
     write_json(run / ASKED, {**_asked(options), **known, "headroom": plan.headroom})
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}

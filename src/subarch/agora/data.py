@@ -171,6 +171,7 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
     if value <= bar and not override:
         raise ValueError(
             f"the teacher's {name} on development data is {value:.3f}, expected above {bar:.3f}: what it would teach "
-            "is mostly wrong. Give a better teacher, or allow a weak one"
+            "is mostly wrong. Give a better teacher, or allow a weak one (--weak-teacher; in a recipe "
+            "agora.weak_teacher=true)"
         )
     return value

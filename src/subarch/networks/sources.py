@@ -166,6 +166,11 @@ def find_checkpoint(name_or_path: str) -> Path:
             f"{name_or_path} is no checkpoint: the folder has no config.json. {_HELP[0].upper()}{_HELP[1:]}"
         )
     if not any((path / weights).is_file() for weights in _WEIGHTS):
+        if (path / "export.json").is_file():
+            raise ValueError(
+                f"{name_or_path} is what subarch export wrote, which Predictor.from_pretrained reads: give the "
+                "checkpoint that it was made of (in a run under finetune/.../checkpoint)"
+            )
         raise ValueError(
             f"{name_or_path} has a config.json but no weights ({', '.join(_WEIGHTS)}): save it with save_pretrained()"
         )

@@ -257,12 +257,21 @@ class Console:
         rows = [("teacher", _points(result["sealed"]["teacher"]), *self._of(result, teacher=True))]
         rows.append(("this model", _points(result["sealed"]["exported"]), *self._of(result, teacher=False)))
         self._table(("", f"{result['sealed']['metric']}, sealed rows", "ms a text", "runs on", "MB"), rows)
+        certificate = result["extract"]["certificate"]
+        self._out.print(
+            f"The search: {certificate['verdict']}, {whole(certificate['evaluated'])} of "
+            f"{whole(certificate['space_size'])} architectures trained; what that means is in the report.",
+            soft_wrap=True,
+        )
         self._targets(result["targets"])
         if result["targets"]["missed"]:
             self._out.print("What else there is to choose: a larger network of the front, or another target.")
             self._out.print(self._front(result["extract"]))
         for path in (result["finetune"]["checkpoint"], result["export"]["folder"], result["report"]):
             self.written(path)
+        self._out.print(
+            f"go on with: subarch predict {escape(str(result['finetune']['checkpoint']))} --data FILE", soft_wrap=True
+        )
 
     def demonstration(self, result: Mapping[str, Any]) -> None:
         """The whole story in a table for newcomers, and where to read more."""
