@@ -109,7 +109,7 @@ CASES = {
         f"{SPEEDUP} --threads 1 --set {STAGES}", leaves=COMPRESSED
     ),
     "subarch compress --data reviews.csv --teacher ./my-bert --speedup 4 --max-drop 2 --dry-run": Case(
-        f"--threads 1 --set {STAGES}"
+        f"{SPEEDUP} --threads 1 --set {STAGES}"
     ),
     "subarch check": Case(),
     "subarch extract": Case(f"{CANDIDATES} --corpus texts", ("runs/mine",), SEARCHED),

@@ -170,6 +170,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Pat
         (["--recipe", "desktop"], "one of bort"),
         (["--max-latency-ms", "0.00001", "--speedup", "1.1"], "cannot be met"),
         (["--speedup", "100000"], "cannot be met"),
+        (["--speedup", "100000", "--dry-run"], "cannot be met"),
         (["--speedup", "-1"], "--speedup"),
         (["--max-drop", "200"], "--max-drop"),
         (["--data", "{}/few.csv"], "texts for the search"),

@@ -159,6 +159,11 @@ def test_damaged_exports_are_refused(exported: Path, tmp_path: Path, how: str) -
         Predictor.from_pretrained(tmp_path / "export", artifact="onnx")
 
 
+def test_an_export_is_no_checkpoint(subarch: Command, exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text\na good film\n")
+    refused(subarch("predict", exported, "--data", tmp_path / "new.csv"), "Predictor.from_pretrained", "checkpoint")
+
+
 def test_a_damaged_export_is_made_again(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(tuned[1] / "finetune", run / "finetune")
