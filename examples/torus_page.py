@@ -62,12 +62,13 @@ def _score(scores: Sequence[float]) -> Cell:
 def _student(document: dict[str, Any]) -> Stage:
     key = f"{document['student']}-{document['teacher']}".replace(" ", "-").lower()
     shapes = document["shapes"]
-    most = max(len(one["scores"]) for one in shapes)
+    curves = {f"world {n + 1}": one["scores"] for n, one in enumerate(shapes)}
+    curves["1 - 2^-k"] = theory(max(map(len, curves.values())))
+    looks = [*((COLORS[n % len(COLORS)], "solid") for n in range(len(shapes))), ("--muted", "dot")]
     traces = [
-        plots.line(f"world {n + 1}", _upto(one["scores"]), [100 * v for v in one["scores"]], COLORS[n % len(COLORS)])
-        for n, one in enumerate(shapes)
+        plots.line(name, [*range(1, len(curve) + 1)], [100 * value for value in curve], *look)
+        for (name, curve), look in zip(curves.items(), looks, strict=True)
     ]
-    traces.append(plots.line("1 - 2^-k", [*range(1, most + 1)], [100 * v for v in theory(most)], "--muted", "dot"))
     rows = [
         [
             Cell(whole(world + 1), world, numeric=True),
@@ -113,7 +114,3 @@ def _pictures(rounds: Sequence[Sequence[Sequence[float]]], shape: dict[str, Any]
         tube.append(plots.cloud(*beside.tolist(), "--front", len(rounds) + n + 1))
     titles = [f"{size:,}: {tuple(betti)}" for size, betti in zip(shape["sizes"], shape["betti"], strict=True)]
     return plots.panels([above, tube], titles, SPAN)
-
-
-def _upto(values: Sequence[float]) -> list[int]:
-    return [*range(1, len(values) + 1)]

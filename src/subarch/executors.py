@@ -7,7 +7,7 @@ import re
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, cast
 
-from subarch.plugins import NAME, imported
+from subarch.plugins import NAME, made
 
 _FACTORY = "module.path:function that returns a concurrent.futures.Executor"
 _HELP = f"give serial, threads:N, processes:N, or {_FACTORY}"
@@ -32,12 +32,8 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
         return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")), workers
     if not NAME.fullmatch(name):
         raise ValueError(f"unknown executor {name!r}: {_HELP}")
-    factory = imported(name, "executor", _FACTORY)
-    try:
-        made: Any = factory()
-    except Exception as error:  # whatever a user's function raises
-        raise ValueError(f"executor {name!r} could not be made ({type(error).__name__}: {error}): {_HELP}") from error
-    executor, workers = cast("tuple[Any, int]", made) if isinstance(made, tuple) else (made, 4)
+    found = made(name, "executor", _FACTORY, lambda factory: factory())
+    executor, workers = cast("tuple[Any, int]", found) if isinstance(found, tuple) else (found, 4)
     if not isinstance(executor, Executor):
         raise ValueError(f"executor {name!r} returned {type(made).__name__}: {_HELP}")
     return executor, workers

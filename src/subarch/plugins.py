@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def imported(name: str, what: str, expected: str) -> Any:
     """
     module, _, attribute = name.partition(":")
     try:
-        with current_directory_importable():
+        with _current_directory_importable():
             return getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise ValueError(
@@ -34,8 +34,30 @@ def imported(name: str, what: str, expected: str) -> Any:
         ) from error
 
 
+def made(name: str, what: str, expected: str, make: Callable[[Any], Any]) -> Any:
+    """What ``make`` makes of the object of that name, such as an instance of a class.
+
+    Args:
+        name: as for :func:`imported`, like the next two.
+        what: it is needed for.
+        expected: what should be given.
+        make: calls what the user wrote.
+
+    Raises:
+        ValueError: when it cannot be imported or made, whatever the user's code raises.
+    """
+    found = imported(name, what, expected)
+    try:
+        with _current_directory_importable():
+            return make(found)
+    except Exception as error:
+        raise ValueError(
+            f"{what} {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
+        ) from error
+
+
 @contextmanager
-def current_directory_importable() -> Generator[None]:
+def _current_directory_importable() -> Generator[None]:
     """This folder counts too while names are imported, and nothing else changes."""
     here = str(Path.cwd())
     added = here not in sys.path

@@ -58,7 +58,7 @@ from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import loaded
 from subarch.networks.sources import Source, weights_fingerprint
 from subarch.networks.space import Value
-from subarch.plugins import imported
+from subarch.plugins import made
 from subarch.running.timing import pinned
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.examples import Example
@@ -553,13 +553,7 @@ def _num_labels(config: Mapping[str, Any]) -> int:
 
 def _callable(name: str) -> Callable[..., Any]:
     expected = "module.path:name of a callable"
-    found = imported(name, "start", expected)
-    try:
-        made = found() if inspect.isclass(found) else found
-    except Exception as error:  # whatever a user's class raises
-        raise ValueError(
-            f"start {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
-        ) from error
-    if not callable(made):
-        raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(made).__name__}")
-    return cast("Callable[..., Any]", made)
+    found = made(name, "start", expected, lambda one: one() if inspect.isclass(one) else one)
+    if not callable(found):
+        raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(found).__name__}")
+    return cast("Callable[..., Any]", found)

@@ -53,7 +53,6 @@ def learn_from_mistakes(
             and functions that cannot be imported.
     """
     asked = options.loop
-    executor, _ = open_executor(asked.executor)
     watch("opening the teacher", note=str(asked.teacher))
     fitted = open_fitted(find_checkpoint(str(asked.teacher)))
     order = fitted.order_for(task.name, task.kind, task.label_names)
@@ -83,7 +82,7 @@ def learn_from_mistakes(
         balance_to="data" if asked.balance == "data" else "even",
     )
     space = _space(asked.space, start, fitted)
-    with executor or nullcontext():
+    with open_executor(asked.executor)[0] or nullcontext() as executor:
         found = compare(
             learner,
             teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates),

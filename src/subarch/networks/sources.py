@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from subarch.networks.encoder import EncoderFamily, bort_preset, plain_config, r
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
-from subarch.plugins import current_directory_importable, imported
+from subarch.plugins import made
 
 Kind = Literal["classifier", "masked-lm", "encoder"]
 
@@ -119,20 +118,13 @@ def import_family(name: str) -> Family:
         ValueError: when nothing of the kind can be imported or made.
     """
     expected = "a Family, a subclass without arguments, or a function without arguments that returns one"
-    target = imported(name, "family", expected)
-    try:
-        with current_directory_importable():
-            made = target() if inspect.isclass(target) or not isinstance(target, Family) else target
-    except Exception as error:
-        raise ValueError(
-            f"family {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
-        ) from error
-    if not isinstance(made, Family):
-        raise ValueError(f"{name!r} gives {type(made).__name__}, expected a subarch.networks.family.Family")
-    missing = [field for field in ("space", "reference") if not hasattr(made, field)]
+    given = made(name, "family", expected, lambda found: found if isinstance(found, Family) else found())
+    if not isinstance(given, Family):
+        raise ValueError(f"{name!r} gives {type(given).__name__}, expected a subarch.networks.family.Family")
+    missing = [field for field in ("space", "reference") if not hasattr(given, field)]
     if missing:
         raise ValueError(f"family {name!r} has no {' and no '.join(missing)}: set it in the class or in __init__")
-    family = copy.copy(made)
+    family = copy.copy(given)
     object.__setattr__(family, "name", name)  # what manifests need to import it again; the family may be frozen
     return family
 
