@@ -35,5 +35,5 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
     found = made(name, "executor", _FACTORY, lambda factory: factory())
     executor, workers = cast("tuple[Any, int]", found) if isinstance(found, tuple) else (found, 4)
     if not isinstance(executor, Executor):
-        raise ValueError(f"executor {name!r} returned {type(made).__name__}: {_HELP}")
+        raise ValueError(f"executor {name!r} returned {type(found).__name__}: {_HELP}")
     return executor, workers
