@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,9 +187,12 @@ def test_wrong_commands(subarch: Command, arguments: tuple[str, ...], words: tup
 
 def test_impossible_speed_is_refused_before_any_training(subarch: Command, tmp_path: Path) -> None:
     refused(subarch("extract", *TOY, "--run", tmp_path / "run", "--speedup", "1000"), "speed-up", "relax")
-    with sqlite3.connect(tmp_path / "run" / "study.db") as connection:
+    assert not (tmp_path / "run").exists()
+    # A directory that was there is left, and serves another question: a ledger without trials binds nobody.
+    (tmp_path / "run").mkdir()
+    refused(subarch("extract", *TOY, "--run", tmp_path / "run", "--speedup", "1000"), "speed-up", "relax")
+    with closing(sqlite3.connect(tmp_path / "run" / "study.db")) as connection:
         assert connection.execute("select count(*) from trials").fetchone() == (0,)
-    # The directory serves another question: a ledger without trials binds nobody.
     assert subarch("extract", *TOY, "--run", tmp_path / "run", "--max-macs", "9000").status == 0
 
 
@@ -879,6 +884,11 @@ def test_interrupted_and_resumed_as_a_process(subarch: Command, tmp_path: Path, 
     assert resumed.status == 0
     undisturbed = json.loads((finished / "certificate.json").read_text())
     assert resumed.json["certificate"]["ledger_hash"] == undisturbed["ledger_hash"]
+
+
+def test_the_version_is_the_package_s(subarch: Command) -> None:
+    found = subarch("--version")
+    assert (found.status, found.out) == (0, f"subarch {importlib.metadata.version('subarch')}\n")
 
 
 def test_python_m_subarch_exits_with_the_status() -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
+from subarch import __version__
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
@@ -33,7 +34,9 @@ from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptio
 
 DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
 
-Start with: subarch demo (no download), or: subarch compress --data reviews.csv --teacher ./my-bert --speedup 3"""
+Start with: subarch demo (no download), or: subarch compress --data reviews.csv --teacher ./my-bert --speedup 3
+
+subarch --version tells which one this is."""
 
 Result = tuple[dict[str, Any], int]
 Handler = Callable[[Any, Any, str], Result]
@@ -43,6 +46,9 @@ Handler = Callable[[Any, Any, str], Result]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        sys.stdout.write(f"subarch {__version__}\n")
+        return 0
     try:
         options: Any = tyro.cli(Options, prog="subarch", description=DESCRIPTION, args=given)  # type: ignore[call-overload]
     except ValueError as error:

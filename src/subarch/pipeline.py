@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from subarch.jobs.agora import read_pool
+from subarch.jobs.agora import read_pool, require_able_teacher
 from subarch.jobs.benchmark import bench, form_of
 from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
@@ -77,6 +77,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     count = 1 + plan.teaches + len(stages)
     if plan.teaches:
         result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
+    if not plan.settings["agora"].get("weak_teacher"):  # said now rather than when all the rest is done
+        require_able_teacher(str(plan.teacher), plan.task, watch=watch)
     _write_texts(plan)
     place = f"{1 + plan.teaches}/{count}"
     result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)

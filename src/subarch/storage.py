@@ -53,6 +53,14 @@ def new_run_directory(verb: str, name: str) -> Path:
     return Path("runs") / f"{verb}-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
+def is_free(path: Path) -> bool:
+    """Whether nothing is there yet; of a path that cannot be, false."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
+
+
 def made_directory(run: Path) -> Path:
     """The run directory, made where it is missing.
 

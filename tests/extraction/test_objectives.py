@@ -176,8 +176,8 @@ def test_error_rate_of_a_source_that_knows_the_classes(
 ) -> None:
     source = checkpoint(BertForSequenceClassification, tmp_path / "raw", tokenizer)
     labelled = CandidateError(source, data=table, **cast("Any", QUICK))
-    teacher = labelled._teacher  # train it for the task, so that distilling it means something
-    task = labelled._task
+    teacher = labelled.material.teacher  # train it for the task, so that distilling it means something
+    task = labelled.material.task
     assert task is not None
     batches = drawn(tokenize(task.train, tokenizer, length=32), 40 * 16, 16, held_out=False, seed=0)
 
@@ -216,7 +216,7 @@ def test_pairs_are_read_with_their_segments(tokenizer: PreTrainedTokenizerFast, 
     names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}  # as BERT's own
     settings.write_text(json.dumps(json.loads(settings.read_text()) | names))
     labelled = CandidateError(source, data=tmp_path / "pairs.csv", **cast("Any", {**QUICK, "length": 40}))
-    (batch,) = labelled._batches(4, 4, held_out=True, seed=0)
+    (batch,) = labelled.material.batches(4, 4, held_out=True, seed=0)
     separator = tokenizer.convert_tokens_to_ids("[SEP]")
     for ids, types in zip(batch["input_ids"].tolist(), batch["token_type_ids"].tolist(), strict=True):
         first = ids.index(separator)
@@ -239,10 +239,10 @@ def test_whole_texts_judge_a_classifier(outputs: int, tokenizer: PreTrainedToken
     asked = CandidateError(source, texts=texts, **cast("Any", {**QUICK, "length": 40}))
     assert asked.measure(WHOLE, steps=0).error < 1e-9
     assert asked.measure(SMALL, steps=0).error > 1e-4
-    (batch,) = asked._batches(4, 4, held_out=True, seed=0)
+    (batch,) = asked.material.batches(4, 4, held_out=True, seed=0)
     assert (batch["input_ids"] == tokenizer.convert_tokens_to_ids("[SEP]")).sum(1).tolist() == [2] * 4
     judged, learned = (
-        {tuple(x) for b in asked._batches(200, 50, held_out=side, seed=0) for x in b["input_ids"].tolist()}
+        {tuple(x) for b in asked.material.batches(200, 50, held_out=side, seed=0) for x in b["input_ids"].tolist()}
         for side in (True, False)
     )
     assert not judged & learned

@@ -137,8 +137,11 @@ def test_the_same_command_again_does_nothing_twice(compressed: Path, inputs: Pat
 
     before = models()
     trials = sqlite3.connect(compressed / "study.db").execute("select count(*) from trials").fetchone()
+    documents = ("extract.json", "finetune/reviews/finetune.json")  # of times that were measured, and of students
+    told = {name: (compressed / name).read_bytes() for name in documents}
     found = subarch(*given(inputs, compressed), "--json").json
     assert models() == before
+    assert {name: (compressed / name).read_bytes() for name in documents} == told
     assert sqlite3.connect(compressed / "study.db").execute("select count(*) from trials").fetchone() == trials
     assert found["targets"] == json.loads((compressed / "compress.json").read_text(encoding="utf-8"))["targets"]
 
@@ -162,7 +165,6 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Pat
         (["--data", "glue/copa"], "glue/copa"),
         (["--data", "superglue/copa"], ""),
         (["--teacher", "{}/none"], "none"),
-        (["--teacher", "{}/other"], "classes"),
         (["--teacher", "{}/empty"], "empty"),
         (["--pool", "{}/none.txt"], "none.txt"),
         (["--label-column", "stars"], "stars"),
@@ -172,6 +174,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Pat
         (["--speedup", "100000"], "cannot be met"),
         (["--speedup", "100000", "--dry-run"], "cannot be met"),
         (["--speedup", "-1"], "--speedup"),
+        (["--speedup", "0.5"], "--speedup must be a number from 1"),
         (["--max-drop", "200"], "--max-drop"),
         (["--data", "{}/few.csv"], "texts for the search"),
         (["--data", "{}/one.csv"], ""),
@@ -182,17 +185,41 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     more: list[str], said: str, inputs: Path, tmp_path: Path, subarch: Command
 ) -> None:
     (inputs / "empty").mkdir(exist_ok=True)
-    if not (inputs / "other").is_dir():
-        labels = {0: "spam", 1: "ham"}
-        other = BertForSequenceClassification(config(id2label=labels, label2id={"spam": 0, "ham": 1}))
-        other.save_pretrained(inputs / "other")
-        tokenizer().save_pretrained(inputs / "other")
+    if not (inputs / "few.csv").is_file():
         write(inputs / "few.csv", [*reviews(60)])
         write(inputs / "one.csv", [row for row in reviews(300) if "praise" in row])
     line = given(inputs, tmp_path / "run")
     place = line.index("--set")
     refused(subarch(*line[:place], *(word.format(inputs) for word in more), *line[place:]), said)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("names", "fits"), [(("spam", "ham"), False), (("PRAISE", "BLAME"), True)])
+def test_a_teacher_of_other_classes_gets_a_new_head(
+    names: tuple[str, str],
+    fits: bool,
+    inputs: Path,
+    tmp_path: Path,
+    subarch: Command,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    labels = dict(enumerate(names))
+    other = BertForSequenceClassification(config(id2label=labels, label2id={name: n for n, name in labels.items()}))
+    other.save_pretrained(tmp_path / "other")
+    tokenizer().save_pretrained(tmp_path / "other")
+    line = given(inputs, tmp_path / "run", "--dry-run", "--teacher", str(tmp_path / "other"))
+    found = subarch(*line, "--json")
+    assert ("teacher" in found.json["plan"]["stages"]) == (not fits)
+    assert ("made for ['spam', 'ham']" in caplog.text and "new head" in caplog.text) == (not fits)
+
+
+def test_a_teacher_that_is_too_weak_is_refused_before_anything_is_built_on_it(
+    inputs: Path, tmp_path: Path, subarch: Command
+) -> None:
+    line = given(inputs, tmp_path / "run")
+    refused(subarch(*line, "agora.weak_teacher=false", "teacher.learning_rates=[1e-9]"), "balanced accuracy", "weak")
+    assert not (tmp_path / "run" / "study.db").exists()
+    assert (tmp_path / "run" / "teacher" / "finetune" / "reviews" / "checkpoint").is_dir()  # finished work is kept
 
 
 def test_pairs_with_numbers_go_the_whole_way(inputs: Path, tmp_path: Path) -> None:

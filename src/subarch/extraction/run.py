@@ -34,7 +34,7 @@ from subarch.options.search import ExtractOptions
 from subarch.progress import Watch
 from subarch.running.artifacts import builder
 from subarch.running.timing import Builder, LatencyTable
-from subarch.storage import write_json
+from subarch.storage import read_json, write_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,15 +82,26 @@ class Extraction:
 
     # The stages
 
+    def require_possible(self) -> None:
+        """Refuse a question to which no architecture can be the answer, before anything is trained.
+
+        Raises:
+            ValueError: when no network of the space meets the limits as they are measured here.
+        """
+        require_possible(self.question.problem(self.family, self.counts, self._table(), 0.0))
+
     def result(self, budget: Budget) -> dict[str, Any]:
-        table = self._latencies() if self.question.needs_latency else None
-        require_possible(self.question.problem(self.family, self.counts, table, 0.0))  # before anything is trained
+        """The finished search, as ``extract.json`` holds it."""
+        table = self._table()
         self._calibrate()
         trials = self.ledger.trials()
         problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
         self._search(problem, trials, budget)
         self._contrast(problem, budget)
         return self._finish(problem, table)
+
+    def _table(self) -> LatencyTable | None:
+        return self._latencies() if self.question.needs_latency else None
 
     def _latencies(self) -> LatencyTable:
         """Measured once a run and kept: what the limits are decided on."""
@@ -252,6 +263,8 @@ class Extraction:
         derived = derive(problem, errors)
         if not errors:
             raise ValueError("the budget ended before a single architecture was trained: give more")
+        if (known := self._known(table)) is not None:
+            return known
         points = Points(
             family=self.family,
             counts=self.counts,
@@ -266,7 +279,7 @@ class Extraction:
         points.time()
         certificate = self._certificate(problem, derived, trials, table)
         document = points.document(certificate, self.opened.source.name)
-        document |= {"progress": self.progress, "run": str(self.run)}
+        document |= {"progress": self.progress, "run": str(self.run), "timed_with": self._timed_with}
         best = certificate["best"]["architecture"]
         if best is not None:
             write_json(self.run / "architecture.json", self.family.describe(best))
@@ -275,6 +288,30 @@ class Extraction:
         write_json(self.run / "certificate.json", certificate)
         write_json(self.run / "extract.json", document)
         return document
+
+    @property
+    def _timed_with(self) -> dict[str, Any]:
+        return {"runtime": self.options.runtime, "threads": self.options.threads}
+
+    def _known(self, table: LatencyTable | None) -> dict[str, Any] | None:
+        """What an earlier call wrote about these very trials, this question and this machine, if that is all there."""
+        document: dict[str, Any] = read_json(self.run / "extract.json") or {}
+        certificate: dict[str, Any] = document.get("certificate", {})
+        asked = {
+            "ledger_hash": self.ledger.hash(),
+            "question": self.question.to_json(),
+            "strategy": self.options.strategy,
+            "steps": self.error.steps,
+            "latency_table": table.to_json() if table is not None else None,
+            "versions": versions(),
+            "hardware": hardware(),
+        }
+        same = {name: certificate.get(name) for name in asked} == json.loads(json.dumps(asked))
+        there = read_json(self.run / "certificate.json") == certificate
+        named = {"run": str(self.run), "timed_with": self._timed_with}
+        same = same and {name: document.get(name) for name in named} == named
+        whole = certificate.get("best", {}).get("architecture") is None or (self.run / "architecture.json").is_file()
+        return document if same and there and whole else None
 
     def _certificate(
         self, problem: Problem, derived: Derived, trials: list[Trial], table: LatencyTable | None

@@ -14,7 +14,7 @@ import numpy as np
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 from subarch.agora.comparison import compare
-from subarch.agora.data import Labelled, Labels, Score
+from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
 from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, ProposalFunction, Space
 from subarch.executors import open_executor
@@ -54,8 +54,7 @@ def learn_from_mistakes(
     """
     asked = options.loop
     watch("opening the teacher", note=str(asked.teacher))
-    fitted = open_fitted(find_checkpoint(str(asked.teacher)))
-    order = fitted.order_for(task.name, task.kind, task.label_names)
+    fitted, taught = _taught_by(str(asked.teacher), task)
     steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
     candidates = candidates_of(task)
     learner = TextLearner(
@@ -85,7 +84,7 @@ def learn_from_mistakes(
     with open_executor(asked.executor)[0] or nullcontext() as executor:
         found = compare(
             learner,
-            teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates),
+            taught,
             labelled(task, task.train, candidates),
             labelled(task, task.development, candidates),
             lambda: labelled(task, task.sealed.open(), candidates),
@@ -126,6 +125,27 @@ def learn_from_mistakes(
         "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
         "rounds": [_told(task, seed, loop) for seed, loop in loops.items()],
     }
+
+
+def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
+    """The quality of a fine-tuned teacher on development data, before anything is built on it.
+
+    Raises:
+        ValueError: for a teacher of another task, or one that is too weak to teach.
+    """
+    watch("asking the teacher", note="development data")
+    _, taught = _taught_by(name, task)
+    development = labelled(task, task.development, candidates_of(task))
+    kind = "regression" if task.kind == "regression" else "classification"
+    return require_able(taught(development.points), development, kind)
+
+
+def _taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
+    """A fine-tuned checkpoint, and what it says of the task's examples."""
+    fitted = open_fitted(find_checkpoint(name))
+    order = fitted.order_for(task.name, task.kind, task.label_names)
+    candidates = candidates_of(task)
+    return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates)
 
 
 def candidates_of(task: Task) -> int:
@@ -210,6 +230,11 @@ def _functions(
             model = loaded(AutoModelForMaskedLM, str(speaking))
             made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
     return made
+
+
+def depends_on(options: FinetuneOptions) -> list[Any]:
+    """What lies outside of the task and the student: the teacher's weights, and what proposals are made of."""
+    return [weights_fingerprint(find_checkpoint(str(options.loop.teacher))), _origin(options)]
 
 
 def _origin(options: FinetuneOptions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from subarch.networks.sources import open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import CheckOptions, ExtractOptions
 from subarch.progress import Watch, silent
-from subarch.storage import claimed, made_directory, new_run_directory
+from subarch.storage import claimed, is_free, made_directory, new_run_directory
 from subarch.telling.report import write_report
 
 _LOG = logging.getLogger(__name__)
@@ -45,11 +46,20 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
     watch("opening", note=options.source)
     opened = open_run(options, steps=AUTO_STEPS if options.steps == "auto" else None)
     _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
-    run = made_directory(options.run or new_run_directory("extract", opened.source.name))
+    named = options.run or new_run_directory("extract", opened.source.name)
+    is_new = is_free(named)
+    run = made_directory(named)
     with claimed(run):
         began = time.monotonic()
+        extraction = Extraction(opened, run, watch, command)
+        try:
+            extraction.require_possible()
+        except ValueError:
+            if is_new:  # a question without an answer leaves nothing behind
+                shutil.rmtree(run)
+            raise
         while True:
-            result = Extraction(opened, run, watch, command).result(_left(budget, began))
+            result = extraction.result(_left(budget, began))
             steps = opened.error.steps
             done = options.steps != "auto" or result["certificate"]["resolved"] or 2 * steps > MOST_AUTO_STEPS
             if done or _is_spent(_left(budget, began)):
@@ -58,6 +68,7 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
                 return result
             _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
             opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
+            extraction = Extraction(opened, run, watch, command)
 
 
 def _left(budget: Budget, began: float) -> Budget:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from subarch.jobs.agora import learn_from_mistakes
+from subarch import __version__
+from subarch.jobs.agora import depends_on, learn_from_mistakes
 from subarch.jobs.splits import opened_task, split_of
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
@@ -15,7 +17,7 @@ from subarch.manifest import manifest
 from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import claimed, made_directory, new_run_directory, write_json
+from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json
 from subarch.text.examples import Task
 from subarch.text.files import COMPRESSIONS
 
@@ -76,6 +78,10 @@ def _finetuned(
         "length": start.learner.length,
         "split": split_of(options.where, task),
     }
+    identity = _identity(options, task, start)
+    known = read_json(folder / RESULT) or {}
+    if identity is not None and known.get("identity") == identity and Path(known["checkpoint"]).is_dir():
+        return known
     if options.loop.agora:
         found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
     else:
@@ -100,9 +106,21 @@ def _finetuned(
         "text_columns": list(task.text_columns),
         "label_column": task.label_column,
         "data": data,
+        "identity": identity,
     }
     write_json(folder / RESULT, result)
     return result
+
+
+def _identity(options: FinetuneOptions, task: Task, start: Start) -> str | None:
+    """Digest of all that a result depends on, so that finished work is answered at once; None where that is not known:
+    functions of the user's may have changed."""
+    loop = options.loop
+    if loop.agora and any(":" in name for name in (*loop.proposals, loop.space)):
+        return None
+    depends = [__version__, _public(options), task.fingerprint, task.sealed.digest, start.identity]
+    content = json.dumps([*depends, depends_on(options) if loop.agora else None], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def folder_of(task: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig
 
-from subarch.extraction.objectives import LEAST_TEXTS
+from subarch.extraction.material import LEAST_TEXTS
 from subarch.extraction.opening import read_space
 from subarch.jobs.agora import read_pool
 from subarch.jobs.splits import opened_task
@@ -33,6 +34,8 @@ from subarch.running.benchmark import peak_memory
 from subarch.running.timing import compare, pinned
 from subarch.text.corpora import HELD_OUT_SHARE
 from subarch.text.examples import Task
+
+_LOG = logging.getLogger(__name__)
 
 _STEP = 8  # lengths are multiples of it
 _READ = {"texts", "corpus", "data"}  # what a search may measure the error on
@@ -183,16 +186,19 @@ def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
 
 
 def _knows(folder: Path, task: Task) -> bool:
-    """Whether a checkpoint was fine-tuned for these labels.
-
-    Raises:
-        ValueError: when it was fine-tuned for others.
-    """
+    """Whether a checkpoint was fine-tuned for these labels; one made for others gets a new head, which is said."""
     config: Any = AutoConfig.from_pretrained(str(folder))
     if "ForSequenceClassification" not in " ".join(config.architectures or ()):
         return False
     fitted = open_fitted(folder)
-    fitted.order_for(task.name, task.kind, task.label_names)
+    try:
+        fitted.order_for(task.name, task.kind, task.label_names)
+    except ValueError:
+        theirs, ours = (list(one.label_names) or one.kind for one in (fitted, task))
+        _LOG.warning(
+            "the teacher was made for %s, not for %s: it gets a new head, and is fine-tuned first", theirs, ours
+        )
+        return False
     return True
 
 

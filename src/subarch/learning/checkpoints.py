@@ -87,13 +87,15 @@ class Fitted:
             )
         if kind != "classification":
             return None
-        own = self.label_names
-        if set(own) == set(label_names):
-            return [own.index(name) for name in label_names]
-        if self.is_nameless and len(own) == len(label_names):
-            return list(range(len(own)))  # of somebody who never named them: the order counts
+        for alike in (str, str.casefold):  # POSITIVE and positive are one class, where both are not there
+            own, asked = [alike(name) for name in self.label_names], [alike(name) for name in label_names]
+            if len(set(own)) == len(own) == len(asked) and set(own) == set(asked):
+                return [own.index(name) for name in asked]
+        if self.is_nameless and len(self.label_names) == len(label_names):
+            return list(range(len(label_names)))  # of somebody who never named them: the order counts
         raise ValueError(
-            f"{task} has the classes {list(label_names)}, the model {list(own)}: take the task it was fine-tuned on"
+            f"{task} has the classes {list(label_names)}, the model {list(self.label_names)}: take the task it was "
+            "fine-tuned on"
         )
 
     @property

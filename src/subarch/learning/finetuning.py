@@ -250,7 +250,8 @@ class _Finetuning:
         if not (home / "record.json").is_file():
             began = time.monotonic()
             n = self._plan.index((theta, seed)) + 1
-            stage = f"fine-tuning on {self._task.name}, training {n} of {len(self._plan)}"
+            which = f", training {n} of {len(self._plan)}" if len(self._plan) > 1 else ""
+            stage = f"fine-tuning on {self._task.name}{which}"
             content = _OneTraining(self._task, self._learner, self._recipe, self._train, self._development).run(
                 theta, seed, home, lambda done, total, note: self._watch(stage, done=done, total=total, note=note)
             )

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from subarch.options.limits import at_least, positive
+from subarch.options.limits import at_least, faster, positive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +60,10 @@ class CompressOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        for name in ("speedup", "max_latency_ms"):
-            if (value := getattr(self, name)) is not None:
-                positive("--" + name.replace("_", "-"), value)
+        if self.speedup is not None:
+            faster(self.speedup)
+        if self.max_latency_ms is not None:
+            positive("--max-latency-ms", self.max_latency_ms)
         if not 0 <= self.max_drop <= 100:
             raise ValueError(f"--max-drop is in points of 100, got {self.max_drop:g}")
         if self.threads is not None:

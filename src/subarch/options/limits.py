@@ -18,3 +18,9 @@ def positive(name: str, value: float) -> None:
 def share(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1 (0.1 = within ten percent), got {value:g}")
+
+
+def faster(value: float) -> None:
+    """A speed-up below one would be a larger network."""
+    if not 1 <= value < math.inf:
+        raise ValueError(f"--speedup must be a number from 1 (3 = three times as fast), got {value:g}")

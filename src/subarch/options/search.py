@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from subarch.options.limits import at_least, positive, share
+from subarch.options.limits import at_least, faster, positive, share
 
 Positional = tyro.conf.Positional
 
@@ -148,14 +148,14 @@ class ExtractOptions:
             raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
         at_least("--seeds", self.seeds, 1)
         at_least("--sequence-length", self.sequence_length, 1)
-        if self.threads is not None:
-            at_least("--threads", self.threads, 1)
-        for name in ("batch_size", "held_out"):
+        for name in ("threads", "batch_size", "held_out"):
             if (number := getattr(self, name)) is not None:
                 at_least("--" + name.replace("_", "-"), number, 1)
         for rate in self.learning_rates:
             positive("--learning-rates", rate)
-        for name in ("speedup", "max_parameters", "max_latency_ms", "max_macs", "clip_weights"):
+        if self.speedup is not None:
+            faster(self.speedup)
+        for name in ("max_parameters", "max_latency_ms", "max_macs", "clip_weights"):
             if (value := getattr(self, name)) is not None:
                 positive("--" + name.replace("_", "-"), value)
         if not 0 <= self.error_floor < math.inf:
@@ -232,5 +232,5 @@ class DemoOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        positive("--speedup", self.speedup)
+        faster(self.speedup)
         share("--epsilon", self.epsilon)

@@ -78,7 +78,7 @@ class Console:
         now = time.monotonic()
         if not self._out.is_terminal and now - self._told >= _QUIET_SECONDS:
             self._told = now
-            count = "" if not done and total is None else f" {done}" if total is None else f" {done} of about {total}"
+            count = "" if not done and total is None else f", {done}" if total is None else f", {done} of {total}"
             self._out.print(f"{stage}{count}{': ' + note if note else ''}", soft_wrap=True, markup=False)
 
     def written(self, path: Path | str) -> None:
@@ -264,8 +264,10 @@ class Console:
             soft_wrap=True,
         )
         self._targets(result["targets"])
-        if result["targets"]["missed"]:
-            self._out.print("What else there is to choose: a larger network of the front, or another target.")
+        if missed := {one["target"] for one in result["targets"]["missed"]}:
+            slow = missed - {"drop"}
+            what = "ask for more speed, or relax the target" if slow else "more texts (--pool), or a larger network"
+            self._out.print(f"What else there is to choose: {what}. The networks that are worth choosing among:")
             self._out.print(self._front(result["extract"]))
         for path in (result["finetune"]["checkpoint"], result["export"]["folder"], result["report"]):
             self.written(path)

@@ -332,8 +332,10 @@ def _progress(extract: Record, certificate: Record) -> dict[str, Any] | None:
         ("W (higher is better)" if claim == "w" else _ERROR_TITLE) if has_bound else "Distance from the true front (%)"
     )
     values = [number for trace in traces if trace["meta"] != "band" for number in trace["y"]]
+    most = max((finite(one.get("trained")) or 0 for one in steps), default=0)
+    spacing: dict[str, Any] = {"dtick": 1} if most <= 8 else {"nticks": 8}  # few networks come in no halves
     layout = {
-        "xaxis": _axis("Networks trained", [], tickformat=",d", nticks=8),
+        "xaxis": _axis("Networks trained", [], tickformat=",d", **spacing),
         "yaxis": _axis(title, values, tickformat="~g", nticks=8),
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

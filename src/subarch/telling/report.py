@@ -185,7 +185,7 @@ def _headline(run: Run) -> Html:
         tag("p", f"subarch extraction report · {_source_name(run)}", class_="eyebrow"),
         tag("h1", shape[0].upper() + shape[1:], class_="headline"),
         tag("p", f"Extracted from a source with {describe(source.get('architecture'))}. {effort}"),
-        tag("p", f"Asked for: {_asked(certificate)}{': ' if limits else ''}{'; '.join(limits)}."),
+        tag("p", f"The search was asked for {_asked(certificate)}{': ' if limits else ''}{'; '.join(limits)}."),
         tag("div", *_tiles(extract, source), class_="tiles"),
         _verdict(certificate),
         *_disagreement(run),

@@ -1,0 +1,353 @@
+"""What candidates of a search share: texts as tokens, the source as a teacher, and batches, the same for all of them.
+
+A repeat of the search has its own held-out batch, training batches and calibration data; within one, every candidate
+sees the same batches in the same order (common random numbers), so that differences between errors are differences
+between architectures. Weights and texts are read when first needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from subarch.learning.batches import Tokens, drawn, masked, tokenize
+from subarch.learning.distances import (
+    Batch,
+    Classes,
+    Labels,
+    Language,
+    MaskedTokens,
+    Numbers,
+    Objective,
+    Relations,
+)
+from subarch.networks.encoder import EncoderFamily
+from subarch.networks.inheritance import Inheritance
+from subarch.networks.loading import loaded
+from subarch.networks.sources import Source
+from subarch.networks.space import Value
+from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
+from subarch.text.examples import Example
+from subarch.text.labelled import read_texts
+from subarch.text.tasks import Task, load_task
+from subarch.text.tokenizers import load_tokenizer, train_tokenizer
+
+SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
+EVALUATION_BATCH = 32
+LEAST_TEXTS = 16  # whole texts to judge by, and to learn from; so few are noisy, and the certificate says how much
+
+Build = Callable[[Mapping[str, Value], int], PreTrainedModel]
+"""From an architecture and a seed to a candidate before its training."""
+
+
+class Texts(NamedTuple):
+    """Texts without labels; which of them judge is decided by each text alone."""
+
+    name: str
+    fingerprint: str
+    train: Sequence[Example]
+    held_out: Sequence[Example]
+
+
+@dataclass
+class World:
+    """Everything that candidates share within one repeat.
+
+    Attributes:
+        held_out: the batch B on which they are judged, in parts.
+        build: makes a candidate.
+        training: batches by seed and number of steps.
+    """
+
+    held_out: list[Batch]
+    build: Build
+    training: dict[tuple[int, int], list[Batch]] = field(default_factory=dict[tuple[int, int], list[Batch]])
+
+
+@dataclass(kw_only=True)
+class Material:
+    """Opened when first needed, and left behind when it travels to another process.
+
+    Args:
+        source: where candidates come from; an encoder.
+        inherits: whether they start from its weights, and learn from it.
+        corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
+        texts: instead of a corpus, a file of texts as the network gets them.
+        data: labelled text, a file or a task's name.
+        tokenizer: folder or name; None as :class:`~subarch.extraction.objectives.CandidateError` says.
+        batch_size: sequences of a training batch; None for the objective's own.
+        length: tokens of a sequence.
+        held_out: sequences to judge by; None for the objective's own.
+        calibration: sequences on which importance is measured.
+        cache: folder for trained tokenizers.
+
+    Raises:
+        ValueError: for texts where they are of no use.
+    """
+
+    source: Source
+    inherits: bool
+    corpus: str | Path | None
+    texts: Path | None
+    data: str | Path | None
+    tokenizer: str | Path | None
+    batch_size: int | None
+    length: int
+    held_out: int | None
+    calibration: int
+    cache: Path | None
+
+    def __post_init__(self) -> None:
+        self._forget()
+        if self.texts is not None:
+            self._check_texts()
+
+    def _check_texts(self) -> None:
+        others = {"--corpus": self.corpus, "--data": self.data}
+        for option, value in others.items():
+            if value is not None:
+                raise ValueError(f"--texts and {option} were both given: the error is measured on one of them")
+        if not self.inherits or self.source.kind == "masked-lm":
+            raise ValueError(
+                "--texts are what a classifier or an encoder is distilled on; masked tokens are learned from --corpus"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        heavy = ("_worlds", "_lock", "profile", "task", "opened_texts", "_tokens", "_corpus", "_tokenizer")
+        return {name: value for name, value in self.__dict__.items() if name not in (*heavy, "teacher", "objective")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._worlds: dict[int, World] = {}
+        self._lock = threading.RLock()
+
+    # What is asked
+
+    @cached_property
+    def profile(self) -> Objective:
+        """The objective without its teacher: words and defaults."""
+        missing = cast("Any", None)
+        if self.data is not None:
+            return Labels(missing, self._distils)
+        if not self.inherits:
+            return Language()
+        classes = Classes if _num_labels(self._family.config) > 1 else Numbers
+        kinds: dict[str | None, type[Any]] = {"classifier": classes, "masked-lm": MaskedTokens}
+        return kinds.get(self.source.kind, Relations)(missing)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """JSON data that tell this material from other; opens the text."""
+        text: Task | Corpus | Texts = self._corpus
+        if self.task is not None:
+            text = self.task
+        elif self.texts is not None:
+            text = self.opened_texts
+        tokenizer = str(self.tokenizer or self.source.checkpoint or "trained on the corpus")
+        return {
+            "batch_size": self._batch_size,
+            "length": self.length,
+            "held_out": self.held_out or self.profile.held_out,
+            "calibration": self.calibration if self.inherits else 0,
+            "tokenizer": Path(tokenizer).name,
+            "data": {"name": str(text.name), "fingerprint": text.fingerprint},
+        }
+
+    @property
+    def _batch_size(self) -> int:
+        return self.batch_size or self.profile.batch_size
+
+    @property
+    def _family(self) -> EncoderFamily:
+        return cast("EncoderFamily", self.source.family)
+
+    # Texts
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The labelled data, where there are any.
+
+        Raises:
+            ValueError: for labels that are no classes.
+        """
+        task = None if self.data is None else load_task(self.data)
+        if task is not None and task.kind != "classification":
+            raise ValueError(
+                f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
+                "data with classes, or leave --data away"
+            )
+        return task
+
+    @cached_property
+    def opened_texts(self) -> Texts:
+        """Whole texts, shared out.
+
+        Raises:
+            ValueError: when there are too few.
+        """
+        assert self.texts is not None
+        found = read_texts(self.texts)
+        sides = [[one for one in found if is_held_out("\n".join(one.texts)) == side] for side in (False, True)]
+        if min(map(len, sides)) < LEAST_TEXTS:
+            raise ValueError(
+                f"{self.texts}: expected at least {LEAST_TEXTS} texts to judge by (an eighth of all) and as many to "
+                f"learn from, got {len(sides[1])} and {len(sides[0])}: give more of them"
+            )
+        lines = "\n\n".join("\n".join(one.texts) for one in found)
+        return Texts(self.texts.name, hashlib.sha256(lines.encode()).hexdigest(), sides[0], sides[1])
+
+    @cached_property
+    def _tokens(self) -> tuple[Tokens, Tokens]:
+        """What is learned from and what is judged by, as token ids."""
+        types = int(self._family.config.get("type_vocab_size") or 0) > 1
+        if self.task is not None:
+            train, held_out = self.task.train, self.task.development
+        else:
+            train, held_out = self.opened_texts.train, self.opened_texts.held_out
+        train_tokens = tokenize(train, self._tokenizer, length=self.length, types=types)
+        return train_tokens, tokenize(held_out, self._tokenizer, length=self.length, types=types)
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        return open_corpus(self.corpus)
+
+    @cached_property
+    def _tokenizer(self) -> PreTrainedTokenizerFast:
+        vocabulary = int(self._family.config["vocab_size"])
+        name = self.tokenizer or self.source.checkpoint
+        if name is None:
+            return train_tokenizer(self._corpus, min(vocabulary, SCRATCH_VOCABULARY), cache=self.cache)
+        tokenizer = load_tokenizer(name)
+        if len(tokenizer) > vocabulary:
+            raise ValueError(
+                f"the tokenizer {str(name)!r} has {len(tokenizer)} tokens, the network {vocabulary}: give its own one"
+            )
+        return tokenizer
+
+    # The teacher
+
+    @property
+    def _distils(self) -> bool:
+        """Whether labelled data meet a source that already knows as many classes."""
+        if self.task is None or not self.inherits or self.source.kind != "classifier":
+            return False
+        return _num_labels(self._family.config) == len(self.task.label_names)
+
+    @cached_property
+    def teacher(self) -> PreTrainedModel:
+        """The source's network. A head that it lacks has random weights: the same ones for every candidate and every
+        process."""
+        path, kind = str(self.source.checkpoint), self.source.kind
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            if self.task is not None and not self._distils:
+                classes: dict[str, Any] = {"num_labels": len(self.task.label_names), "ignore_mismatched_sizes": True}
+                return loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
+            if kind == "classifier":
+                return loaded(AutoModelForSequenceClassification, path)
+            if kind == "masked-lm":
+                return loaded(AutoModelForMaskedLM, path)
+            return loaded(AutoModel, path, add_pooling_layer=False)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What candidates are trained for and judged by."""
+        if self.task is not None:
+            names = list(self.task.label_names)
+            teacher = self.teacher if self._distils else cast("Any", None)
+            given = _class_outputs(teacher) if self._distils else {}
+            # Where the source's names are the task's, they say which output is which; otherwise the order does.
+            order = [given[name] for name in names] if set(given) == set(names) else list(range(len(names)))
+            return Labels(teacher, self._distils, torch.tensor(order))
+        if not self.inherits:
+            return Language()
+        return cast("Any", type(self.profile))(self.teacher)
+
+    # What candidates meet
+
+    def world(self, repeat: int) -> World:
+        """What the candidates of one repeat share."""
+        with self._lock:
+            if repeat not in self._worlds:
+                # The error itself and one repeat at a time: calibrations of large sources are large.
+                self._worlds = {kept: world for kept, world in self._worlds.items() if kept == 0}
+                self._worlds[repeat] = World(self._held_out_batches(repeat), self._builder(repeat))
+            return self._worlds[repeat]
+
+    def training(self, repeat: int, seed: int, steps: int) -> list[Batch]:
+        """As many training batches as there are steps."""
+        with self._lock:
+            kept = self.world(repeat).training
+            if steps and (seed, steps) not in kept:
+                size = self._batch_size
+                batches = self.batches(steps * size, size, held_out=False, seed=_mixed(0, seed, repeat))
+                with torch.no_grad():
+                    kept[seed, steps] = [self.objective.prepared(batch) for batch in batches]
+            return kept.get((seed, steps), [])
+
+    def _builder(self, repeat: int) -> Build:
+        if self.inherits:
+            batches = self.batches(self.calibration, EVALUATION_BATCH, held_out=False, seed=_mixed(2, 0, repeat))
+            inheritance = Inheritance(self.teacher, batches)
+            return lambda architecture, _seed: inheritance.student(architecture)
+        lock = self._lock
+
+        def build(architecture: Mapping[str, Value], seed: int) -> PreTrainedModel:
+            config = self._family.config_for(architecture)
+            kind: Any = AutoModelForMaskedLM
+            if self.task is not None:
+                config.num_labels, kind = len(self.task.label_names), AutoModelForSequenceClassification
+            with lock, torch.random.fork_rng(devices=[]):  # torch has one random state for all threads
+                torch.manual_seed(seed)
+                return kind.from_config(config, dtype=torch.float32).eval()
+
+        return build
+
+    def _held_out_batches(self, repeat: int) -> list[Batch]:
+        count = self.held_out or self.profile.held_out
+        batches = self.batches(count, EVALUATION_BATCH, held_out=True, seed=_mixed(1, 0, repeat))
+        with torch.no_grad():
+            return [self.objective.prepared(batch) for batch in batches]
+
+    def batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
+        """Batches of ``size`` sequences, ``count`` in all, of what is judged by or of what is learned from."""
+        if self.task is not None or self.texts is not None:
+            return drawn(self._tokens[held_out], count, size, held_out=held_out, seed=seed)
+        rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
+        batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
+        if isinstance(self.profile, MaskedTokens | Language):
+            return [masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
+        return batches
+
+
+def _mixed(purpose: int, seed: int, repeat: int) -> int:
+    """A seed for each purpose, seed and repeat, far from one another."""
+    return int(np.random.SeedSequence([purpose, seed, repeat]).generate_state(1)[0])
+
+
+def _class_outputs(model: PreTrainedModel) -> dict[str, int]:
+    names: Mapping[int, str] = cast("Any", model.config).id2label
+    return {str(name): int(output) for output, name in names.items()}
+
+
+def _num_labels(config: Mapping[str, Any]) -> int:
+    # Configs of classifiers name their classes; two is what the stock library writes out by leaving the names away.
+    return len(config["id2label"]) if config.get("id2label") else int(config.get("num_labels") or 2)
