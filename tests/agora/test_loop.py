@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier
 
-from subarch.agora.comparison import METHODS, compare
+from subarch.agora.comparison import METHODS, REFITTED, compare
 from subarch.agora.data import Labelled, Labels
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.loop import Gathered, Settings, agora
@@ -234,9 +234,12 @@ def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:
         folder=tmp_path,
         seeds=[0, 1],
         settings=Settings(bounds=Bounds(per_mistake=3, soft=False)),
+        refit=True,
     )
     assert opened == [len(trained)]
-    assert tuple(found.scores) == METHODS
+    assert tuple(found.scores) == (*METHODS[:-1], REFITTED, "teacher")
+    for gathered, data in zip(found.gathered, found.refitted, strict=True):
+        assert len(data) == len(gathered.data) + len(development)
     rows = {row["method"]: row for row in found.rows()}
     assert rows["agora"]["mean"] > rows["plain"]["mean"] + 0.1
     assert rows["teacher"]["mean"] == 1  # it is right, if not sure

@@ -43,6 +43,19 @@ def given(world: dict[str, Path], run: str) -> tuple[str | Path, ...]:
     )
 
 
+def test_what_is_kept_may_learn_from_the_development_rows_too(
+    subarch: Command, world: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = subarch("finetune", *given(world, "refitted"), "--refit", "--json").json
+    kept = next(row for row in result["rows"] if row["method"] == "agora on D and E")
+    assert kept["seeds"] == 2
+    checkpoint = result["checkpoint"]
+    evaluated = subarch("evaluate", checkpoint, "--data", world["little"], "--json").json
+    assert evaluated["metrics"]["accuracy"] in kept["scores"] and not caplog.text
+    subarch("evaluate", checkpoint, "--data", world["little"], "--split", "development", "--json")
+    assert "has learned from its development rows" in caplog.text
+
+
 def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
     result = subarch("finetune", *given(world, "run"), "--json").json
     assert [row["method"] for row in result["rows"]] == METHODS

@@ -3,7 +3,9 @@
 (a) ``plain`` on D; (b) ``plain on D and E``, what one would do with development rows otherwise; (c) ``distilled``: the
 teacher's labels on D; (d) ``augmented``: as many proposals of the same kind around random points of D, whose labels are
 the teacher's to the same share as in (e); (e) ``agora``;
-(f) the ``teacher``. Only (e) against (b), (c) and (d) says what Agora adds.
+(f) the ``teacher``. Only (e) against (b), (c) and (d) says what Agora adds. Where it is asked for, there is also (g)
+``agora on D and E``: what (e) ended with, and the development rows as well, which have served their purpose by then; it
+stands against (b).
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from subarch.progress import Watch, silent
 from subarch.text.metrics import interval
 
 METHODS = ("plain", "plain on D and E", "distilled", "augmented", "agora", "teacher")
+REFITTED = "agora on D and E"
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Comparison(Generic[X]):
     Attributes:
         scores: on the sealed split, by method, one a seed (the teacher: one).
         gathered: the loops, by seed.
+        refitted: what (g) learned from, by seed; empty where it was not asked for.
     """
 
     scores: dict[str, list[float]]
     gathered: tuple[Gathered[X], ...]
+    refitted: tuple[Labelled[X], ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Means with 95 % intervals, and the mean difference to the teacher."""
@@ -78,6 +83,7 @@ def compare(
     settings: Settings | None = None,
     score: Score | None = None,
     weak_teacher: bool = False,
+    refit: bool = False,
     origin: str = "",
     executor: Executor | None = None,
     watch: Watch = silent,
@@ -92,6 +98,7 @@ def compare(
         sealed: opens the sealed split; called once, after all training.
         folder: each seed's loop has its own below it.
         seeds: at least one.
+        refit: train (g) too.
         watch: told of every training.
 
     Raises:
@@ -108,8 +115,9 @@ def compare(
         theta, student, _ = max(made, key=lambda one: one[2])
         return theta, student
 
-    students: dict[str, list[Predict[X]]] = {method: [] for method in METHODS[:-1]}
+    students: dict[str, list[Predict[X]]] = {method: [] for method in (*METHODS[:-1], *([REFITTED] if refit else []))}
     loops: list[Gathered[X]] = []
+    refitted: list[Labelled[X]] = []
     for n, seed in enumerate(seeds):
         loop = agora(
             learner,
@@ -146,12 +154,15 @@ def compare(
             settings=replace(settings, seed=seed),
         )
         students["augmented"].append(best(data.distilled(teacher, settings.distill) + more, seed)[1])
+        if refit:
+            refitted.append(loop.data + development.distilled(teacher, settings.distill))
+            students[REFITTED].append(learner.fit(refitted[-1], loop.theta, seed))
     final = sealed()
     scores = {
         method: [score(final.labels, student(final.points)) for student in made] for method, made in students.items()
     }
     scores["teacher"] = [score(final.labels, teacher(final.points))]
-    return Comparison(scores, tuple(loops))
+    return Comparison(scores, tuple(loops), tuple(refitted))
 
 
 def around_training(

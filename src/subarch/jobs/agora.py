@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from transformers import AutoConfig, AutoModelForMaskedLM
 
-from subarch.agora.comparison import compare
+from subarch.agora.comparison import REFITTED, compare
 from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
 from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, ProposalFunction, Space
@@ -106,15 +106,20 @@ def learn_from_mistakes(
             ),
             score=by_metrics(task),
             weak_teacher=asked.weak_teacher,
+            refit=asked.refit,
             origin=_origin(options),
             executor=executor,
             watch=watch,
         )
     loops = dict(zip(recipe.seeds, found.gathered, strict=True))
     best = max(loops, key=lambda seed: (loops[seed].score, -seed))
-    model = learner.student(loops[best].data, loops[best].theta, best)
+    method, data = "agora", loops[best].data
+    if asked.refit:
+        method, data = REFITTED, found.refitted[recipe.seeds.index(best)]
+    model = learner.student(data, loops[best].theta, best)
     start.learner.target.in_units(model)
-    save_checkpoint(model, start.learner, folder / "checkpoint", {**purpose, "method": "agora", "seed": best})
+    said = {**purpose, "method": method, "seed": best, "learned_development": asked.refit}
+    save_checkpoint(model, start.learner, folder / "checkpoint", said)
     table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
     return {
         "metric": metric_of(task),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from subarch.text.metrics import decide, score
 from subarch.text.official import official_examples
 from subarch.text.suites import Part
 from subarch.text.tasks import benchmark_task, load_task, metrics_of
+
+_LOG = logging.getLogger(__name__)
 
 _PARTS: Mapping[str, Part] = {"train": "train", "development": "dev", "sealed": "dev", "test": "test"}
 
@@ -55,10 +58,13 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
     folder = find_checkpoint(options.model)
     fitted = open_fitted(folder)
     watch("reading the data", note=options.name)
+    purpose = read_purpose(folder) or {}
     if Path(options.name).is_file():
-        asked = _of_table(options, fitted, read_purpose(folder) or {})
+        asked = _of_table(options, fitted, purpose)
     else:
         asked = _of_demo(options) if options.name in DEMOS else _of_benchmark(options)
+    if asked.split == "development" and purpose.get("learned_development"):
+        _LOG.warning("%s has learned from its development rows: the sealed ones alone say what it is worth", folder)
     order = fitted.order_for(asked.task, asked.kind, asked.label_names)
     with pinned(options.threads):
         found = _answers(fitted, asked.examples, watch)

@@ -188,6 +188,8 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
         task = load_task(name, seed=seed, task_data=options.task_data, limit=limit)
     order = fitted.order_for(task.name, task.kind, task.label_names)
     words = f"development data of {task.name}"
+    if purpose.get("learned_development") and (path.is_file() or purpose.get("task") == name):
+        words += ", which it has learned from"
     return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words)
 
 

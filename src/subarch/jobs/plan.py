@@ -361,7 +361,9 @@ def _stage_seconds(
     seeds, rates = int(tune.get("seeds", 3)), len(tune.get("learning_rates", (1,)))
     once = int(tune.get("epochs", 3)) * steps * step / smaller
     rounds = int(plan.settings["agora"].get("rounds", 10))
-    yield "finetune", (0.6 * seeds * (3 * rates + 2) * once, 1.2 * seeds * ((3 + rounds) * rates + 1) * once + 60)
+    fixed = 1 + bool(plan.settings["agora"].get("refit"))
+    low, high = seeds * (3 * rates + 1 + fixed) * once, seeds * ((3 + rounds) * rates + fixed) * once
+    yield "finetune", (0.6 * low, 1.2 * high + 60)
     yield "export", (20.0 * len(plan.forms) * step, 60.0 + 60 * len(plan.forms))
     yield "bench", (20.0, 240.0)
 

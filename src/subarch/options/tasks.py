@@ -104,6 +104,9 @@ class AgoraOptions:
     """Learn the teacher's likeliest class instead of its probabilities."""
     distill: float = 0.0
     """The teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes its own alone."""
+    refit: bool = False
+    """Train the student that is kept once more, with the development rows among its data: more labels, but no rows are
+    left on which it could be judged but the sealed ones."""
     pruning: Literal["halving", "common_subsequence", "common_prefix"] = "halving"
     """Which hyperparameter sets are dropped after a round; the last two are readings of the published rule."""
     rounds: int = 10

@@ -137,9 +137,11 @@ def _finetuning(result: Record, number: int) -> Stage:
         f"{result['metric']} on {whole(sizes['sealed'])} sealed examples, which nothing read before the end; learned "
         f"from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % intervals."
     )
+    if any(row["method"].endswith("D and E") for row in rows):
+        words += " Those on D and E have learned from the latter as well."
     means = [100 * row["mean"] for row in rows]
     halves = [100 * (row["ci95"] or 0) for row in rows]
-    colors = ["--front" if row["method"] == "agora" else "--trained" for row in rows]
+    colors = ["--front" if row["method"].startswith("agora") else "--trained" for row in rows]
     columns = bars("score", [row["method"] for row in rows], means, "--trained")
     columns |= {"marker": {"color": colors}, "error_y": {"type": "data", "array": halves, "color": "--ink"}}
     lowest = max(0.0, min(mean - half for mean, half in zip(means, halves, strict=True)) - 5)
