@@ -151,5 +151,5 @@ def _table(result: Mapping[str, Any], source: str) -> list[dict[str, Any]]:
         line("BERT-large's shape", reference, None),
         line("the source", stock[source], result["sealed"]["teacher"]),
         line("the small network, fine-tuned", stock[result["run"]], students["plain"]),
-        line(f"the same with Agora, as {chosen}", deployed, result["sealed"]["exported"]),
+        line(f"the same with Agora and all labels, as {chosen}", deployed, result["sealed"]["exported"]),
     ]

@@ -12,7 +12,10 @@ from typing import Any
 
 from subarch import __version__
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "optuna", "plotly")
+_PACKAGES = (
+    *("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "optuna", "plotly"),
+    *("onnxruntime", "openvino"),
+)
 
 
 def versions() -> dict[str, str]:

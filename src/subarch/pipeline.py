@@ -6,6 +6,7 @@ Stages meet in the files of the run directory, so that each goes on where it sto
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
 from subarch.progress import Watch, silent
 from subarch.running.predictor import Predictor
+from subarch.running.timing import pinned
 from subarch.storage import made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
@@ -61,6 +63,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     _require_same(run, recipe, options)
     done = read_json(run / RESULT)
     known = read_json(run / ASKED) or {}
+    if not plan.teaches:
+        _require_able_teacher(plan, done, watch)
     plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
     if options.run is None:
@@ -77,8 +81,7 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     count = 1 + plan.teaches + len(stages)
     if plan.teaches:
         result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
-    if not plan.settings["agora"].get("weak_teacher"):  # said now rather than when all the rest is done
-        require_able_teacher(str(plan.teacher), plan.task, watch=watch)
+        _require_able_teacher(plan, done, watch)
     _write_texts(plan)
     place = f"{1 + plan.teaches}/{count}"
     result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
@@ -185,10 +188,28 @@ def _require_same(run: Path, recipe: str, options: CompressOptions) -> None:
         return
     asked = read_json(run / ASKED) or {}
     same = {name: asked.get(name) for name in _asked(options)} == _asked(options)
-    if known.read_text(encoding="utf-8") != recipe or not same:
+    if _but_for_the_teacher(known.read_text(encoding="utf-8")) != _but_for_the_teacher(recipe) or not same:
         raise ValueError(
             f"{run} was begun with other settings (see {known} and {ASKED}): give those again, or another --run"
         )
+
+
+def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:
+    """A teacher that is too weak is refused now, rather than when a student is there to be taught.
+
+    Raises:
+        ValueError: with what it knows, and what was expected.
+    """
+    if done is None and not plan.settings["agora"].get("weak_teacher"):
+        with pinned(plan.options.threads):
+            require_able_teacher(str(plan.teacher), plan.task, watch=watch)
+
+
+def _but_for_the_teacher(recipe: str) -> dict[str, Any]:
+    """A recipe without whether its teacher may be weak: one that was refused can be allowed afterwards."""
+    found = tomllib.loads(recipe)
+    found.get("agora", {}).pop("weak_teacher", None)
+    return found
 
 
 def _write_texts(plan: Plan) -> None:

@@ -53,7 +53,7 @@ def test_what_is_kept_may_learn_from_the_development_rows_too(
     evaluated = subarch("evaluate", checkpoint, "--data", world["little"], "--json").json
     assert evaluated["metrics"]["accuracy"] in kept["scores"] and not caplog.text
     subarch("evaluate", checkpoint, "--data", world["little"], "--split", "development", "--json")
-    assert "has learned from its development rows" in caplog.text
+    assert "has learned from these rows" in caplog.text
 
 
 def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:

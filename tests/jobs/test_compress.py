@@ -120,6 +120,11 @@ def test_the_report_begins_with_the_targets(compressed: Path) -> None:
     assert places == sorted(places)
 
 
+def test_its_certificate_stands_when_trials_are_trained_again(compressed: Path, subarch: Command) -> None:
+    found = subarch("verify", compressed, "--retrain", "1", "--json").json
+    assert found["accepted"] and len(found["retrained"]) == 1, found["reason"]
+
+
 def test_search_and_pretraining_read_training_texts_alone(compressed: Path, inputs: Path) -> None:
     from subarch.text.tasks import load_task
 
@@ -219,7 +224,11 @@ def test_a_teacher_that_is_too_weak_is_refused_before_anything_is_built_on_it(
     line = given(inputs, tmp_path / "run")
     refused(subarch(*line, "agora.weak_teacher=false", "teacher.learning_rates=[1e-9]"), "balanced accuracy", "weak")
     assert not (tmp_path / "run" / "study.db").exists()
-    assert (tmp_path / "run" / "teacher" / "finetune" / "reviews" / "checkpoint").is_dir()  # finished work is kept
+    taught = tmp_path / "run" / "teacher" / "finetune" / "reviews" / "checkpoint" / "model.safetensors"
+    before = taught.read_bytes()
+    # Finished work is kept: the same run goes on where a weak teacher is allowed.
+    assert subarch(*line, "teacher.learning_rates=[1e-9]").status == 0
+    assert taught.read_bytes() == before
 
 
 def test_pairs_with_numbers_go_the_whole_way(inputs: Path, tmp_path: Path) -> None:

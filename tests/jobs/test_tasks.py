@@ -115,6 +115,8 @@ def test_evaluation_knows_classes_by_name(subarch: Command, tuned: tuple[Path, P
         "'awful'",
         "row 3",
     )
+    loud = write(tmp_path / "c.csv", [(text, name.upper()) for text, name in only])
+    assert subarch("evaluate", checkpoint, "--data", loud, "--json").json["metrics"] == found["metrics"]
     refused(subarch("evaluate", checkpoint, "--task", "demo/docs"), "['no', 'yes']", "['blame', 'praise']")
 
 

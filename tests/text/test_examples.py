@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subarch.text.examples import Example, SealedSplit, Shares, Split, Task, deal, normalised
+from subarch.text.examples import Example, SealedSplit, Shares, Split, Task, deal, nameless, normalised, places
 
 SHARES = (0.6, 0.2, 0.2)
 WORDS = ["x y", "X, y!", "z", "u", "v", "w", "q", "k"]
@@ -106,3 +107,18 @@ def test_the_fingerprint_of_a_task_covers_everything() -> None:
 def test_labels_must_be_there() -> None:
     with pytest.raises(ValueError, match="1 of 2 without a label"):
         _ = Split([Example("a", label=0), Example("b")]).labels
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, unique_by=str.casefold), st.randoms())
+def test_classes_are_found_by_name_whatever_their_case_and_order(names: list[str], rng: random.Random) -> None:
+    theirs = [rng.choice([name, name.casefold()]) for name in rng.sample(names, len(names))]
+    found = places(names, theirs)
+    assert found is not None
+    assert [theirs[place].casefold() for place in found] == [name.casefold() for name in names]
+
+
+def test_other_classes_have_no_places_but_those_without_names_have_their_order() -> None:
+    assert places(["a", "b"], ["a", "c"]) is None and places(["a", "b"], ["a", "b", "c"]) is None
+    assert places(["a", "A"], ["A", "a"]) == [1, 0]  # two classes that only their case tells apart
+    assert nameless(["LABEL_0", "LABEL_1"]) and not nameless(["LABEL_1", "LABEL_0"])
+    assert places(["b", "a"], ["LABEL_0", "LABEL_1"]) == [0, 1] and places(["b"], ["LABEL_0", "LABEL_1"]) is None

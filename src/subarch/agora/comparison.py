@@ -10,6 +10,7 @@ stands against (b).
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -37,6 +38,8 @@ from subarch.agora.proposals import Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Theta
 from subarch.progress import Watch, silent
 from subarch.text.metrics import interval
+
+_LOG = logging.getLogger(__name__)
 
 METHODS = ("plain", "plain on D and E", "distilled", "augmented", "agora", "teacher")
 REFITTED = "agora on D and E"
@@ -155,8 +158,12 @@ def compare(
         )
         students["augmented"].append(best(data.distilled(teacher, settings.distill) + more, seed)[1])
         if refit:
-            refitted.append(loop.data + development.distilled(teacher, settings.distill))
-            students[REFITTED].append(learner.fit(refitted[-1], loop.theta, seed))
+            whole = loop.data + development.distilled(teacher, settings.distill)
+            made = answers_of(learner, whole, loop.theta, seed, development.points)
+            if made is None:
+                _LOG.warning("seed %d diverged on D and E: what Agora ended with is kept", seed)
+            refitted.append(loop.data if made is None else whole)
+            students[REFITTED].append(students["agora"][-1] if made is None else made[0])
     final = sealed()
     scores = {
         method: [score(final.labels, student(final.points)) for student in made] for method, made in students.items()

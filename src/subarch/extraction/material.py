@@ -42,7 +42,7 @@ from subarch.networks.loading import loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
-from subarch.text.examples import Example
+from subarch.text.examples import Example, places
 from subarch.text.labelled import read_texts
 from subarch.text.tasks import Task, load_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
@@ -149,18 +149,16 @@ class Material:
             return Labels(missing, self._distils)
         if not self.inherits:
             return Language()
-        classes = Classes if _num_labels(self._family.config) > 1 else Numbers
+        classes = Classes if len(_class_names(self._family.config)) > 1 else Numbers
         kinds: dict[str | None, type[Any]] = {"classifier": classes, "masked-lm": MaskedTokens}
         return kinds.get(self.source.kind, Relations)(missing)
 
     @property
     def described(self) -> dict[str, Any]:
         """JSON data that tell this material from other; opens the text."""
-        text: Task | Corpus | Texts = self._corpus
-        if self.task is not None:
-            text = self.task
-        elif self.texts is not None:
-            text = self.opened_texts
+        text: Task | Corpus | Texts | None = self.task
+        if text is None:
+            text = self._corpus if self.texts is None else self.opened_texts
         tokenizer = str(self.tokenizer or self.source.checkpoint or "trained on the corpus")
         return {
             "batch_size": self._batch_size,
@@ -246,10 +244,15 @@ class Material:
 
     @property
     def _distils(self) -> bool:
-        """Whether labelled data meet a source that already knows as many classes."""
+        """Whether labelled data meet a source that already knows their classes."""
+        return self._order is not None
+
+    @property
+    def _order(self) -> list[int] | None:
+        """For each class of the task the source's output; None where it has none for them."""
         if self.task is None or not self.inherits or self.source.kind != "classifier":
-            return False
-        return _num_labels(self._family.config) == len(self.task.label_names)
+            return None
+        return places(self.task.label_names, _class_names(self._family.config))
 
     @cached_property
     def teacher(self) -> PreTrainedModel:
@@ -271,12 +274,9 @@ class Material:
     def objective(self) -> Objective:
         """What candidates are trained for and judged by."""
         if self.task is not None:
-            names = list(self.task.label_names)
-            teacher = self.teacher if self._distils else cast("Any", None)
-            given = _class_outputs(teacher) if self._distils else {}
-            # Where the source's names are the task's, they say which output is which; otherwise the order does.
-            order = [given[name] for name in names] if set(given) == set(names) else list(range(len(names)))
-            return Labels(teacher, self._distils, torch.tensor(order))
+            order = self._order
+            teacher = cast("Any", None) if order is None else self.teacher
+            return Labels(teacher, order is not None, torch.tensor(order or range(len(self.task.label_names))))
         if not self.inherits:
             return Language()
         return cast("Any", type(self.profile))(self.teacher)
@@ -343,11 +343,9 @@ def _mixed(purpose: int, seed: int, repeat: int) -> int:
     return int(np.random.SeedSequence([purpose, seed, repeat]).generate_state(1)[0])
 
 
-def _class_outputs(model: PreTrainedModel) -> dict[str, int]:
-    names: Mapping[int, str] = cast("Any", model.config).id2label
-    return {str(name): int(output) for output, name in names.items()}
-
-
-def _num_labels(config: Mapping[str, Any]) -> int:
-    # Configs of classifiers name their classes; two is what the stock library writes out by leaving the names away.
-    return len(config["id2label"]) if config.get("id2label") else int(config.get("num_labels") or 2)
+def _class_names(config: Mapping[str, Any]) -> list[str]:
+    """Of a classifier's outputs, in their order."""
+    if named := config.get("id2label"):
+        return [str(named[key]) for key in sorted(named, key=int)]
+    # Two is what the stock library writes out by leaving the names away.
+    return [f"LABEL_{n}" for n in range(int(config.get("num_labels") or 2))]

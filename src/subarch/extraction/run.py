@@ -26,7 +26,7 @@ from subarch.extraction.opening import Opened, require_possible
 from subarch.extraction.points import Points
 from subarch.extraction.problem import Problem
 from subarch.extraction.search import Budget, Step, search
-from subarch.extraction.study import Ledger, Purpose, Trial
+from subarch.extraction.study import FILE, Ledger, Purpose, Trial
 from subarch.extraction.verification import counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
 from subarch.networks.space import Architecture, Index, Space
@@ -89,6 +89,12 @@ class Extraction:
             ValueError: when no network of the space meets the limits as they are measured here.
         """
         require_possible(self.question.problem(self.family, self.counts, self._table(), 0.0))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was trained here yet, and nobody else has put anything into the directory."""
+        ours = {".lock", "manifest.json", "latency.json", FILE}
+        return not self.ledger.trials() and {path.name for path in self.run.iterdir()} <= ours
 
     def result(self, budget: Budget) -> dict[str, Any]:
         """The finished search, as ``extract.json`` holds it."""
@@ -310,8 +316,10 @@ class Extraction:
         there = read_json(self.run / "certificate.json") == certificate
         named = {"run": str(self.run), "timed_with": self._timed_with}
         same = same and {name: document.get(name) for name in named} == named
-        whole = certificate.get("best", {}).get("architecture") is None or (self.run / "architecture.json").is_file()
-        return document if same and there and whole else None
+        best = certificate.get("best", {}).get("architecture")
+        described = None if best is None else json.loads(json.dumps(self.family.describe(best)))
+        there = there and read_json(self.run / "architecture.json") == described
+        return document if same and there else None
 
     def _certificate(
         self, problem: Problem, derived: Derived, trials: list[Trial], table: LatencyTable | None

@@ -107,14 +107,17 @@ def verify(
     try:
         achieved, trials, problem, noise = _derived_again(run, certificate)
         _files_agree(run, certificate)
-        retrained: list[Mapping[str, Any]] = []
-        if retrain:
-            assert retrainer is not None
-            retrained = _retrained(trials, problem.e_min, noise, retrain, retrainer(certificate), tolerance)
     except Refused as refusal:
         return Verification(accepted=False, reason=str(refusal), achieved=None)
     except (KeyError, TypeError, AttributeError) as error:
         return Verification(accepted=False, reason=f"the certificate is not whole: {error!r}", achieved=None)
+    retrained: list[Mapping[str, Any]] = []
+    if retrain:
+        assert retrainer is not None
+        try:
+            retrained = _retrained(trials, problem.e_min, noise, retrain, retrainer(certificate), tolerance)
+        except Refused as refusal:
+            return Verification(accepted=False, reason=str(refusal), achieved=None)
     return Verification(
         accepted=True,
         reason=f"The ledger bears out the certificate: {certificate['verdict']}.",

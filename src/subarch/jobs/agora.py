@@ -32,7 +32,7 @@ from subarch.storage import sha256_of
 from subarch.text.examples import Example, Split, Task
 from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
-from subarch.text.tokenizers import load_tokenizer
+from subarch.text.tokenizers import load_tokenizer, settings_of
 
 
 def learn_from_mistakes(
@@ -125,6 +125,7 @@ def learn_from_mistakes(
         "metric": metric_of(task),
         "rows": table,
         "checkpoint": str(folder / "checkpoint"),
+        "method": method,
         "max_length": start.learner.length,
         "trainings": sum(loop.trainings for loop in found.gathered),
         "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
@@ -238,8 +239,9 @@ def _functions(
 
 
 def depends_on(options: FinetuneOptions) -> list[Any]:
-    """What lies outside of the task and the student: the teacher's weights, and what proposals are made of."""
-    return [weights_fingerprint(find_checkpoint(str(options.loop.teacher))), _origin(options)]
+    """What lies outside of the task and the student: the teacher, and what proposals are made of."""
+    teacher = find_checkpoint(str(options.loop.teacher))
+    return [weights_fingerprint(teacher), settings_of(load_tokenizer(teacher)), _origin(options)]
 
 
 def _origin(options: FinetuneOptions) -> str:

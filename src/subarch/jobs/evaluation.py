@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from subarch.jobs.splits import learned_from, task_again
+from subarch.jobs.splits import learned_development, learned_from, task_again
 from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.networks.sources import find_checkpoint
@@ -63,8 +63,8 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
         asked = _of_table(options, fitted, purpose)
     else:
         asked = _of_demo(options) if options.name in DEMOS else _of_benchmark(options)
-    if asked.split == "development" and purpose.get("learned_development"):
-        _LOG.warning("%s has learned from its development rows: the sealed ones alone say what it is worth", folder)
+    if _has_learned(asked, options.name, purpose):
+        _LOG.warning("%s has learned from these rows: the sealed ones alone say what it is worth", folder)
     order = fitted.order_for(asked.task, asked.kind, asked.label_names)
     with pinned(options.threads):
         found = _answers(fitted, asked.examples, watch)
@@ -77,6 +77,16 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
         "examples": len(asked.examples),
         "model": options.model,
     }
+
+
+def _has_learned(asked: _Asked, name: str, purpose: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint that has learned from its development rows is asked about those."""
+    path = Path(name)
+    if path.is_file():
+        own = asked.split == "development" and bool(purpose.get("learned_development"))
+        return own or learned_development(path, purpose)
+    of_demo = name in DEMOS and purpose.get("task") == name
+    return of_demo and asked.split == "development" and bool(purpose.get("learned_development"))
 
 
 def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Asked:

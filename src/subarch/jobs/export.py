@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.jobs.splits import learned_from, task_again
+from subarch.jobs.splits import learned_development, learned_from, task_again
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.checkpoints import LONGEST, PURPOSE, Fitted, open_fitted, read_purpose
 from subarch.learning.heads import fitting_length
@@ -212,7 +212,8 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mappi
         raise ValueError(f"{path}: expected at least 5 labelled rows to judge by, got {len(examples)}")
     order = fitted.order_for(str(path), fitted.kind, table.label_names)
     metrics = metrics_of(fitted.kind)
-    return _scored(examples[:count], examples[count:], fitted.kind, metrics, metrics[0], order, f"rows of {path}")
+    words = f"rows of {path}" + (", which it has learned from" if learned_development(path, purpose) else "")
+    return _scored(examples[:count], examples[count:], fitted.kind, metrics, metrics[0], order, words)
 
 
 def _scored(

@@ -23,7 +23,7 @@ from subarch.networks.sources import open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import CheckOptions, ExtractOptions
 from subarch.progress import Watch, silent
-from subarch.storage import claimed, is_free, made_directory, new_run_directory
+from subarch.storage import claimed, is_free, made_directory, new_run_directory, read_json
 from subarch.telling.report import write_report
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
     if executor_check is not None:
         executor_check.shutdown()
     watch("opening", note=options.source)
-    opened = open_run(options, steps=AUTO_STEPS if options.steps == "auto" else None)
+    opened = open_run(options, steps=_first_steps(options) if options.steps == "auto" else None)
     _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
     named = options.run or new_run_directory("extract", opened.source.name)
     is_new = is_free(named)
@@ -55,8 +55,8 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
         try:
             extraction.require_possible()
         except ValueError:
-            if is_new:  # a question without an answer leaves nothing behind
-                shutil.rmtree(run)
+            if is_new and extraction.is_untouched:  # a question without an answer leaves nothing behind
+                shutil.rmtree(run, ignore_errors=True)
             raise
         while True:
             result = extraction.result(_left(budget, began))
@@ -69,6 +69,12 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
             _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
             opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
             extraction = Extraction(opened, run, watch, command)
+
+
+def _first_steps(options: ExtractOptions) -> int:
+    """Where an earlier call of this run ended: fewer steps did not resolve the errors then."""
+    document = read_json(options.run / "extract.json") if options.run is not None else None
+    return max(AUTO_STEPS, int(((document or {}).get("certificate") or {}).get("steps") or 0))
 
 
 def _left(budget: Budget, began: float) -> Budget:
@@ -118,7 +124,7 @@ def options_of(run: Path) -> ExtractOptions:
     path = run / "manifest.json"
     try:
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["options"]
-        for name in ("run", "space", "corpus"):
+        for name in ("run", "space", "corpus", "texts"):
             recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
         recorded["learning_rates"] = tuple(recorded["learning_rates"])
         return ExtractOptions(**recorded)

@@ -14,12 +14,14 @@ from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.manifest import manifest
+from subarch.networks.sources import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json
 from subarch.text.examples import Task
 from subarch.text.files import COMPRESSIONS
+from subarch.text.tokenizers import settings_of
 
 RESULT = "finetune.json"
 
@@ -65,6 +67,9 @@ def _finetuned(
     watch: Watch,
     command: str,
 ) -> dict[str, Any]:
+    identity = _identity(options, task, start)
+    if identity is not None and (known := _known(folder, identity)) is not None:
+        return known
     sizes = {"train": len(task.train), "development": len(task.development), "sealed": len(task.sealed)}
     data = {"task": task.name, "fingerprint": task.fingerprint, "sealed": task.sealed.digest, "examples": sizes}
     document = manifest(command=command, source=start.words, options=_public(options), seeds=recipe.seeds, data=data)
@@ -78,10 +83,6 @@ def _finetuned(
         "length": start.learner.length,
         "split": split_of(options.where, task),
     }
-    identity = _identity(options, task, start)
-    known = read_json(folder / RESULT) or {}
-    if identity is not None and known.get("identity") == identity and Path(known["checkpoint"]).is_dir():
-        return known
     if options.loop.agora:
         found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
     else:
@@ -91,6 +92,7 @@ def _finetuned(
         found = {
             "rows": [tuned.row("plain")],
             "checkpoint": str(tuned.checkpoint),
+            "method": "plain",
             "max_length": tuned.length,
             "cut": tuned.cut,
             "trainings": tuned.trainings,
@@ -107,6 +109,7 @@ def _finetuned(
         "label_column": task.label_column,
         "data": data,
         "identity": identity,
+        "weights": weights_fingerprint(Path(str(found["checkpoint"]))),
     }
     write_json(folder / RESULT, result)
     return result
@@ -118,9 +121,21 @@ def _identity(options: FinetuneOptions, task: Task, start: Start) -> str | None:
     loop = options.loop
     if loop.agora and any(":" in name for name in (*loop.proposals, loop.space)):
         return None
-    depends = [__version__, _public(options), task.fingerprint, task.sealed.digest, start.identity]
+    read_with = settings_of(start.learner.tokenizer)
+    depends = [__version__, _public(options), task.fingerprint, task.sealed.digest, start.identity, read_with]
     content = json.dumps([*depends, depends_on(options) if loop.agora else None], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _known(folder: Path, identity: str) -> dict[str, Any] | None:
+    """What an earlier call wrote about the very same work, if its checkpoint is still what it left."""
+    known: dict[str, Any] = read_json(folder / RESULT) or {}
+    if known.get("identity") != identity:
+        return None
+    try:
+        return known if weights_fingerprint(Path(known["checkpoint"])) == known["weights"] else None
+    except (OSError, KeyError):
+        return None
 
 
 def folder_of(task: str) -> Path:

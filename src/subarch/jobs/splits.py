@@ -52,6 +52,12 @@ def learned_from(path: Path, purpose: Mapping[str, Any]) -> bool:
     return known is not None and known == sha256_of(path)
 
 
+def learned_development(path: Path, purpose: Mapping[str, Any]) -> bool:
+    """Whether a file is the development file of a checkpoint that has learned from its development rows as well."""
+    known = purpose.get("split", {}).get("files", {}).get("development_data", {}).get("sha256")
+    return bool(purpose.get("learned_development")) and known is not None and known == sha256_of(path)
+
+
 def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
     """A file's task as it was split for the fine-tuning of a checkpoint.
 

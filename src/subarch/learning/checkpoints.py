@@ -15,7 +15,7 @@ from subarch.learning.batches import Tokens
 from subarch.learning.heads import CLASSES, Learner, fitting_length, read
 from subarch.networks.loading import loaded
 from subarch.storage import put_in_place, write_json
-from subarch.text.examples import Example, Kind
+from subarch.text.examples import Example, Kind, nameless, places
 from subarch.text.tokenizers import load_tokenizer
 
 PURPOSE = "subarch.json"
@@ -87,12 +87,8 @@ class Fitted:
             )
         if kind != "classification":
             return None
-        for alike in (str, str.casefold):  # POSITIVE and positive are one class, where both are not there
-            own, asked = [alike(name) for name in self.label_names], [alike(name) for name in label_names]
-            if len(set(own)) == len(own) == len(asked) and set(own) == set(asked):
-                return [own.index(name) for name in asked]
-        if self.is_nameless and len(self.label_names) == len(label_names):
-            return list(range(len(label_names)))  # of somebody who never named them: the order counts
+        if (found := places(label_names, self.label_names)) is not None:
+            return found
         raise ValueError(
             f"{task} has the classes {list(label_names)}, the model {list(self.label_names)}: take the task it was "
             "fine-tuned on"
@@ -101,7 +97,7 @@ class Fitted:
     @property
     def is_nameless(self) -> bool:
         """Whether the checkpoint says nothing about its classes but their number."""
-        return self.kind == "classification" and all(n == f"LABEL_{i}" for i, n in enumerate(self.label_names))
+        return self.kind == "classification" and nameless(self.label_names)
 
 
 def open_fitted(folder: Path) -> Fitted:

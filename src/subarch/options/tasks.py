@@ -141,8 +141,8 @@ class AgoraOptions:
     def _check_names(self) -> None:
         if self.agora and self.teacher is None:
             raise ValueError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
-        if not self.agora and (self.teacher is not None or self.pool is not None):
-            raise ValueError("--teacher and --pool belong to Agora: give --agora too")
+        if not self.agora and (self.teacher is not None or self.pool is not None or self.refit):
+            raise ValueError("--teacher, --pool and --refit belong to Agora: give --agora too")
         if self.pool is None and {"retrieve", "recombine"} & set(self.proposals):
             raise ValueError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
         if self.space not in ("teacher", "student") and not NAME.fullmatch(self.space):

@@ -82,7 +82,9 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
     yield ""
     yield "## Scores on sealed rows"
     yield ""
-    yield (f"{sealed['examples']} rows that no choice was made on; {tuned['metric']}; means with 95 % intervals.")
+    method = str(tuned.get("method", "plain"))
+    kept = f" What is deployed is of the kind '{method}'; D are the training rows, E the development rows."
+    yield f"{sealed['examples']} rows that no choice was made on; {tuned['metric']}; means with 95 % intervals.{kept}"
     yield ""
     yield from _table(
         ("way of training", "mean", "± 95 %", "seeds"),

@@ -265,9 +265,12 @@ class Console:
         )
         self._targets(result["targets"])
         if missed := {one["target"] for one in result["targets"]["missed"]}:
-            slow = missed - {"drop"}
-            what = "ask for more speed, or relax the target" if slow else "more texts (--pool), or a larger network"
-            self._out.print(f"What else there is to choose: {what}. The networks that are worth choosing among:")
+            advice = ["more texts (--pool), or a slower network"] if "drop" in missed else []
+            advice += ["more speed asked of the search"] if missed - {"drop"} else []
+            self._out.print(
+                f"What may help, in another --run: {'; '.join(advice)}. The networks that are worth choosing among:",
+                soft_wrap=True,
+            )
             self._out.print(self._front(result["extract"]))
         for path in (result["finetune"]["checkpoint"], result["export"]["folder"], result["report"]):
             self.written(path)

@@ -138,7 +138,7 @@ def _finetuning(result: Record, number: int) -> Stage:
         f"from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % intervals."
     )
     if any(row["method"].endswith("D and E") for row in rows):
-        words += " Those on D and E have learned from the latter as well."
+        words += " The ways 'on D and E' have learned from the development rows as well."
     means = [100 * row["mean"] for row in rows]
     halves = [100 * (row["ci95"] or 0) for row in rows]
     colors = ["--front" if row["method"].startswith("agora") else "--trained" for row in rows]

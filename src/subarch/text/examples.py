@@ -207,6 +207,23 @@ def deal(
 _NUMBERS: Mapping[int, str] = {2: "two", 3: "three"}
 
 
+def nameless(names: Sequence[str]) -> bool:
+    """Whether classes have the names that the stock library gives where nobody did: nothing but their numbers."""
+    return all(name == f"LABEL_{n}" for n, name in enumerate(names))
+
+
+def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
+    """Where each class stands among the outputs of a model; None where the two are not the same classes.
+
+    Names decide, whatever their case where that leaves them apart; of a model that never named its classes the order.
+    """
+    for alike in (str, str.casefold):  # POSITIVE and positive are one class, where both are not there
+        asked, theirs = [alike(name) for name in names], [alike(name) for name in among]
+        if len(set(theirs)) == len(theirs) == len(asked) and set(theirs) == set(asked):
+            return [theirs.index(name) for name in asked]
+    return list(range(len(names))) if nameless(among) and len(among) == len(names) else None
+
+
 def normalised(text: str) -> str:
     """Letters and digits alone, lower case: texts that differ in nothing else count as the same."""
     return " ".join(re.findall(r"\w+", text.casefold()))
