@@ -13,6 +13,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Annotated, Any, Union
 
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show = console.Console(quiet=not speaks)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
-        with show:
+        # What libraries and functions of the user's print is for people: standard output is for the one object.
+        with show, redirect_stdout(sys.stderr):
             result, status = _handler(type(options))(options, show, "subarch " + shlex.join(given))
     except KeyboardInterrupt:
         return _fail("interrupted; everything finished is kept: the same command (with the same --run) goes on", 130)

@@ -16,7 +16,7 @@ from subarch.jobs.agora import read_pool, require_able_teacher
 from subarch.jobs.benchmark import bench, form_of
 from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
-from subarch.jobs.finetuning import finetune, folder_of
+from subarch.jobs.finetuning import finetune
 from subarch.jobs.plan import Plan, estimate, headroom, planned, room_as_deployed
 from subarch.jobs.pretraining import pretrain
 from subarch.options.compression import CompressOptions
@@ -24,7 +24,7 @@ from subarch.options.recipes import written
 from subarch.progress import Watch, silent
 from subarch.running.predictor import Predictor
 from subarch.running.timing import pinned
-from subarch.storage import made_directory, new_run_directory, read_json, write_json, write_text
+from subarch.storage import made_directory, new_run_directory, read_json, sha256_of, write_json, write_text
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
 from subarch.text.examples import Example
@@ -53,25 +53,24 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
         RuntimeError: when the work of a stage fails.
     """
     run = options.run or new_run_directory("compress", Path(options.data).stem)
-    teacher = run / "teacher" / "finetune" / folder_of(options.data) / "checkpoint"
-    plan = planned(options, run, teacher, watch=watch)
+    plan = planned(options, run, watch=watch)
     recipe = written(plan.settings)
     if options.dry_run:
         headroom(plan, watch=watch)  # refuses what no network of the space can meet
         told = {"run": str(run), "settings": recipe, "teaches": plan.teaches, "sequence_length": plan.length}
         return {"plan": told | estimate(plan, watch=watch)}
-    _require_same(run, recipe, options)
+    known = _require_same(run, plan)
     done = read_json(run / RESULT)
-    known = read_json(run / ASKED) or {}
     if not plan.teaches:
         _require_able_teacher(plan, done, watch)
     plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
     if options.run is None:
         watch("the run directory", note=f"{run} (with --run {run} the same command goes on)")
+    write_json(run / ASKED, {**known, **_asked(plan), "headroom": plan.headroom})
     write_text(run / RECIPE, recipe)
-    write_json(run / ASKED, {**_asked(options), **known, "headroom": plan.headroom})
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
+    result["given_teacher"] = options.teacher
     stages: list[tuple[str, Callable[..., dict[str, Any]], Any]] = [
         *([("pretrain", pretrain, plan.pretraining())] if plan.pretrains else []),
         ("finetune", finetune, plan.finetuning()),
@@ -86,6 +85,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     place = f"{1 + plan.teaches}/{count}"
     result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
     found = verify_run(run, watch=_within(watch, f"{place} verify"))
+    if not found.accepted:
+        raise RuntimeError(f"the certificate in {run} does not stand: {found.reason}; take another --run")
     result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
     for number, (name, work, asked) in enumerate(stages, start=2 + plan.teaches):
         result[name] = work(asked, watch=_within(watch, f"{number}/{count} {name}"), command=command)
@@ -108,9 +109,15 @@ def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, A
     next, and later stages build on the pick.
     """
     asked = read_json(run / ASKED) or {}
-    found = extract(plan.extraction(), watch=watch, command=command)
     if asked.get("confirmed"):
-        return found
+        return read_json(run / "extract.json") or extract(plan.extraction(), watch=watch, command=command)
+    try:
+        found = extract(plan.extraction(), watch=watch, command=command)
+    except ValueError:  # times differ from one moment to the next: what was asked for may be there without the room
+        if plan.headroom <= 1:
+            raise
+        plan = replace(plan, headroom=1.0)
+        found = extract(plan.extraction(), watch=watch, command=command)
     last, good = plan, None  # the loosest limit whose pick is fast enough
     too_loose = 0.0
     for _ in range(ASKED_AGAIN):
@@ -172,26 +179,44 @@ def _within(watch: Watch, place: str) -> Watch:
     return told
 
 
-def _asked(options: CompressOptions) -> dict[str, Any]:
-    names = ("data", "teacher", "speedup", "max_latency_ms")  # the allowed drop changes the verdict alone
-    return {name: getattr(options, name) for name in names}
+def _asked(plan: Plan) -> dict[str, Any]:
+    """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone."""
+    options, pool = plan.options, plan.settings["agora"].get("pool")
+    named = {name: getattr(options, name) for name in ("data", "teacher", "speedup", "max_latency_ms")}
+    return {
+        **named,
+        "settings": plan.chosen,
+        "task": plan.task.fingerprint,
+        "pool": None if pool is None else sha256_of(pool),
+    }
 
 
-def _require_same(run: Path, recipe: str, options: CompressOptions) -> None:
-    """A directory holds one story.
+def _require_same(run: Path, plan: Plan) -> dict[str, Any]:
+    """A directory holds one story; what is known of the one that was begun here.
 
     Raises:
-        ValueError: when it was begun with other settings.
+        ValueError: when it was begun with other settings, or on other data.
     """
-    known = run / RECIPE
-    if not known.is_file():
-        return
-    asked = read_json(run / ASKED) or {}
-    same = {name: asked.get(name) for name in _asked(options)} == _asked(options)
-    if _but_for_the_teacher(known.read_text(encoding="utf-8")) != _but_for_the_teacher(recipe) or not same:
+    known = read_json(run / ASKED)
+    if known is None:
+        return {}
+    asked = _asked(plan)
+    if changed := [name for name in ("task", "pool") if known.get(name) != asked[name]]:
+        what = {"task": f"the rows of {plan.options.data}", "pool": "the pool"}[changed[0]]
+        raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
+    settings = [_but_for_the_teacher(str(one.pop("settings", ""))) for one in (known | {}, asked)]
+    if settings[0] != settings[1] or any(known.get(name) != asked[name] for name in asked if name != "settings"):
         raise ValueError(
-            f"{run} was begun with other settings (see {known} and {ASKED}): give those again, or another --run"
+            f"{run} was begun with other settings (see {run / RECIPE} and {ASKED}): give those again, or another --run"
         )
+    return known
+
+
+def _but_for_the_teacher(recipe: str) -> dict[str, Any]:
+    """A recipe without whether its teacher may be weak: one that was refused can be allowed afterwards."""
+    found = tomllib.loads(recipe)
+    found.get("agora", {}).pop("weak_teacher", None)
+    return found
 
 
 def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:
@@ -203,13 +228,6 @@ def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Wat
     if done is None and not plan.settings["agora"].get("weak_teacher"):
         with pinned(plan.options.threads):
             require_able_teacher(str(plan.teacher), plan.task, watch=watch)
-
-
-def _but_for_the_teacher(recipe: str) -> dict[str, Any]:
-    """A recipe without whether its teacher may be weak: one that was refused can be allowed afterwards."""
-    found = tomllib.loads(recipe)
-    found.get("agora", {}).pop("weak_teacher", None)
-    return found
 
 
 def _write_texts(plan: Plan) -> None:

@@ -136,18 +136,18 @@ def _derived_again(run: Path, certificate: dict[str, Any]) -> tuple[float | None
         question = Question.from_json(certificate["question"])
         space = Space.from_json(certificate["space"])
         ledger = Ledger.reading(run, space, int(certificate["steps"]))
-    except ValueError as error:
+        identity = ledger.identity
+    except (ValueError, OSError) as error:
         raise Refused(str(error)) from error
     _expect(space.hash == certificate["space_hash"] == family.space.hash, "the space is not the one the family has")
     _expect(dict(question.reference) == dict(family.reference), "the reference T is not the family's")
-    identity = ledger.identity
     _expect(identity.get("space") == space.hash, "the ledger belongs to another space")
     _expect(identity.get("reference") == dict(question.reference), "the ledger was made with another reference T")
     _expect(identity.get("error") == certificate["objectives"]["error"], "the ledger measured another error")
     _expect(identity.get("family") == digest(certificate["family"]), "the ledger belongs to another family")
     try:
         trials = ledger.trials()
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, OSError) as error:
         raise Refused(f"the ledger was damaged: {error!r}") from error
     _expect(
         ledger.hash() == certificate["ledger_hash"],

@@ -31,7 +31,7 @@ from subarch.running.processor import features
 from subarch.storage import claimed, made_directory, new_run_directory, write_json
 
 RESULT = "benchmark.json"
-_ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
+ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
     ("onnxruntime", "float32"): "onnx",
     ("onnxruntime", "int8"): "onnx-int8",
     ("openvino", "float32"): "openvino",
@@ -86,13 +86,13 @@ class _Contender:
     @property
     def size_bytes(self) -> int | None:
         """Of its files; None for PyTorch, which has none of its own."""
-        if (name := _ARTIFACTS.get((self.runtime, self.precision))) is None:
+        if (name := ARTIFACTS.get((self.runtime, self.precision))) is None:
             return None
         return sum((self.folder / file).stat().st_size for file in FORMS[name].files())
 
     def open(self, threads: int, graph: Graph | None = None) -> Program:
         """Ready to run."""
-        if (name := _ARTIFACTS.get((self.runtime, self.precision))) is not None:
+        if (name := ARTIFACTS.get((self.runtime, self.precision))) is not None:
             return FORMS[name].open(self.folder, threads)
         built = self.network.graph() if graph is None else graph
         return TorchProgram(built, threads=threads, precision=self.precision, compiled=self.runtime == "compile")
@@ -136,7 +136,7 @@ def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") ->
 
 def form_of(row: Mapping[str, Any]) -> str:
     """The name of the form that a row is of; ``pytorch`` for PyTorch."""
-    return _ARTIFACTS.get((row["runtime"], row["precision"]), str(row["runtime"]))
+    return ARTIFACTS.get((row["runtime"], row["precision"]), str(row["runtime"]))
 
 
 def opened(name: str) -> Network:
@@ -181,7 +181,9 @@ def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    if found["asked"] != known:
+    if found.get("cpu", {}).get("name") != cpu_name():
+        return []  # times of another machine say nothing about this one
+    if found.get("asked") != known:
         raise ValueError(f"{file} holds a bench with other options: give those again, or another --run")
     return found["rows"]
 
@@ -190,16 +192,16 @@ def _contenders(options: BenchOptions, networks: Sequence[Network], work: Path, 
     """Every network in every form; the reference comes first."""
     reference = next(network for network in networks if network.name == options.against)
     yield _Contender(reference, "pytorch", "float32", work)
-    for network in networks:
+    for number, network in enumerate(networks):
         if network.name not in options.names:
             continue
         wanted: list[tuple[Runtime, Precision]] = [
             (runtime, precision)
             for runtime, precision in itertools.product(options.runtime, options.precision)
-            if (runtime, precision) in _ARTIFACTS or (runtime in ("pytorch", "compile") and precision != "int8")
+            if (runtime, precision) in ARTIFACTS or (runtime in ("pytorch", "compile") and precision != "int8")
         ]
-        forms: list[ArtifactName] = [_ARTIFACTS[one] for one in wanted if one in _ARTIFACTS]
-        folder = work / network.name.replace("/", "-").strip(".-")
+        forms: list[ArtifactName] = [ARTIFACTS[one] for one in wanted if one in ARTIFACTS]
+        folder = work / str(number)
         if network.export is not None and all((network.export / FORMS[n].file).is_file() for n in forms):
             folder = network.export
         elif forms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -32,11 +33,12 @@ from subarch.running.processor import features
 from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, put_in_place, sha256_of, write_json
 from subarch.text.corpora import open_corpus
+from subarch.text.demos import DEMOS
 from subarch.text.examples import Example
 from subarch.text.labelled import read_table
 from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task, metrics_of
-from subarch.text.tokenizers import load_tokenizer
+from subarch.text.tokenizers import load_tokenizer, settings_of
 
 FOLDER = "export"
 _TEXTS = 200  # of documentation, where there are no data
@@ -172,6 +174,9 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
                 "away, or export a fine-tuned checkpoint"
             )
         return _documentation(opened)
+    of_benchmark = options.task_data is not None and not purpose.get("split", {}).get("files")
+    if name is None and (of_benchmark or purpose.get("task") in DEMOS):
+        name = purpose.get("task")
     if name is None:
         path = purpose.get("split", {}).get("files", {}).get("data", {}).get("path")
         if path is None or not Path(path).is_file() or not learned_from(Path(path), purpose):
@@ -246,8 +251,12 @@ def _documentation(opened: _Opened) -> _Rows:
 
 def _identity(options: ExportOptions, opened: _Opened, rows: _Rows) -> str:
     """Everything that the result depends on, but for the machine's times."""
-    asked = [options.max_drop, options.artifacts, options.calibration, options.sequence_length, options.threads]
-    return json.dumps([weights_fingerprint(opened.folder), rows.words, len(rows.judged), asked, features()])
+    names = _available(options.artifacts or possible(), asked=bool(options.artifacts))[0]
+    asked = [options.max_drop, names, options.calibration, options.sequence_length, options.threads]
+    read = json.dumps([[one.first, one.seconds, one.label] for one in (*rows.calibration, *rows.judged)], default=str)
+    read_with = [settings_of(opened.tokenizer), opened.length]
+    content = hashlib.sha256(json.dumps([read, read_with]).encode()).hexdigest()
+    return json.dumps([weights_fingerprint(opened.folder), len(rows.judged), asked, features(), content])
 
 
 def _done(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -256,8 +265,10 @@ def _done(folder: Path, identity: str) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    if found.get("identity") != identity:
+        return None
     whole = all((folder / name).is_file() and sha256_of(folder / name) == sha for name, sha in found["sha256"].items())
-    return found if found.get("identity") == identity and whole else None
+    return found if whole and all((folder / name).is_file() for name in found["files"]) else None
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------

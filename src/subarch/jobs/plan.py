@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from transformers import AutoConfig
 from subarch.extraction.material import LEAST_TEXTS
 from subarch.extraction.opening import read_space
 from subarch.jobs.agora import read_pool
+from subarch.jobs.benchmark import ARTIFACTS
+from subarch.jobs.finetuning import folder_of
 from subarch.jobs.splits import opened_task
 from subarch.learning.checkpoints import open_fitted
 from subarch.learning.heads import Target, from_checkpoint
@@ -24,7 +26,7 @@ from subarch.networks.sources import find_checkpoint, open_source
 from subarch.networks.space import Value
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
-from subarch.options.recipes import Settings, read_recipe
+from subarch.options.recipes import Settings, read_recipe, written
 from subarch.options.running import ArtifactName, BenchOptions, ExportOptions
 from subarch.options.search import ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
@@ -60,6 +62,7 @@ class Plan:
         length: tokens of the texts that are timed.
         forms: of exports that can be had here.
         headroom: by how much the search is to be faster than asked.
+        chosen: the settings as they were given, before data and machine have filled them.
     """
 
     run: Path
@@ -72,6 +75,7 @@ class Plan:
     forms: Sequence[ArtifactName]
     options: CompressOptions
     headroom: float = 1.0
+    chosen: str = ""
 
     @property
     def teaches(self) -> bool:
@@ -117,20 +121,20 @@ class Plan:
         return FinetuneOptions(run=self.run, where=self.where, loop=loop, **self.settings["finetune"])
 
     def exporting(self) -> ExportOptions:
-        return ExportOptions(run=self.run, task_data=self.where.task_data, **self.settings["export"])
+        known: dict[str, Any] = {"model": str(_checkpoint(self.run, self.task)), "task": self.where.name}
+        return ExportOptions(run=self.run, task_data=self.where.task_data, **known | self.settings["export"])
 
     def benching(self) -> BenchOptions:
         known: dict[str, Any] = {"against": str(self.teacher)}
         return BenchOptions(names=(str(self.run), str(self.teacher)), run=self.run, **known | self.settings["bench"])
 
 
-def planned(options: CompressOptions, run: Path, teacher_at: Path, *, watch: Watch = silent) -> Plan:
+def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Plan:
     """Open data, teacher, pool and recipe, and make every stage's options; nothing is written.
 
     Args:
         options: of the command.
         run: directory of the run.
-        teacher_at: where a teacher's fine-tuned checkpoint comes to lie, where it is still to be made.
         watch: told what is opened.
 
     Raises:
@@ -145,7 +149,7 @@ def planned(options: CompressOptions, run: Path, teacher_at: Path, *, watch: Wat
     watch("opening the teacher", note=options.teacher)
     given = find_checkpoint(options.teacher)
     open_source(str(given))  # refuses what is no encoder
-    teacher = given if _knows(given, task) else teacher_at
+    teacher = given if _knows(given, task) else _checkpoint(run / "teacher", task)
     forms: Sequence[ArtifactName] = [name for name in _FORMS if _is_there(name)]
     length, more = _length(given, task, settings), 0
     pool = settings["agora"].get("pool", options.pool)
@@ -154,7 +158,9 @@ def planned(options: CompressOptions, run: Path, teacher_at: Path, *, watch: Wat
         more = len(read_pool(pool, task))
     if not _READ & set(settings["extract"]):
         _require_texts(len(task.train) + more)
+    chosen = written(settings)
     _fill(settings, options, forms, length)
+    _require_forms(settings)
     plan = Plan(
         run=run,
         task=task,
@@ -165,12 +171,43 @@ def planned(options: CompressOptions, run: Path, teacher_at: Path, *, watch: Wat
         length=length,
         forms=forms,
         options=options,
+        chosen=chosen,
     )
     for make in (plan.teaching, plan.extraction, plan.finetuning, plan.exporting, plan.benching):
         make()  # whatever is out of range is refused here
     if plan.pretrains:
         plan.pretraining()
     return plan
+
+
+def _checkpoint(run: Path, task: Task) -> Path:
+    """Where a fine-tuning on the task leaves its checkpoint."""
+    return run / "finetune" / folder_of(task.name) / "checkpoint"
+
+
+def _require_forms(settings: Settings) -> None:
+    """Refuse what could not be exported or timed in the end.
+
+    Raises:
+        ImportError: for a form whose runtime is not installed, or when none is.
+        ValueError: for a form that is not timed.
+    """
+    asked: Sequence[ArtifactName] = settings["export"].get("artifacts") or ()
+    if not asked:
+        raise ImportError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
+    bench = settings["bench"]
+    timed = {
+        name
+        for (runtime, precision), name in ARTIFACTS.items()
+        if runtime in bench["runtime"] and precision in bench["precision"]
+    }
+    for name in asked:
+        FORMS[name].require()
+        if name not in timed:
+            raise ValueError(
+                f"export.artifacts has {name}, which may be chosen and would not be timed: leave it out, or see that "
+                f"bench.runtime and bench.precision have it (bench times {', '.join(ARTIFACTS.values())})"
+            )
 
 
 def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
@@ -247,8 +284,13 @@ def _fill(settings: Settings, options: CompressOptions, forms: Sequence[Artifact
     settings["extract"].setdefault("runtime", runs)
     if forms:
         settings["export"].setdefault("artifacts", tuple(forms))
-    runtimes = tuple(name for name in ("onnxruntime", "openvino") if any(FORMS[one].runtime == name for one in forms))
+    exported = settings["export"].get("artifacts") or tuple(forms)
+    runtimes = tuple(
+        name for name in ("onnxruntime", "openvino") if any(FORMS[one].runtime == name for one in exported)
+    )
+    precisions = {"float32", *(FORMS[one].precision for one in exported)}
     settings["bench"].setdefault("runtime", ("pytorch", *runtimes))
+    settings["bench"].setdefault("precision", tuple(p for p in ("float32", "bfloat16", "int8") if p in precisions))
     if options.pool is not None:
         settings["agora"].setdefault("pool", options.pool)
     if "learning_rates" in settings["finetune"] and not settings["finetune"]["learning_rates"]:
@@ -275,13 +317,14 @@ def headroom(plan: Plan, *, watch: Watch = silent) -> float:
     shapes = {"least": family.space.architecture(next(family.space.roots()).lo), "whole": family.reference}
     networks = {name: (family.network(shape), family.inputs(1, plan.length)) for name, shape in shapes.items()}
     least = whole = limit = math.inf
+    speed, most = options.speedup, options.max_latency_ms
     for _ in range(_TRIES):
         found = compare(networks, threads=threads, build=build)
         least, whole = (found[name].p50_ms for name in ("least", "whole"))
-        limit = options.max_latency_ms if options.max_latency_ms is not None else whole / cast("float", options.speedup)
+        limit = min(math.inf if most is None else most, math.inf if speed is None else whole / speed)
         if least <= 1.1 * limit:
             return _HEADROOM if 1.1 * _HEADROOM * least <= limit else 1.0
-    asked = f"--max-latency-ms {limit:g}" if options.max_latency_ms is not None else f"--speedup {options.speedup:g}"
+    asked = f"--speedup {speed:g}" if speed is not None and limit == whole / speed else f"--max-latency-ms {limit:g}"
     raise ValueError(
         f"{asked} cannot be met: the smallest network of the space takes {least:.3g} ms here ({runtime}, "
         f"{plan.length} tokens), {whole / least:.3g} times as fast as the teacher's {whole:.3g} ms; relax "
@@ -310,11 +353,12 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
         return {name: one.p50_ms for name, one in found.items()}
 
     best, form = min((times(form, pick=architecture)["pick"], n) for n, form in enumerate(forms))
-    if options.max_latency_ms is not None:
-        return options.max_latency_ms / best
-    # A ratio is taken in turns, and longer: a busy moment meets both.
-    both = times(forms[form], rounds=20, pick=architecture, teacher=family.reference)
-    return both["teacher"] / both["pick"] / cast("float", options.speedup)
+    room = math.inf if options.max_latency_ms is None else options.max_latency_ms / best
+    if options.speedup is not None:
+        # A ratio is taken in turns, and longer: a busy moment meets both.
+        both = times(forms[form], rounds=20, pick=architecture, teacher=family.reference)
+        room = min(room, both["teacher"] / both["pick"] / options.speedup)
+    return room
 
 
 # --- the estimate of a dry run ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from subarch.telling.wording import claim_in_words, describe, milliseconds, short
 
 Record = Mapping[str, Any]
+_MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
 _TARGETS = {"latency_ms": "milliseconds a text", "speedup": "times as fast as the teacher", "drop": "points lost"}
 
 
@@ -40,13 +42,13 @@ def _metadata(result: Record) -> Iterator[str]:
     yield f"pipeline_tag: {task}"
     yield "tags: [subarch, distillation, neural-architecture-search]"
     yield "model-index:"
-    yield f"- name: {json.dumps('subarch student of ' + Path(str(result['extract']['source']['name'])).name)}"
+    yield f"- name: {json.dumps('subarch student of ' + _teacher(result), ensure_ascii=False)}"
     yield "  results:"
     yield "  - task:"
     yield f"      type: {task}"
     yield "    dataset:"
-    yield f"      name: {json.dumps(Path(name).name)}"
-    yield f"      type: {json.dumps('text' if kind == 'regression' else Path(name).stem)}"
+    yield f"      name: {json.dumps(Path(name).name, ensure_ascii=False)}"
+    yield f"      type: {json.dumps('text' if kind == 'regression' else Path(name).stem, ensure_ascii=False)}"
     yield "      split: sealed"
     yield "    metrics:"
     yield f"    - type: {json.dumps(str(sealed['metric']))}"
@@ -58,7 +60,7 @@ def _metadata(result: Record) -> Iterator[str]:
 def _text(result: Record, manifest: Record) -> Iterator[str]:
     extract, certificate = result["extract"], result["extract"]["certificate"]
     sealed, tuned = result["sealed"], result["finetune"]
-    yield f"# A small model for {Path(str(result['task'])).name}"
+    yield f"# A small model for {_plain(Path(str(result['task'])).name)}"
     yield ""
     yield (
         f"A network with {describe(extract['architecture'])}, {short(float(extract['parameters']))} parameters in its "
@@ -73,8 +75,8 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
     yield ""
     yield "## Intended use"
     yield ""
-    labels = ", ".join(map(str, tuned["label_names"]))
-    columns = ", ".join(map(str, tuned["text_columns"])) or "text"
+    labels = ", ".join(map(_plain, tuned["label_names"]))
+    columns = ", ".join(map(_plain, tuned["text_columns"])) or "text"
     yield f"Texts like those of the data ({columns}), in their language, " + (
         f"sorted into: {labels}." if labels else "to a number."
     )
@@ -102,7 +104,7 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
         ("network", "runs on", "tokens", "threads", "median", "times as fast as the reference"),
         [
             (
-                Path(str(row["name"])).name if str(row["name"]) != str(result["run"]) else "this model",
+                _network(str(row["name"]), result),
                 f"{row['runtime']} {row['precision']}",
                 str(row["sequence_length"]),
                 str(row["threads"]),
@@ -140,7 +142,24 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
     yield ""
     yield "## How it was made"
     yield ""
-    yield f"`{manifest.get('command', 'subarch compress')}`, with recipe.toml. Seeds, versions and data: manifest.json."
+    command = manifest.get("command") or "subarch compress"
+    yield f"`{command}`, with recipe.toml. Seeds, versions and data: manifest.json."
+
+
+def _teacher(result: Record) -> str:
+    """Its name, as it was given."""
+    return Path(str(result.get("given_teacher") or result["extract"]["source"]["name"])).name
+
+
+def _network(name: str, result: Record) -> str:
+    """A row of the bench, for people."""
+    known = {str(result["run"]): "this model", str(result["extract"]["source"]["name"]): "its teacher"}
+    return known.get(name, _plain(Path(name).name))
+
+
+def _plain(text: object) -> str:
+    """One line that means nothing to Markdown."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(text).split()))
 
 
 def _half(row: Record) -> str:
