@@ -70,6 +70,9 @@ def late(architecture, seed):
 def negative(architecture, seed): return -1.0
 def zero(architecture, seed): return 0.0
 def constant(architecture, seed): return 0.5
+def chatty(architecture, seed):
+    print("measuring", architecture)
+    return error(architecture, seed)
 number = 3
 """
 
@@ -393,7 +396,8 @@ def test_a_damaged_ledger(subarch: Command, run: Path, damage: bytes) -> None:
     (run / "study.db").write_bytes(damage)
     if damage:
         refused(subarch("extract", *TOY, "--run", run), "study.db")
-        refused(subarch("verify", run), "study.db")
+        verified = subarch("verify", run, "--json")
+        assert verified.status == 1 and "study.db" in verified.json["reason"]
     else:
         assert subarch("verify", run).status == 1
 
@@ -884,6 +888,11 @@ def test_interrupted_and_resumed_as_a_process(subarch: Command, tmp_path: Path, 
     assert resumed.status == 0
     undisturbed = json.loads((finished / "certificate.json").read_text())
     assert resumed.json["certificate"]["ledger_hash"] == undisturbed["ledger_hash"]
+
+
+def test_what_a_function_of_the_user_s_prints_is_kept_from_the_one_object(subarch: Command, tmp_path: Path) -> None:
+    found = subarch("extract", "toy:Toy", "--start", "broken_parts:chatty", "--run", tmp_path / "run", "--json")
+    assert found.json["certificate"]["verdict"] == "certified" and "measuring" in found.err
 
 
 def test_the_version_is_the_package_s(subarch: Command) -> None:

@@ -155,6 +155,28 @@ def test_other_settings_in_the_same_folder_are_refused(compressed: Path, inputs:
     refused(subarch(*given(inputs, compressed), "finetune.epochs=2"), "begun with other settings")
 
 
+def test_what_could_not_be_exported_or_timed_is_refused_at_once(
+    inputs: Path, tmp_path: Path, subarch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = given(inputs, tmp_path / "run")
+    refused(subarch(*line, 'export.artifacts=["onnx-int8-static"]'), "onnx-int8-static", "would not be timed")
+    refused(subarch(*line, 'bench.runtime=["pytorch"]'), "onnx, which may be chosen")
+    monkeypatch.setattr("subarch.jobs.plan._is_there", lambda _: False)
+    free = [one for one in line if not one.startswith("export.artifacts")]
+    refused(subarch(*free), "pip install 'subarch[onnx]'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_rows_in_the_same_file_are_refused(compressed: Path, inputs: Path, subarch: Command) -> None:
+    data = inputs / "reviews.csv"
+    before = data.read_bytes()
+    try:
+        data.write_bytes(before + b"a good film of late,praise\n")
+        refused(subarch(*given(inputs, compressed)), f"the rows of {data} changed")
+    finally:
+        data.write_bytes(before)
+
+
 def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Path, subarch: Command) -> None:
     plan = subarch(*given(inputs, tmp_path / "run", "--dry-run"), "--json").json["plan"]
     assert not (tmp_path / "run").exists()

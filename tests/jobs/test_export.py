@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny import config, reviews, tokenizer, write
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
 
@@ -77,6 +78,21 @@ def test_the_same_export_is_not_made_again(subarch: Command, tuned: tuple[Path, 
     assert {path: path.stat().st_mtime_ns for path in exported.rglob("*")} == before
 
 
+def test_a_run_that_was_moved_is_timed_and_one_of_other_weights_is_not(
+    subarch: Command, tuned: tuple[Path, Path], exported: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tuned[1], tmp_path / "moved"))
+    told = json.loads((run / "export" / "export.json").read_text())
+    (run / "export" / "export.json").write_text(json.dumps(told | {"model": str(tmp_path / "gone")}))
+    given = ("--against", run, "--runtime", "onnxruntime", "--rounds", "1", "--sequence-length", "8", "--no-memory")
+    found = subarch("bench", run, *given, *THREADS, "--run", tmp_path / "bench", "--json").json
+    assert {row["name"] for row in found["rows"]} == {str(run)}
+    checkpoint = run / "finetune" / "reviews" / "checkpoint"
+    weights = load_file(checkpoint / "model.safetensors")
+    save_file({name: value + 1 for name, value in weights.items()}, checkpoint / "model.safetensors")
+    refused(subarch("bench", run, *given, *THREADS, "--run", tmp_path / "other"), "other weights", "export again")
+
+
 def test_the_predictor_says_what_the_checkpoint_says(tuned: tuple[Path, Path], exported: Path) -> None:
     fitted = open_fitted(tuned[1] / "finetune" / "reviews" / "checkpoint")
     texts = ["the film is very good", "a bad play", "the story was not fine and the actor was rather poor", "film"]
@@ -100,6 +116,21 @@ def test_another_file_judges_on_most_of_its_rows(subarch: Command, tuned: tuple[
     given = ("--run", tmp_path / "run", "--artifacts", "onnx", *THREADS, "--json")
     found = subarch("export", checkpoint, "--data", other, *given).json
     assert found["examples"] == 40 and found["judged_on"] == f"rows of {other}"
+
+
+def test_another_label_or_text_is_another_export(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
+    rows = [*reviews(50, seed=7)]
+    other = write(tmp_path / "other.csv", rows)
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    given = ("--data", other, "--run", tmp_path / "run", "--artifacts", "onnx", *THREADS, "--json")
+    once = subarch("export", checkpoint, *given).json
+    assert subarch("export", checkpoint, *given).json == once
+    swapped = {"praise": "blame", "blame": "praise"}
+    write(other, [(text, swapped[label]) for text, label in rows])
+    again = subarch("export", checkpoint, *given).json
+    assert again["identity"] != once["identity"]
+    (before,), (after,) = once["parity"], again["parity"]
+    assert after["metric"] == pytest.approx(1 - before["metric"])
 
 
 def test_what_no_labels_judge_stays_in_floats(subarch: Command, tmp_path: Path) -> None:

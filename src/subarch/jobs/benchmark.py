@@ -20,7 +20,7 @@ from subarch.manifest import cpu_name, manifest
 from subarch.networks.encoder import stock_config
 from subarch.networks.inspection import PRESETS, preset_config
 from subarch.networks.loading import loaded
-from subarch.networks.sources import find_checkpoint, read_config
+from subarch.networks.sources import find_checkpoint, read_config, weights_fingerprint
 from subarch.options.running import ArtifactName, BenchOptions, Precision, Runtime
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
@@ -152,13 +152,33 @@ def opened(name: str) -> Network:
         return Network(name, config=read_config(path))
     for folder in (path, path / "export"):
         if (folder / EXPORT).is_file():
-            return Network(name, checkpoint=Path(read_export(folder)["model"]), export=folder)
+            return Network(name, checkpoint=_exported_from(folder), export=folder)
     if (path / "architecture.json").is_file():
         return Network(name, config=read_config(path / "architecture.json"))
     try:
         return Network(name, checkpoint=find_checkpoint(name))
     except ValueError as error:
         raise ValueError(f"{error}; presets are {', '.join(PRESETS)}") from error
+
+
+def _exported_from(folder: Path) -> Path:
+    """The checkpoint that an export was made of; where a run was moved, the one that lies in it.
+
+    Raises:
+        ValueError: when it is not there, or has other weights by now: its times would not be those of the forms.
+    """
+    found = read_export(folder)
+    places = [
+        Path(found["model"]),
+        *(one.parent for one in sorted(folder.parent.glob("finetune/**/checkpoint/config.json"))),
+    ]
+    for place in (*places, folder.parent / "pretrain"):
+        if (place / "config.json").is_file() and weights_fingerprint(place) == found.get("weights"):
+            return place
+    raise ValueError(
+        f"{folder} was exported from {found['model']}, which is no longer there or has other weights now: run subarch "
+        "export again"
+    )
 
 
 def _require_length(network: Network, length: int) -> None:

@@ -328,7 +328,8 @@ def _exported(
         "inputs": list(graph.inputs),
         "output": graph.output,
         "cpu": {"features": list(features()), "threads": options.threads or torch.get_num_threads()},
-        "model": str(opened.folder),
+        "model": str(opened.folder.resolve()),
+        "weights": weights_fingerprint(opened.folder),
     }
 
 
