@@ -355,8 +355,8 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
     best, form = min((times(form, pick=architecture)["pick"], n) for n, form in enumerate(forms))
     room = math.inf if options.max_latency_ms is None else options.max_latency_ms / best
     if options.speedup is not None:
-        # A ratio is taken in turns, and longer: a busy moment meets both.
-        both = times(forms[form], rounds=20, pick=architecture, teacher=family.reference)
+        # A ratio is taken in turns, and for seconds: a busy moment slows large networks more than small ones.
+        both = times(forms[form], rounds=200, pick=architecture, teacher=family.reference)
         room = min(room, both["teacher"] / both["pick"] / options.speedup)
     return room
 
