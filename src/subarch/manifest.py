@@ -13,8 +13,16 @@ from typing import Any
 from subarch import __version__
 
 _PACKAGES = (
-    *("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "optuna", "plotly"),
-    *("onnxruntime", "openvino"),
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "optuna",
+    "plotly",
+    "onnxruntime",
+    "openvino",
 )
 
 

@@ -34,6 +34,7 @@ from subarch.text.metrics import decide, score
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
+OPTIONS = ("data", "teacher", "speedup", "max_latency_ms")
 ROOM = 1.05  # by which the pick must beat the target as deployed, without its head
 ROOMY = 1.25  # more than that is better spent on a larger network
 ASKED_AGAIN = 4  # times, at most
@@ -181,10 +182,9 @@ def _within(watch: Watch, place: str) -> Watch:
 
 def _asked(plan: Plan) -> dict[str, Any]:
     """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone."""
-    options, pool = plan.options, plan.settings["agora"].get("pool")
-    named = {name: getattr(options, name) for name in ("data", "teacher", "speedup", "max_latency_ms")}
+    pool = plan.settings["agora"].get("pool")
     return {
-        **named,
+        **{name: getattr(plan.options, name) for name in OPTIONS},
         "settings": plan.chosen,
         "task": plan.task.fingerprint,
         "pool": None if pool is None else sha256_of(pool),
@@ -201,22 +201,21 @@ def _require_same(run: Path, plan: Plan) -> dict[str, Any]:
     if known is None:
         return {}
     asked = _asked(plan)
-    if changed := [name for name in ("task", "pool") if known.get(name) != asked[name]]:
-        what = {"task": f"the rows of {plan.options.data}", "pool": "the pool"}[changed[0]]
-        raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
-    settings = [_but_for_the_teacher(str(one.pop("settings", ""))) for one in (known | {}, asked)]
-    if settings[0] != settings[1] or any(known.get(name) != asked[name] for name in asked if name != "settings"):
+    for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
+        if known.get(name) != asked[name]:
+            raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
+    if _but_for_the_teacher(known) != _but_for_the_teacher(asked):
         raise ValueError(
             f"{run} was begun with other settings (see {run / RECIPE} and {ASKED}): give those again, or another --run"
         )
     return known
 
 
-def _but_for_the_teacher(recipe: str) -> dict[str, Any]:
-    """A recipe without whether its teacher may be weak: one that was refused can be allowed afterwards."""
-    found = tomllib.loads(recipe)
-    found.get("agora", {}).pop("weak_teacher", None)
-    return found
+def _but_for_the_teacher(asked: Mapping[str, Any]) -> list[Any]:
+    """Without whether the teacher may be weak: one that was refused can be allowed afterwards."""
+    settings = tomllib.loads(str(asked.get("settings", "")))
+    settings.get("agora", {}).pop("weak_teacher", None)
+    return [settings, *(asked.get(name) for name in OPTIONS)]
 
 
 def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:

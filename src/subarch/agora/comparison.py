@@ -118,7 +118,8 @@ def compare(
         theta, student, _ = max(made, key=lambda one: one[2])
         return theta, student
 
-    students: dict[str, list[Predict[X]]] = {method: [] for method in (*METHODS[:-1], *([REFITTED] if refit else []))}
+    ways = (*METHODS[:-1], REFITTED) if refit else METHODS[:-1]
+    students: dict[str, list[Predict[X]]] = {method: [] for method in ways}
     loops: list[Gathered[X]] = []
     refitted: list[Labelled[X]] = []
     for n, seed in enumerate(seeds):

@@ -303,7 +303,7 @@ class Extraction:
         """What an earlier call wrote about these very trials, this question and this machine, if that is all there."""
         document: dict[str, Any] = read_json(self.run / "extract.json") or {}
         certificate: dict[str, Any] = document.get("certificate", {})
-        asked = {
+        decided = {
             "ledger_hash": self.ledger.hash(),
             "question": self.question.to_json(),
             "strategy": self.options.strategy,
@@ -312,14 +312,16 @@ class Extraction:
             "versions": versions(),
             "hardware": hardware(),
         }
-        same = {name: certificate.get(name) for name in asked} == json.loads(json.dumps(asked))
-        there = read_json(self.run / "certificate.json") == certificate
         named = {"run": str(self.run), "timed_with": self._timed_with}
-        same = same and {name: document.get(name) for name in named} == named
         best = certificate.get("best", {}).get("architecture")
-        described = None if best is None else json.loads(json.dumps(self.family.describe(best)))
-        there = there and read_json(self.run / "architecture.json") == described
-        return document if same and there else None
+        is_the_same = (
+            {name: certificate.get(name) for name in decided} == json.loads(json.dumps(decided))
+            and {name: document.get(name) for name in named} == named
+            and read_json(self.run / "certificate.json") == certificate
+            and read_json(self.run / "architecture.json")
+            == (None if best is None else json.loads(json.dumps(self.family.describe(best))))
+        )
+        return document if is_the_same else None
 
     def _certificate(
         self, problem: Problem, derived: Derived, trials: list[Trial], table: LatencyTable | None

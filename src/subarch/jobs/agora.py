@@ -113,12 +113,12 @@ def learn_from_mistakes(
         )
     loops = dict(zip(recipe.seeds, found.gathered, strict=True))
     best = max(loops, key=lambda seed: (loops[seed].score, -seed))
-    method, data = "agora", loops[best].data
-    if asked.refit:
-        method, data = REFITTED, found.refitted[recipe.seeds.index(best)]
+    data = found.refitted[recipe.seeds.index(best)] if asked.refit else loops[best].data
+    refitted = data is not loops[best].data  # it may have diverged
+    method = REFITTED if refitted else "agora"
     model = learner.student(data, loops[best].theta, best)
     start.learner.target.in_units(model)
-    said = {**purpose, "method": method, "seed": best, "learned_development": asked.refit}
+    said = {**purpose, "method": method, "seed": best, "learned_development": refitted}
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
     return {

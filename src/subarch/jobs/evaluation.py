@@ -82,11 +82,10 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
 def _has_learned(asked: _Asked, name: str, purpose: Mapping[str, Any]) -> bool:
     """Whether a checkpoint that has learned from its development rows is asked about those."""
     path = Path(name)
-    if path.is_file():
-        own = asked.split == "development" and bool(purpose.get("learned_development"))
-        return own or learned_development(path, purpose)
-    of_demo = name in DEMOS and purpose.get("task") == name
-    return of_demo and asked.split == "development" and bool(purpose.get("learned_development"))
+    if path.is_file() and learned_development(path, purpose):
+        return True
+    own = path.is_file() or (name in DEMOS and purpose.get("task") == name)
+    return own and asked.split == "development" and bool(purpose.get("learned_development"))
 
 
 def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Asked:

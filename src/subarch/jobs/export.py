@@ -34,7 +34,7 @@ from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, put_in_place, sha256_of, write_json
 from subarch.text.corpora import open_corpus
 from subarch.text.demos import DEMOS
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
 from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task, metrics_of
@@ -253,10 +253,9 @@ def _identity(options: ExportOptions, opened: _Opened, rows: _Rows) -> str:
     """Everything that the result depends on, but for the machine's times."""
     names = _available(options.artifacts or possible(), asked=bool(options.artifacts))[0]
     asked = [options.max_drop, names, options.calibration, options.sequence_length, options.threads]
-    read = json.dumps([[one.first, one.seconds, one.label] for one in (*rows.calibration, *rows.judged)], default=str)
-    read_with = [settings_of(opened.tokenizer), opened.length]
-    content = hashlib.sha256(json.dumps([read, read_with]).encode()).hexdigest()
-    return json.dumps([weights_fingerprint(opened.folder), len(rows.judged), asked, features(), content])
+    read = [Split(rows.calibration).digest, Split(rows.judged).digest, opened.length]
+    read_with = hashlib.sha256(settings_of(opened.tokenizer).encode()).hexdigest()
+    return json.dumps([weights_fingerprint(opened.folder), read, read_with, asked, features()])
 
 
 def _done(folder: Path, identity: str) -> dict[str, Any] | None:

@@ -73,8 +73,8 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
 
 def _first_steps(options: ExtractOptions) -> int:
     """Where an earlier call of this run ended: fewer steps did not resolve the errors then."""
-    document = read_json(options.run / "extract.json") if options.run is not None else None
-    return max(AUTO_STEPS, int(((document or {}).get("certificate") or {}).get("steps") or 0))
+    known = read_json(options.run / "certificate.json") if options.run is not None else None
+    return max(AUTO_STEPS, int((known or {}).get("steps", 0)))
 
 
 def _left(budget: Budget, began: float) -> Budget:

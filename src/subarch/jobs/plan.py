@@ -43,6 +43,7 @@ _STEP = 8  # lengths are multiples of it
 _READ = {"texts", "corpus", "data"}  # what a search may measure the error on
 _TRIES = 3  # of timing before a target is refused: a busy moment is no reason
 _HEADROOM = 1.25
+_SECONDS = 5.0  # of timing a ratio that the limit of the search is set by
 _COMMON = 95  # of 100 texts are no longer than what is timed
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 _FORMS: Sequence[ArtifactName] = ("onnx", "onnx-int8", "openvino", "openvino-int8")
@@ -61,8 +62,8 @@ class Plan:
         settings: of the recipe, with what was chosen here.
         length: tokens of the texts that are timed.
         forms: of exports that can be had here.
-        headroom: by how much the search is to be faster than asked.
         chosen: the settings as they were given, before data and machine have filled them.
+        headroom: by how much the search is to be faster than asked.
     """
 
     run: Path
@@ -74,8 +75,8 @@ class Plan:
     length: int
     forms: Sequence[ArtifactName]
     options: CompressOptions
+    chosen: str
     headroom: float = 1.0
-    chosen: str = ""
 
     @property
     def teaches(self) -> bool:
@@ -192,7 +193,7 @@ def _require_forms(settings: Settings) -> None:
         ImportError: for a form whose runtime is not installed, or when none is.
         ValueError: for a form that is not timed.
     """
-    asked: Sequence[ArtifactName] = settings["export"].get("artifacts") or ()
+    asked: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
     if not asked:
         raise ImportError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
     bench = settings["bench"]
@@ -284,7 +285,7 @@ def _fill(settings: Settings, options: CompressOptions, forms: Sequence[Artifact
     settings["extract"].setdefault("runtime", runs)
     if forms:
         settings["export"].setdefault("artifacts", tuple(forms))
-    exported = settings["export"].get("artifacts") or tuple(forms)
+    exported = settings["export"].get("artifacts", ())
     runtimes = tuple(
         name for name in ("onnxruntime", "openvino") if any(FORMS[one].runtime == name for one in exported)
     )
@@ -345,18 +346,18 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
     inputs = family.inputs(1, plan.length)
     forms: Sequence[ArtifactName | None] = plan.settings["export"].get("artifacts") or plan.forms or [None]
 
-    def times(form: ArtifactName | None, *, rounds: int = 5, **shapes: Mapping[str, Value]) -> dict[str, float]:
+    def times(form: ArtifactName | None, *, seconds: float = 0.0, **shapes: Mapping[str, Value]) -> dict[str, float]:
         watch("timing the pick as it will run", note=form or "pytorch")
         build = None if form is None else builder(form, threads)
         networks = {name: (family.network(shape), inputs) for name, shape in shapes.items()}
-        found = compare(networks, threads=threads, rounds=rounds, build=build)
+        found = compare(networks, threads=threads, seconds=seconds, build=build)
         return {name: one.p50_ms for name, one in found.items()}
 
     best, form = min((times(form, pick=architecture)["pick"], n) for n, form in enumerate(forms))
     room = math.inf if options.max_latency_ms is None else options.max_latency_ms / best
     if options.speedup is not None:
-        # A ratio is taken in turns, and for seconds: a busy moment slows large networks more than small ones.
-        both = times(forms[form], rounds=200, pick=architecture, teacher=family.reference)
+        # A ratio is taken in turns, and for longer: a busy moment slows large networks more than small ones.
+        both = times(forms[form], seconds=_SECONDS, pick=architecture, teacher=family.reference)
         room = min(room, both["teacher"] / both["pick"] / options.speedup)
     return room
 

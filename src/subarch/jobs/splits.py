@@ -46,16 +46,15 @@ def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
     }
 
 
-def learned_from(path: Path, purpose: Mapping[str, Any]) -> bool:
-    """Whether a file is the one that a checkpoint was fine-tuned on."""
-    known = purpose.get("split", {}).get("files", {}).get("data", {}).get("sha256")
+def learned_from(path: Path, purpose: Mapping[str, Any], part: str = "data") -> bool:
+    """Whether a file is the one that a checkpoint was fine-tuned on, or its ``part`` (``"development_data"``)."""
+    known = purpose.get("split", {}).get("files", {}).get(part, {}).get("sha256")
     return known is not None and known == sha256_of(path)
 
 
 def learned_development(path: Path, purpose: Mapping[str, Any]) -> bool:
     """Whether a file is the development file of a checkpoint that has learned from its development rows as well."""
-    known = purpose.get("split", {}).get("files", {}).get("development_data", {}).get("sha256")
-    return bool(purpose.get("learned_development")) and known is not None and known == sha256_of(path)
+    return bool(purpose.get("learned_development")) and learned_from(path, purpose, "development_data")
 
 
 def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:

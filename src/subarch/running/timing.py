@@ -82,6 +82,7 @@ def compare(
     threads: int | None = None,
     rounds: int = 5,
     repeats: int = 10,
+    seconds: float = 0.0,
     build: Builder | None = None,
 ) -> dict[str, Latency]:
     """Time several networks in turns, so that a drift of the machine meets all of them alike.
@@ -89,19 +90,22 @@ def compare(
     Args:
         networks: name to network and its inputs.
         threads: torch's threads while timing.
-        rounds: how often everything is visited.
+        rounds: how often everything is visited, at least.
         repeats: timed passes a visit.
+        seconds: visits go on for so long, at least.
         build: puts them on another runtime; PyTorch when not given.
 
     Returns:
-        For each name the statistics of all its ``rounds * repeats`` readings.
+        For each name the statistics of all its readings, ``repeats`` a visit.
     """
     readings: dict[str, list[float]] = {name: [] for name in networks}
     with pinned(threads):
         passes = {name: (build or _torch_pass)(network, inputs) for name, (network, inputs) in networks.items()}
-        for _ in range(rounds):
+        began, done = time.perf_counter(), 0
+        while done < rounds or time.perf_counter() - began < seconds:
             for name, one in passes.items():
                 readings[name] += _timed(one, 2, repeats)
+            done += 1
     return {name: _summary(values) for name, values in readings.items()}
 
 

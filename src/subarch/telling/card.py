@@ -42,7 +42,7 @@ def _metadata(result: Record) -> Iterator[str]:
     yield f"pipeline_tag: {task}"
     yield "tags: [subarch, distillation, neural-architecture-search]"
     yield "model-index:"
-    yield f"- name: {json.dumps('subarch student of ' + _teacher(result), ensure_ascii=False)}"
+    yield f"- name: {json.dumps('subarch student of ' + Path(result['given_teacher']).name, ensure_ascii=False)}"
     yield "  results:"
     yield "  - task:"
     yield f"      type: {task}"
@@ -84,8 +84,7 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
     yield ""
     yield "## Scores on sealed rows"
     yield ""
-    method = str(tuned.get("method", "plain"))
-    kept = f" What is deployed is of the kind '{method}'; D are the training rows, E the development rows."
+    kept = f" What is deployed is of the kind '{tuned['method']}'; D are the training rows, E the development rows."
     yield f"{sealed['examples']} rows that no choice was made on; {tuned['metric']}; means with 95 % intervals.{kept}"
     yield ""
     yield from _table(
@@ -144,11 +143,6 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
     yield ""
     command = manifest.get("command") or "subarch compress"
     yield f"`{command}`, with recipe.toml. Seeds, versions and data: manifest.json."
-
-
-def _teacher(result: Record) -> str:
-    """Its name, as it was given."""
-    return Path(str(result.get("given_teacher") or result["extract"]["source"]["name"])).name
 
 
 def _network(name: str, result: Record) -> str:

@@ -290,7 +290,8 @@ class _Labels:
             return (), self._numbers()
         names = self._class_names(classes)
         known = tuple(classes) or _in_order(names)
-        if classes and (alike := {name.casefold(): name for name in known}) and len(alike) == len(known):
+        alike = {name.casefold(): name for name in classes}
+        if len(alike) == len(classes):
             names = [alike.get(name.casefold(), name) for name in names]  # POSITIVE and positive are one class
         index = {name: n for n, name in enumerate(known)}
         for row, name in zip(self.rows, names, strict=True):
