@@ -44,6 +44,7 @@ _READ = {"texts", "corpus", "data"}  # what a search may measure the error on
 _TRIES = 3  # of timing before a target is refused: a busy moment is no reason
 _HEADROOM = 1.25
 _SECONDS = 5.0  # of timing a ratio that the limit of the search is set by
+_MOMENTS = 3  # at which it is timed
 _COMMON = 95  # of 100 texts are no longer than what is timed
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 _FORMS: Sequence[ArtifactName] = ("onnx", "onnx-int8", "openvino", "openvino-int8")
@@ -356,9 +357,11 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
     best, form = min((times(form, pick=architecture)["pick"], n) for n, form in enumerate(forms))
     room = math.inf if options.max_latency_ms is None else options.max_latency_ms / best
     if options.speedup is not None:
-        # A ratio is taken in turns, and for longer: a busy moment slows large networks more than small ones.
-        both = times(forms[form], seconds=_SECONDS, pick=architecture, teacher=family.reference)
-        room = min(room, both["teacher"] / both["pick"] / options.speedup)
+        # A ratio is taken in turns, for longer, and the least of several counts: a busy moment slows large networks
+        # more than small ones, and what is promised is to hold in a quiet one.
+        for _ in range(_MOMENTS):
+            both = times(forms[form], seconds=_SECONDS, pick=architecture, teacher=family.reference)
+            room = min(room, both["teacher"] / both["pick"] / options.speedup)
     return room
 
 
