@@ -24,7 +24,15 @@ from subarch.options.recipes import written
 from subarch.progress import Watch, silent
 from subarch.running.predictor import Predictor
 from subarch.running.timing import pinned
-from subarch.storage import made_directory, new_run_directory, read_json, sha256_of, write_json, write_text
+from subarch.storage import (
+    made_directory,
+    new_run_directory,
+    read_json,
+    sha256_of,
+    tell_directory,
+    write_json,
+    write_text,
+)
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
 from subarch.text.examples import Example
@@ -67,7 +75,7 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
     made_directory(run)
     if options.run is None:
-        watch("the run directory", note=f"{run} (with --run {run} the same command goes on)")
+        tell_directory(run, watch)
     write_json(run / ASKED, {**known, **_asked(plan), "headroom": plan.headroom})
     write_text(run / RECIPE, recipe)
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from subarch.progress import Watch, silent
+
 
 @contextmanager
 def claimed(run: Path) -> Generator[None]:
@@ -47,10 +49,17 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def new_run_directory(verb: str, name: str) -> Path:
-    """A folder under ``runs/`` that does not exist yet, named after what is done to what."""
+def new_run_directory(verb: str, name: str, watch: Watch = silent) -> Path:
+    """A folder under ``runs/`` that does not exist yet, named after what is done to what; the watch is told of it."""
     stem = "".join(c if c.isalnum() else "-" for c in Path(name).name).strip("-") or "run"
-    return Path("runs") / f"{verb}-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    run = Path("runs") / f"{verb}-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    tell_directory(run, watch)
+    return run
+
+
+def tell_directory(run: Path, watch: Watch) -> None:
+    """Say what a run directory is called before the work begins: whoever is interrupted must know how to go on."""
+    watch("the run directory", note=f"{run} (with --run {run} the same command goes on)")
 
 
 def is_free(path: Path) -> bool:

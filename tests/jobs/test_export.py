@@ -280,6 +280,11 @@ def test_bench_times_everything_beside_the_reference(
     # What is there is not measured again, and a bench of something else is refused.
     assert subarch("bench", small, *given, *cells, "--json").json["rows"] == found["rows"]
     refused(subarch("bench", small, *given, "--sequence-length", "16"), "other options")
+    # Where the run was moved, what lies in it goes by another name: it is measured anew instead of refused.
+    (tmp_path / "run").rename(tmp_path / "moved")
+    moved = ("--against", large, "--run", tmp_path / "moved", "--threads", "1", "--rounds", "2", "--no-memory")
+    again = subarch("bench", small, *moved, "--sequence-length", "16", "--runtime", "pytorch", "--json").json
+    assert {row["sequence_length"] for row in again["rows"]} == {16}
 
 
 def test_bench_takes_an_export_as_it_is(

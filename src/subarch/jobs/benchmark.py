@@ -110,7 +110,7 @@ def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") ->
     for network in networks:
         _require_length(network, max(options.sequence_length))
     threads = options.threads or (torch.get_num_threads(),)
-    run = made_directory(options.run or new_run_directory("bench", networks[0].name))
+    run = made_directory(options.run or new_run_directory("bench", networks[0].name, watch))
     with claimed(run):
         known = _known(options, threads)
         rows = _begun(run / RESULT, known)
@@ -204,6 +204,8 @@ def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
     if found.get("cpu", {}).get("name") != cpu_name():
         return []  # times of another machine say nothing about this one
     if found.get("asked") != known:
+        if found.get("run") != str(file.parent):
+            return []  # the run was moved, and what lies in it goes by another name now
         raise ValueError(f"{file} holds a bench with other options: give those again, or another --run")
     return found["rows"]
 

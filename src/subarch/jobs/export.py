@@ -96,7 +96,7 @@ def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") 
     graph = Graph.of(opened.model)
     watch("reading the data", note=options.data_name or "")
     rows = _rows(options, opened)
-    run = options.run or new_run_directory("export", opened.folder.name)
+    run = options.run or new_run_directory("export", opened.folder.name, watch)
     identity = _identity(options, opened, rows)
     made_directory(run)
     with claimed(run):
@@ -288,22 +288,15 @@ def _exported(
     length = min(options.sequence_length or _median_length(tokens), graph.longest)
     programs: dict[str, Program] = {"pytorch": TorchProgram(graph)}
     programs |= {form.name: form.open(part, options.threads) for form in forms}
-    said: dict[str, Outputs] = {}
-    for number, (name, program) in enumerate(programs.items()):
-        watch("asking every form", done=number, total=len(programs), note=name)
-        said[name] = answers(program, tokens, graph.head)
-    verdicts = [
-        judged(
-            form.name,
-            form.precision,
-            graph.head,
-            said["pytorch"],
-            said[form.name],
-            score=rows.score,
-            max_drop=options.max_drop,
-        )
-        for form in forms
-    ]
+
+    def said(name: str) -> Outputs:
+        watch("asking every form", done=list(programs).index(name), total=len(programs), note=name)
+        return answers(programs[name], tokens, graph.head)
+
+    reference = said("pytorch")
+    gate: dict[str, Any] = {"score": rows.score, "max_drop": options.max_drop}
+    # One form after the other: a language model's answers are gigabytes.
+    verdicts = [judged(one.name, one.precision, graph.head, reference, said(one.name), **gate) for one in forms]
     times = _timed(programs, graph, length, watch)
     chosen, reason = _choice(verdicts, times)
     _serve(opened, part)
@@ -318,7 +311,7 @@ def _exported(
         "missing": missing,
         "max_drop": options.max_drop,
         "metric": rows.metric,
-        "score": None if rows.score is None else rows.score(said["pytorch"]),
+        "score": None if rows.score is None else rows.score(reference),
         "judged_on": rows.words,
         "examples": len(rows.judged),
         "head": graph.head,

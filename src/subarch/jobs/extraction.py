@@ -46,7 +46,7 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
     watch("opening", note=options.source)
     opened = open_run(options, steps=_first_steps(options) if options.steps == "auto" else None)
     _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
-    named = options.run or new_run_directory("extract", opened.source.name)
+    named = options.run or new_run_directory("extract", opened.source.name, watch)
     is_new = is_free(named)
     run = made_directory(named)
     with claimed(run):

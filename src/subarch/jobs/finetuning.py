@@ -49,7 +49,7 @@ def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = 
             seeds=tuple(range(options.seeds)),
             precision=options.precision,
         )
-        run = options.run or new_run_directory("finetune", task.name)
+        run = options.run or new_run_directory("finetune", task.name, watch)
         folder = run / "finetune" / folder_of(task.name)
         _require_same_task(folder, task.name)
         made_directory(folder)
