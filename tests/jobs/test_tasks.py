@@ -170,6 +170,42 @@ def test_evaluate_with_a_test_file_of_its_own(subarch: Command, model: Path, tmp
     refused(subarch("evaluate", made["checkpoint"], "--data", test, "--split", "sealed"), "--split sealed", "t.csv")
 
 
+def test_a_test_file_may_call_its_columns_otherwise(subarch: Command, model: Path, tmp_path: Path) -> None:
+    everything = reviews(160)
+    data = write(tmp_path / "a.csv", [*everything[:100]])
+    test = write(tmp_path / "t.csv", [*everything[100:]], ("review", "sentiment"))
+    given = ("--data", data, "--test-data", test)
+    made = subarch("finetune", "--model", model, *given, "--run", "run", *QUICK, "--json").json
+    assert subarch("evaluate", made["checkpoint"], "--data", data, "--json").json["examples"] == 60
+
+
+def test_evaluate_says_where_rows_may_have_been_learned_from(
+    subarch: Command, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = write(tmp_path / "a.csv", [*reviews(120)])
+    made = subarch("finetune", "--model", model, "--data", data, "--run", "run", *QUICK, "--json").json["checkpoint"]
+    subarch("evaluate", made, "--data", data)
+    assert "learned from" not in caplog.text
+    subarch("evaluate", made, "--data", data, "--split", "all")
+    assert "it has learned from most of these rows" in caplog.text and "changed" not in caplog.text
+    data.write_text(data.read_text() + "one more,praise\n")
+    subarch("evaluate", made, "--data", data)
+    assert "has changed since" in caplog.text
+
+
+def test_predictions_of_parts_do_not_overwrite_each_other(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    for part in ("reviews.part1.csv", "reviews.part2.csv"):
+        (tmp_path / part).write_text("text\na good film\n")
+        subarch("predict", checkpoint, "--data", part)
+    assert {file.name for file in tmp_path.glob("*.jsonl")} == {
+        "reviews.part1.predictions.jsonl",
+        "reviews.part2.predictions.jsonl",
+    }
+
+
 def test_a_model_of_another_kind_is_refused_before_it_is_asked(subarch: Command, model: Path, tmp_path: Path) -> None:
     rows = [(f"text {n}", f"{n}.5") for n in range(60)]
     data = write(tmp_path / "numbers.csv", rows)

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subarch.text.examples import Example, SealedSplit, Shares, Split, Task, deal, nameless, normalised, places
+from subarch.text.examples import (
+    Example,
+    SealedSplit,
+    Shares,
+    Split,
+    Task,
+    common_texts,
+    deal,
+    nameless,
+    normalised,
+    places,
+)
 
 SHARES = (0.6, 0.2, 0.2)
 WORDS = ["x y", "X, y!", "z", "u", "v", "w", "q", "k"]
@@ -55,6 +66,27 @@ def test_pairs_are_linked_by_long_texts_and_not_by_short_ones() -> None:
     assert sum(where) == 1
 
 
+def test_premises_of_a_script_without_spaces_keep_their_pairs_together() -> None:
+    linked = [Example("今天天气很好,我们去公园", (f"假设 {n}",), 0) for n in range(30)]
+    loose = [Example(f"问题 {n} 的文字是这样的", ("是的",), 1) for n in range(30)]
+    splits = deal("t", [*linked, *loose], (0.5, 0.5), seed=0, strata=["all"] * 60)
+    assert sorted(sum(e.label == 0 for e in split) for split in splits) == [0, 30]
+    assert normalised("猫,狗!") == normalised("猫 狗") != normalised("猫")
+
+
+def test_a_few_questions_asked_of_every_text_part_nothing() -> None:
+    questions = ["what do you think of the food", "what do you think of the service", "how do you like the place"]
+    pairs = [Example(f"review number {n} of many", (question,), 0) for n in range(40) for question in questions]
+    common = common_texts(pairs)
+    assert common == frozenset(questions)
+    splits = deal("t", pairs, (0.5, 0.5), seed=0, strata=["all"] * 120, common=common)
+    assert [len(split) for split in splits] == [60, 60]
+    where = [{e.first for e in split} for split in splits]
+    assert not where[0] & where[1]  # what is said of one review stays together
+    # Contexts that many questions share still keep these together.
+    assert not common_texts([Example(f"q {n}", (f"the long context number {n // 20}",), 0) for n in range(100)])
+
+
 def test_candidates_of_choices_link_nothing_but_what_they_share_does() -> None:
     same = [Example("one article of several words", (f"a{n}", f"b{n}"), 0) for n in range(8)]
     others = [Example(f"article {n}", ("yes it is so", "no it is not"), 0) for n in range(40)]
@@ -68,6 +100,11 @@ def test_a_huge_cluster_is_learned_from() -> None:
     for seed in range(5):
         train, *_ = deal("t", examples, (0.7, 0.15, 0.15), seed=seed, strata=["0"] * 502)
         assert len(train) == 500
+    examples = [Example("no comment", label=0)] * 300 + [Example(f"text {n}", label=0) for n in range(700)]
+    for seed in range(20):
+        train, development, sealed = deal("t", examples, (0.7, 0.15, 0.15), seed=seed, strata=["0"] * 1000)
+        assert (len(train), len(development), len(sealed)) == (700, 150, 150)
+        assert "no comment" not in {*development.texts, *sealed.texts}
 
 
 def test_classes_without_enough_texts() -> None:

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from subarch.text.files import MAX_LINE_BYTES, lines, rows
+from subarch.text.labelled import read_table
 
 
 def test_compressed_files_and_files_cut_short(tmp_path: Path) -> None:
@@ -46,3 +47,23 @@ def test_an_endless_line_is_refused_without_reading_it(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(rows(tmp_path / "none.csv"))
+
+
+def test_a_first_line_that_is_blank_does_not_hide_the_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n\ntext;label\none, two;a\n", encoding="utf-8")
+    assert [row for _, row in rows(path, {"text", "label"})] == [{"text": "one, two", "label": "a"}]
+
+
+def test_fields_with_line_breaks_are_not_for_a_tsv(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('text\tlabel\n"two\nlines"\ta\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"row 2: expected 2 columns .* save the table as \.csv"):
+        list(rows(path))
+
+
+def test_labels_that_are_lists_are_not_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one", "labels": ["a", "b"]}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="one label a row"):
+        read_table(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,23 @@ def test_kinds_are_seen_from_labels(tmp_path: Path, labels: list[str], kind: str
         assert table.examples.labels == tuple(map(float, labels))
 
 
+def test_decimal_commas_and_decimals_are_numbers(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "text;score", "one;1,5", "two;2,0", "three;-3"))
+    assert (table.kind, table.examples.labels) == ("regression", (1.5, 2.0, -3.0))
+    assert read_table(write(tmp_path / "b.csv", "text;label", "one;1,5", "two;x")).label_names == ("1,5", "x")
+    prices = pyarrow.table({"text": ["one", "two"], "score": [Decimal("1.5"), Decimal("2.25")]})
+    pyarrow.parquet.write_table(prices, tmp_path / "c.parquet")
+    assert read_table(tmp_path / "c.parquet").examples.labels == (1.5, 2.25)
+
+
+def test_many_whole_numbers_are_numbers_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "a.csv", "text,label", *(f"t{n},{n % 77}" for n in range(770)))
+    assert read_table(path).kind == "regression"
+    assert "77 different whole numbers" in caplog.text and "--kind classification" in caplog.text
+    caplog.clear()
+    assert len(read_table(path, kind="classification").label_names) == 77 and not caplog.text
+
+
 def test_a_kind_can_be_given(tmp_path: Path) -> None:
     stars = write(tmp_path / "a.csv", "review,stars", *(f"t{n},{n % 5}" for n in range(20)))
     assert read_table(stars, kind="regression").examples.labels[:5] == (0.0, 1.0, 2.0, 3.0, 4.0)
@@ -164,6 +182,8 @@ def test_unlabelled_tables_need_no_label_and_ignore_one(tmp_path: Path) -> None:
         (["text,label", "a,1", "b,1"], {"kind": "regression"}, "different numbers"),
         (["text,label", *(f"t{n},{n}.5" for n in range(20)), "last,n/a"], {}, "row 22 has 'n/a'"),
         (["text,label", *(f"t{n},{n}" for n in range(20))], {"kind": "classification"}, "kind 'regression'"),
+        (["text", '"a"', '""', '"c"'], {"labelled": False}, "row 3: expected a text in column 'text'"),
+        (["text,label\rgood,pos\rbad,neg"], {}, "not with CR alone"),
         (["text,label", "a,x", "b,y"], {"kind": "choice"}, "'classification' or 'regression'"),
         (["text,label", "a,x", "b,z"], {"classes": ["x", "y"]}, r"row 3: .*\('x', 'y'\), got 'z'"),
         (["text,label", "a,x", "b,y"], {"text_columns": ["text", "text"]}, "a column of its own"),

@@ -24,6 +24,7 @@ from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Kind, Split, Task
+from subarch.text.files import stem_of
 from subarch.text.labelled import Table, read_table
 from subarch.text.metrics import decide, score
 from subarch.text.official import official_examples
@@ -100,6 +101,10 @@ def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, An
             f"--split {split} is a part of the file that a checkpoint was fine-tuned on, and {options.model} does not "
             f"say that it was on {path}: leave --split away to score all rows"
         )
+    same = purpose.get("split", {}).get("files", {}).get("data", {}).get("path") == str(path.resolve())
+    if split == "all" and (known or same):
+        changed = "" if known else ", and has changed since"
+        _LOG.warning("%s was fine-tuned on %s%s: it has learned from most of these rows", options.model, path, changed)
     if split != "all":
         task = _task_again(path, options, purpose)
         examples = {"train": task.train, "development": task.development}.get(split) or task.sealed.open()
@@ -191,8 +196,7 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
         ValueError: for a model without a head for texts or pairs, or an unusable file.
         OSError: when the output cannot be written.
     """
-    name = options.data.name.partition(".")[0] or "data"
-    path = options.output or options.data.with_name(f"{name}.predictions.jsonl")
+    path = options.output or options.data.with_name(f"{stem_of(options.data)}.predictions.jsonl")
     if path.resolve() == options.data.resolve():
         raise ValueError(f"--output {path} is the file with the texts: give another name")
     if not path.parent.is_dir():

@@ -37,6 +37,7 @@ def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
     return {
         "seed": where.split_seed,
         "limit": where.limit,
+        "columns": {"texts": list(where.text_columns), "label": where.label_column},
         "sealed": task.sealed.digest,
         "files": {
             name: {"path": str(file.resolve()), "sha256": sha256_of(file)}
@@ -77,11 +78,13 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
                     f"{model} was fine-tuned with {others[name]} as --{name.replace('_', '-')}, which has changed or "
                     "is no longer there: put it back, or take --split all"
                 )
+    # As they were given: files of one split may call their columns by different names, which are found in each.
+    columns = purpose["split"].get("columns", {"texts": purpose["text_columns"], "label": purpose["label_column"]})
     task = load_task(
         path,
         seed=int(purpose["split"]["seed"]),
-        text_columns=tuple(purpose["text_columns"]),
-        label_column=purpose["label_column"],
+        text_columns=tuple(columns["texts"]),
+        label_column=columns["label"],
         kind=purpose["kind"],
         development_data=others.get("development_data"),
         test_data=others.get("test_data"),

@@ -1,4 +1,4 @@
-"""The odd encodings: how choices, marked words, entities and nested answers become examples.
+"""How choices, marked words, entities and nested answers become examples.
 
 A cast turns one flat row into an example without its label; what a label means is the same for all tasks and is read
 elsewhere. Three official formats nest several rows in one record; :func:`unfold_passage` and its like take them apart

@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -171,7 +171,13 @@ class Shares(NamedTuple):
 
 
 def deal(
-    name: str, examples: Sequence[Example], shares: Sequence[float], *, seed: int, strata: Sequence[str]
+    name: str,
+    examples: Sequence[Example],
+    shares: Sequence[float],
+    *,
+    seed: int,
+    strata: Sequence[str],
+    common: frozenset[str] = frozenset(),
 ) -> tuple[Split, ...]:
     """Deal examples out to splits: stratified, with a seed, and without parting what belongs together.
 
@@ -184,12 +190,13 @@ def deal(
         shares: the fraction of each split, together 1.
         seed: of the choice.
         strata: for each example what it is counted under: the name of its class, a bin of its number.
+        common: texts that keep nothing together, as :func:`common_texts` found them.
 
     Raises:
         ValueError: when a stratum has fewer different texts than there are splits.
     """
     by_stratum: dict[str, list[list[int]]] = defaultdict(list)
-    for members in _connected(examples):
+    for members in _connected(examples, common):
         by_stratum[strata[members[0]]].append(members)
     chosen: tuple[list[int], ...] = tuple([] for _ in shares)
     for stratum in sorted(by_stratum):
@@ -224,12 +231,25 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
     return list(range(len(names))) if nameless(among) and len(among) == len(names) else None
 
 
+# Thai, Lao, Burmese, Khmer, kana and Chinese characters: written without spaces, so each stands for itself.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+
+
 def normalised(text: str) -> str:
-    """Letters and digits alone, lower case: texts that differ in nothing else count as the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    """Letters and digits alone, lower case: texts that differ in nothing else count as the same.
+
+    Words are apart, and so are the characters of scripts without spaces.
+    """
+    return " ".join(_WORDS.findall(text.casefold()))
 
 
-def _connected(examples: Sequence[Example]) -> list[list[int]]:
+def _extent(text: str) -> float:
+    """Words of a normalised text; two characters of a script without spaces count as one."""
+    return sum(0.5 if re.match(f"[{_UNSPACED}]", word) else 1.0 for word in text.split())
+
+
+def _connected(examples: Sequence[Example], common: frozenset[str]) -> list[list[int]]:
     """Rows that must not be parted: linked by an equal text or group, over any number of steps."""
     leader = list(range(len(examples)))
 
@@ -240,7 +260,7 @@ def _connected(examples: Sequence[Example]) -> list[list[int]]:
 
     first: dict[tuple[str, str], int] = {}
     for row, example in enumerate(examples):
-        for key in linking_keys(example):
+        for key in linking_keys(example, common):
             low, high = sorted((root(row), root(first.setdefault(key, row))))
             leader[high] = low
     members: dict[int, list[int]] = defaultdict(list)
@@ -249,13 +269,35 @@ def _connected(examples: Sequence[Example]) -> list[list[int]]:
     return list(members.values())
 
 
-def linking_keys(example: Example) -> Iterator[tuple[str, str]]:
-    """What keeps examples in one split: two with an equal key are never parted."""
+def common_texts(examples: Sequence[Example]) -> frozenset[str]:
+    """Second texts that link most of the pairs into one piece: a few questions, asked of every text, part nothing.
+
+    They do not keep pairs together; first texts, and pairs as a whole, still do. Mostly there are none: only where more
+    than half of all pairs hang together are those left out that a twentieth of the pairs share.
+
+    Args:
+        examples: all of them, whatever file they came from.
+    """
+    if not examples or len(examples[0].seconds) != 1:
+        return frozenset()
+    if max(map(len, _connected(examples, frozenset()))) <= len(examples) / 2:
+        return frozenset()
+    counts = Counter(normalised(example.seconds[0]) or example.seconds[0] for example in examples)
+    return frozenset(text for text, count in counts.items() if count > max(2, len(examples) / 20))
+
+
+def linking_keys(example: Example, common: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """What keeps examples in one split: two with an equal key are never parted.
+
+    Args:
+        example: of any task.
+        common: as :func:`common_texts` found them.
+    """
     texts = [normalised(text) or text for text in example.texts]
     if len(texts) == 2:
         # Short ones ("yes", "Why?") would link half of all pairs; the pair as a whole counts whatever its length.
         yield "pair", "\n".join(texts)
-        texts = [text for text in texts if len(text.split()) >= LINKING_WORDS]
+        texts = [text for text in texts if _extent(text) >= LINKING_WORDS and text not in common]
     for text in texts[: 2 if len(example.seconds) < 2 else 1]:
         yield "text", text
     if example.group is not None:
@@ -264,10 +306,21 @@ def linking_keys(example: Example) -> Iterator[tuple[str, str]]:
 
 def _hand_out(clusters: list[list[int]], shares: Sequence[float], chosen: tuple[list[int], ...]) -> None:
     """Hand clusters out, each to the split that lacks most of its share; the first ones go one to each."""
-    total = sum(map(len, clusters))
-    clusters[: len(shares)] = sorted(clusters[: len(shares)], key=len, reverse=True)  # one that is huge is learned from
+    total, others = sum(map(len, clusters)), len(shares) - 1
+    # What is larger than a whole split is learned from, while the others have something: no one text decides a score.
+    large = [n for n, cluster in enumerate(clusters) if len(cluster) > max(2, min(shares) * total)]
+    huge = sorted(large, key=lambda n: -len(clusters[n]))[: len(clusters) - others]
+    rest = [cluster for n, cluster in enumerate(clusters) if n not in huge]
+    first = others if huge else len(shares)
+    rest[:first] = sorted(rest[:first], key=len, reverse=True)
     dealt = [0] * len(shares)
-    for turn, cluster in enumerate(clusters):
-        split = turn if turn < len(shares) else max(range(len(shares)), key=lambda s: shares[s] * total - dealt[s])
+
+    def give(cluster: list[int], split: int) -> None:
         chosen[split].extend(cluster)
         dealt[split] += len(cluster)
+
+    for n in huge:
+        give(clusters[n], 0)
+    for turn, cluster in enumerate(rest, start=len(shares) - first):
+        split = turn if turn < len(shares) else max(range(len(shares)), key=lambda s: shares[s] * total - dealt[s])
+        give(cluster, split)

@@ -51,9 +51,9 @@ def rows(path: Path, expected: Collection[str] = ()) -> Iterator[Row]:
     elif kind == ".tsv":
         yield from _named(path, ((n, _split_tsv(line)) for n, line in lines(path)))
     elif kind == ".csv":
-        header = next(lines(path), (1, ""))[1]
+        header = next((line for _, line in lines(path) if line.strip()), "")
         with _long_fields():
-            yield from _named(path, _csv_cells(path, _sniff(header, expected)))
+            yield from _named(path, _csv_cells(path, _sniff(path, header, expected)))
     else:
         raise ValueError(f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl or .parquet), got {kind!r}")
 
@@ -61,14 +61,16 @@ def rows(path: Path, expected: Collection[str] = ()) -> Iterator[Row]:
 def _named(path: Path, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] | None = None
     for number, cells in table:
-        if not any(cells):
-            continue
+        if not cells or (not any(cells) and (columns is None or len(columns) > 1)):
+            continue  # of a single column, an empty field in quotes is a row without a text
         if columns is None:
             columns = _once_each(path, cells)
         elif len(cells) != len(columns):
+            advice = "quote the fields that hold the delimiter or a line break"
+            if format_of(path) == ".tsv":
+                advice = "fields of a TSV hold no tabs and line breaks; save the table as .csv"
             raise ValueError(
-                f"{path}, row {number}: expected {len(columns)} columns as in the first row, got {len(cells)}: "
-                "quote the fields that hold the delimiter or a line break"
+                f"{path}, row {number}: expected {len(columns)} columns as in the first row, got {len(cells)}: {advice}"
             )
         else:
             yield number, dict(zip(columns, cells, strict=True))
@@ -81,9 +83,14 @@ def _once_each(path: Path, names: list[str]) -> list[str]:
     return names
 
 
-def _sniff(header: str, expected: Collection[str]) -> str:
+def _sniff(path: Path, header: str, expected: Collection[str]) -> str:
     def score(delimiter: str) -> tuple[int, int]:
-        cells = next(csv.reader([header], delimiter=delimiter), [])
+        try:
+            cells = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, row 1: not readable as CSV ({error}): lines must end with LF or CR LF, not with CR alone"
+            ) from error
         return sum(cell.strip().casefold() in expected for cell in cells), len(cells)
 
     return max(DELIMITERS, key=score)
@@ -114,8 +121,9 @@ def _long_fields() -> Generator[None]:
 
 
 def _split_tsv(line: str) -> list[str]:
-    """Fields between tabs. Quotes are stripped only where they enclose a field: many TSV files do not quote at all."""
-    cells = line.split("\t")
+    """Fields between tabs, none of a blank line. Quotes are stripped only where they enclose a field: many TSV files do
+    not quote at all."""
+    cells = line.split("\t") if line else []
     return [c[1:-1].replace('""', '"') if len(c) > 1 and c[0] == c[-1] == '"' else c for c in cells]
 
 
@@ -191,6 +199,14 @@ def format_of(path: Path) -> str:
         inner = suffixes[-2] if len(suffixes) > 1 else ""
         return inner if inner in (".txt", ".jsonl", ".csv", ".tsv", ".parquet") else ".txt"
     return suffixes[-1] if suffixes else ""
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without what tells its format and compression: ``reviews.2024`` for ``reviews.2024.csv.gz``."""
+    name = path.name
+    for suffix in COMPRESSIONS:
+        name = name.removesuffix(suffix)
+    return Path(name).stem.lstrip(".") or "data"
 
 
 @contextmanager

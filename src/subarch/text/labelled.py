@@ -6,17 +6,21 @@ classes too where they are integers of up to twenty values (stars, 0 and 1), and
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from subarch.text.examples import Example, Kind, Split
 from subarch.text.files import lines, rows
+
+_LOG = logging.getLogger(__name__)
 
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "document", "body", "message", "tweet", "question")
 PAIR_COLUMNS = (
@@ -115,6 +119,7 @@ def read_table(
         what = "a text and a label" if labelled else "a text"
         raise ValueError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
     if labelled:
+        labels.with_points()
         kind = kind or labels.kind()
     names, values = labels.parsed(kind, classes) if labelled and kind else ((), [None] * len(texts))
     examples = Split(
@@ -255,6 +260,7 @@ def _listed(names: Sequence[str]) -> str:
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
+_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?", re.ASCII)
 _POINT_ZERO = re.compile(r"(?<=\d)\.0*$", re.ASCII)
 
 
@@ -271,7 +277,8 @@ class _Labels:
         value = values.get(self.column)
         name = _label_name(value)
         if name is None:
-            raise self._refusal(row, f"expected a label in column {self.column!r}, got {value!r}: fill it in")
+            advice = "one label a row, several are not supported" if isinstance(value, list) else "fill it in"
+            raise self._refusal(row, f"expected a label in column {self.column!r}, got {value!r}: {advice}")
         self.names.append(name)
         self.rows.append(row)
 
@@ -281,8 +288,22 @@ class _Labels:
         if None in numbers:
             return "classification"
         whole = all(number is not None and number.is_integer() for number in numbers)
-        few = len(set(numbers)) <= MAX_INTEGER_CLASSES and not _hardly_twice(len(set(numbers)), len(numbers))
-        return "classification" if whole and few else "regression"
+        different = len(set(numbers))
+        rare = _hardly_twice(different, len(numbers))
+        if whole and not rare and different > MAX_INTEGER_CLASSES:
+            _LOG.warning(
+                "%s: the %d different whole numbers in column %r are taken for numbers to predict; where they are "
+                "classes, say so (--kind classification, or --set task.kind=classification for compress)",
+                self.path,
+                different,
+                self.column,
+            )
+        return "classification" if whole and not rare and different <= MAX_INTEGER_CLASSES else "regression"
+
+    def with_points(self) -> None:
+        """Numbers with decimal commas, as semicolon-delimited tables have them, get decimal points."""
+        if any("," in name for name in self.names) and all(map(_COMMA.fullmatch, self.names)):
+            self.names = [name.replace(",", ".") for name in self.names]
 
     def parsed(self, kind: Kind, classes: Sequence[str]) -> tuple[tuple[str, ...], Sequence[int | float]]:
         """Names of the classes (none for numbers), and the value of every label."""
@@ -366,6 +387,8 @@ def _label_name(value: object) -> str | None:
         if math.isnan(value):
             return None
         return str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, Decimal):
+        return _label_name(float(value))
     if not isinstance(value, (str, int)):
         return None
     name = str(value).strip()

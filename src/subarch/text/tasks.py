@@ -1,4 +1,4 @@
-"""The front door to labelled data: one name or path in, one task with three splits out.
+"""Labelled data: one name or path in, one task with three splits out.
 
 A task is one of the 23 of the benchmarks, a demo that needs no download, or the user's own table. No example that the
 final score is taken on is ever learned from: tables and demos are dealt out so that splits share no text, and what
@@ -18,7 +18,18 @@ from pathlib import Path
 
 from subarch.text.demos import DEMOS
 from subarch.text.documentation import installed_documentation
-from subarch.text.examples import Example, Kind, SealedSplit, Shares, Split, Task, deal, linking_keys, normalised
+from subarch.text.examples import (
+    Example,
+    Kind,
+    SealedSplit,
+    Shares,
+    Split,
+    Task,
+    common_texts,
+    deal,
+    linking_keys,
+    normalised,
+)
 from subarch.text.labelled import Table, read_table
 from subarch.text.official import official_examples
 from subarch.text.suites import TASKS, BenchmarkTask, find_task
@@ -161,14 +172,27 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
                 f"{len(other.columns.texts)}: say which columns hold the texts"
             )
     parts = {part: other.examples for part, other in given.items()}
-    rest = _without(name, table.examples, [example for part in parts.values() for example in part], linking_keys)
+    common = common_texts([*table.examples, *(example for part in parts.values() for example in part)])
+    if common:
+        _LOG.warning(
+            "%s: %d second texts, such as %r, stand beside so many first ones that pairs are kept together by their "
+            "first texts alone",
+            name,
+            len(common),
+            max(common, key=len)[:60],
+        )
+
+    def keys(example: Example) -> Iterable[tuple[str, ...]]:
+        return linking_keys(example, common)
+
+    rest = _without(name, table.examples, [example for part in parts.values() for example in part], keys)
     if "development" in parts and "sealed" in parts:
-        parts["development"] = _without(name, parts["development"], parts["sealed"], linking_keys)
+        parts["development"] = _without(name, parts["development"], parts["sealed"], keys)
         parts["train"] = rest
     else:
         wanted = {part: share for part, share in shares._asdict().items() if part not in parts}
         fractions = (1 - sum(wanted.values()), *wanted.values())
-        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table.label_names))
+        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table.label_names), common=common)
         parts |= dict(zip(("train", *wanted), dealt, strict=True))
     return Task(
         name=name,
