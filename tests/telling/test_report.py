@@ -162,7 +162,7 @@ def test_constrained_claim_names_its_limits(files: dict[str, Json], write_run: W
     limits = {"speedup": 3.0, "parameters": 5_000_000, "latency_ms": None}
     files["certificate"].update(claim="constrained", achieved=0.04, limits=limits)
     _, outline, data = read(write_run(files))
-    assert "at least 3 times as fast as the source; at most 5,000,000 parameters." in outline.text
+    assert "at least 3 times as fast as the reference; at most 5,000,000 parameters." in outline.text
     assert "No architecture within the limits has an error below 96 %" in outline.text
     shapes = data["plots"]["size-error"]["any"]["layout"]["shapes"]
     assert [shape["x0"] for shape in shapes] == [files["extract"]["source"]["parameters"], 5_000_000]
@@ -302,7 +302,7 @@ def test_a_single_trained_architecture(files: dict[str, Json], write_run: Write)
     extract.update(trained=[only], front=[only], picks={"w": only, "knee": None, "constrained": None}, untrained=[])
     extract.update(untrained_total=0, progress=[{"trained": 1, "seconds": 1, "best": 0.0, "bound": None}])
     _, outline, data = read(write_run(files))
-    assert "the same as the source" in outline.text
+    assert "the same as the reference" in outline.text
     assert "1 architecture" in outline.text
     assert data["columns"]["front.error"] == [only["error"]]
 

@@ -28,7 +28,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from subarch.extraction.problem import FloatArray, Problem
+from subarch.extraction.problem import Claim, FloatArray, Problem
 from subarch.networks.space import Architecture, Box, Index, IndexArray
 
 Verdict = Literal["certified", "unresolved", "no guarantee"]
@@ -288,12 +288,13 @@ def resolved(derived: Derived, noise: float, epsilon: float) -> bool:
 
 
 def verdict(
-    derived: Derived, *, epsilon: float, noise: float, counts_hold: bool, error_floor: float = 0.0
+    derived: Derived, *, claim: Claim, epsilon: float, noise: float, counts_hold: bool, error_floor: float = 0.0
 ) -> tuple[Verdict, str]:
     """The verdict and the reason for it in plain words.
 
     Args:
         derived: what the errors prove.
+        claim: what it is proved of.
         epsilon: what was asked.
         noise: standard deviation of the error of one architecture over other seeds and batches.
         error_floor: the assumed lower bound on every error that the bounds used; 0 for none.
@@ -318,7 +319,7 @@ def verdict(
         )
     if everything and derived.delta >= epsilon and derived.spread >= RESOLVING_FACTOR * noise:
         return "unresolved", (
-            "Every architecture of the space was trained and the pick is the best of them, but the errors break "
+            f"Every architecture of the space was trained and {_EXACT[claim]}, but the errors break "
             f"monotony by up to {derived.delta:.3g}, no less than epsilon = {epsilon:g}: larger is not better here."
         )
     if not resolved(derived, noise, epsilon):
@@ -328,12 +329,27 @@ def verdict(
             "Size and speed alone decided."
         )
     if everything:
-        return "certified", "Every architecture of the space was trained: the pick is the best of them."
+        return "certified", f"Every architecture of the space was trained: {_EXACT[claim]}."
     floor = f" and no error lies below the {error_floor:g} that was vouched for" if error_floor else ""
     return "certified", (
-        f"No architecture of the space can beat the pick by more than {derived.achieved:.3g} (asked: {epsilon:g}), "
+        f"{_bounded(claim, derived.achieved)} (epsilon {derived.achieved:.3g} was reached, {epsilon:g} was asked), "
         f"given that a larger network is never worse by more than {derived.delta:.3g}{floor}."
     )
+
+
+_EXACT: Mapping[Claim, str] = {
+    "w": "the pick is the best of them",
+    "constrained": "the pick has the lowest error of those within the limits",
+    "front": "the front is the true one",
+}
+
+
+def _bounded(claim: Claim, achieved: float) -> str:
+    if claim == "w":
+        return f"The pick's W is at least {max(0.0, 1 - achieved):.3g} of the highest that the space can offer"
+    if claim == "constrained":
+        return f"No architecture within the limits can have an error below {max(0.0, 1 - achieved):.3g} of the pick's"
+    return f"For every architecture a trained one is within a factor of {1 + achieved:.3g} in size, cost and error"
 
 
 # ------------------------------------------------------------------------------------------------------ document
@@ -348,6 +364,7 @@ def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: b
     """Every field of the certificate that follows from the ledger and the question; the verifier compares these."""
     name, reason = verdict(
         derived,
+        claim=problem.claim,
         epsilon=problem.epsilon,
         noise=noise,
         counts_hold=counts_hold,

@@ -27,7 +27,7 @@ class InspectOptions:
 
     name: Annotated[str, Positional, tyro.conf.arg(metavar="NAME_OR_PATH")]
     """A preset (bort, bort-flipped, bort-2, bert-base, bert-large, roberta-large, distilbert, minilm-l6-h384,
-    tinybert-4), a checkpoint folder, or a Hugging Face name."""
+    tinybert-4), a checkpoint folder, a config.json, or a Hugging Face name."""
     sequence_length: int = 128
     """Tokens of the forward pass whose operations are counted."""
     json: bool = False
@@ -121,7 +121,8 @@ class ExtractOptions:
     threads: int | None = None
     """Threads for timing and training; all cores when not given."""
     speedup: float | None = None
-    """Limit: at least this many times as fast as the source, measured here."""
+    """Limit: at least this many times as fast as the reference (the source when --reference is not given), measured
+    here."""
     max_parameters: float | None = None
     """Limit: parameters of the backbone with its embeddings."""
     max_latency_ms: float | None = None

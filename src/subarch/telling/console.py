@@ -117,7 +117,7 @@ class Console:
     def _gains(result: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:
         share = result["parameters"] / source["parameters"]
         gains = [
-            f"{short(result['parameters'])} parameters ({share:.1%} of the source)",
+            f"{short(result['parameters'])} parameters ({share:.1%} of the reference)",
             f"{source['macs'] / result['macs']:.1f} times fewer operations",
         ]
         if result["latency_ms"] and source["latency_ms"]:
@@ -254,8 +254,8 @@ class Console:
         if (plan := result.get("plan")) is not None:
             self._plan(plan)
             return
-        rows = [("teacher", _points(result["sealed"]["teacher"]), *self._of(result, teacher=True))]
-        rows.append(("this model", _points(result["sealed"]["exported"]), *self._of(result, teacher=False)))
+        rows = [("teacher", _points(result["sealed"]["teacher"]), *self._of(result, "teacher"))]
+        rows.append(("this model", _points(result["sealed"]["exported"]), *self._of(result, "student")))
         self._table(("", f"{result['sealed']['metric']}, sealed rows", "ms a text", "runs on", "MB"), rows)
         certificate = result["extract"]["certificate"]
         self._out.print(
@@ -312,9 +312,8 @@ class Console:
                 self._out.print(f"[{color}]{word}[/{color}]: {target_in_words(one)}")
 
     @staticmethod
-    def _of(result: Mapping[str, Any], *, teacher: bool) -> tuple[str, str, str]:
-        rows = [row for row in result["bench"]["rows"] if (row["name"] != result["run"]) == teacher]
-        row = min(rows, key=lambda one: one["p50_ms"], default=None)
+    def _of(result: Mapping[str, Any], who: str) -> tuple[str, str, str]:
+        row = result["deployed"].get(who)
         if row is None:
             return "", "", ""
         size = row.get("size_bytes")
@@ -326,7 +325,7 @@ class Console:
         low, high = plan["seconds"]
         self._table(("stage", "minutes, about"), [*rows, ("in all", f"{low / 60:.0f} to {high / 60:.0f}")])
         if (memory := plan.get("peak_memory_bytes")) is not None:
-            self._out.print(f"memory of the hungriest step: about {memory / 1e9:.1f} GB")
+            self._out.print(f"peak memory, about: {memory / 1e9:.1f} GB")
         self._out.print("settings (a recipe of your own: copy, change, --recipe FILE.toml):\n")
         self._out.print(plan["settings"], markup=False, highlight=False)
 

@@ -184,7 +184,7 @@ def _headline(run: Run) -> Html:
         "header",
         tag("p", f"subarch extraction report · {_source_name(run)}", class_="eyebrow"),
         tag("h1", shape[0].upper() + shape[1:], class_="headline"),
-        tag("p", f"Extracted from a source with {describe(source.get('architecture'))}. {effort}"),
+        tag("p", f"The reference that it is compared with has {describe(source.get('architecture'))}. {effort}"),
         tag("p", f"The search was asked for {_asked(certificate)}{': ' if limits else ''}{'; '.join(limits)}."),
         tag("div", *_tiles(extract, source), class_="tiles"),
         _verdict(certificate),
@@ -216,7 +216,7 @@ def _tiles(extract: Record, source: Record) -> Iterable[Html]:
             ratio = f"{decimal(max(theirs / ours, ours / theirs), 3)} ×"
             yield _tile(ratio, more if theirs > ours else less, detail)
         else:
-            yield _tile(f"{write(ours)}", unit.strip() or "latency", "the same as the source" if theirs else "")
+            yield _tile(f"{write(ours)}", unit.strip() or "latency", "the same as the reference" if theirs else "")
     definition = _error_definition(extract.get("certificate") or {})
     yield _tile(decimal(extract.get("error")), "error", definition or "lower is better")
     if finite(extract.get("w")) is not None:

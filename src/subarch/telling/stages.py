@@ -134,8 +134,9 @@ def _finetuning(result: Record, number: int) -> Stage:
     rows = result["rows"]
     sizes = result["data"]["examples"]
     words = (
-        f"{result['metric']} on {whole(sizes['sealed'])} sealed examples, which nothing read before the end; learned "
-        f"from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % intervals."
+        f"{result['metric']} on {whole(sizes['sealed'])} sealed examples, on which nothing was trained or chosen; "
+        f"learned from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % "
+        "intervals."
     )
     if any(row["method"].endswith("D and E") for row in rows):
         words += " The ways 'on D and E' have learned from the development rows as well."

@@ -19,7 +19,7 @@ _WORDS = {
     "num_attention_heads": "{} heads",
 }
 _LIMITS = {
-    "speedup": "at least {} times as fast as the source",
+    "speedup": "at least {} times as fast as the reference",
     "parameters": "at most {} parameters",
     "latency_ms": "at most {} ms a forward pass",
     "macs": "at most {} operations a forward pass",
