@@ -23,7 +23,7 @@ from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier
 
 from subarch.agora.comparison import METHODS, REFITTED, compare
-from subarch.agora.data import Labelled, Labels
+from subarch.agora.data import Labelled, Labels, require_able
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Bounds, VectorGuard, jitter
@@ -202,6 +202,9 @@ def test_numbers(tmp_path: Path) -> None:
     )
     assert found.rounds[0].mistakes
     assert len(found.everything) > 20
+    with pytest.raises(ValueError, match="in other units"):  # of a correlation it is worth as much as before
+        require_able(10 * squares(development.points), development, "regression")
+    assert require_able(squares(development.points), development, "regression") == pytest.approx(1)
 
 
 def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:

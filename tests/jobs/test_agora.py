@@ -243,8 +243,7 @@ def test_wrong_input(subarch: Command, world: dict[str, Path], tmp_path: Path) -
     flipped = write(tmp_path / "flipped.csv", wrong)
     weak = ("--model", world["student"], "--data", flipped, "--run", "weak", "--agora", "--teacher", world["teacher"])
     refused(subarch("finetune", *weak, "--epochs", "1", *COMMON), "balanced accuracy", "expected above 0.667")
-    manifest = json.loads((tmp_path / "weak" / "finetune" / "flipped" / "manifest.json").read_text())
-    assert manifest["options"]["agora"] is True
+    assert not (tmp_path / "weak" / "finetune" / "flipped" / "manifest.json").exists()
 
 
 def test_a_rate_that_diverges_is_dropped_and_only_all_of_them_end_the_work(
@@ -256,6 +255,14 @@ def test_a_rate_that_diverges_is_dropped_and_only_all_of_them_end_the_work(
     (loop,) = found["rounds"]
     assert loop["rounds"][0]["diverged"] == [0] and set(loop["rounds"][0]["scores"]) == {"1"}
     assert [row["method"] for row in found["rows"]] == METHODS
+    file = tmp_path / "one" / "finetune" / "little" / "manifest.json"
+    manifest = file.read_text()
+    assert json.loads(manifest)["options"]["agora"] is True
+    other = [world["little"] if word == world["pool"] else word for word in asked]
+    refused(
+        subarch("finetune", *other, "--run", "one", "--learning-rates", "1e30", "3e-3"), "was begun with other values"
+    )
+    assert file.read_text() == manifest  # it tells what lies there, not what was refused
     refused(
         subarch("finetune", *asked, "--run", "all", "--learning-rates", "1e30", "1e31"), "lower the", "1e+30", status=1
     )

@@ -163,6 +163,13 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
         )
     if kind == "regression":
         name, value, bar = "Pearson's correlation", pearson(development.labels, found), 0.5
+        residual, spread = float(np.mean((development.labels - found) ** 2)), float(np.var(development.labels))
+        if value > bar and residual >= spread and not override:
+            raise ValueError(
+                f"the teacher's numbers go with the labels (Pearson's correlation {value:.3f}) but in other units: "
+                f"on development data its mean squared error is {residual:.3g}, the labels' variance {spread:.3g}. "
+                "Fine-tune it on these rows first, or bring the labels to its units"
+            )
     else:
         name = "balanced accuracy"
         value = float(balanced_accuracy_score(development.classes, found.argmax(1)))

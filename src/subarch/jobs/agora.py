@@ -21,11 +21,11 @@ from subarch.executors import open_executor
 from subarch.jobs.starts import Start
 from subarch.learning.agora import TextGuard, TextLearner, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
-from subarch.learning.finetuning import Recipe
+from subarch.learning.finetuning import Recipe, say_what_is_cut
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
 from subarch.networks.loading import loaded
 from subarch.networks.sources import find_checkpoint, weights_fingerprint
-from subarch.options.tasks import FinetuneOptions
+from subarch.options.tasks import AgoraOptions, FinetuneOptions
 from subarch.plugins import imported
 from subarch.progress import Watch
 from subarch.storage import sha256_of
@@ -33,6 +33,8 @@ from subarch.text.examples import Example, Split, Task
 from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
 from subarch.text.tokenizers import load_tokenizer, settings_of
+
+_MADE_HERE = ("retrieve", "recombine", "swap", "mask_fill")
 
 
 def learn_from_mistakes(
@@ -55,6 +57,7 @@ def learn_from_mistakes(
     asked = options.loop
     watch("opening the teacher", note=str(asked.teacher))
     fitted, taught = _taught_by(str(asked.teacher), task)
+    say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
     steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
     candidates = candidates_of(task)
     learner = TextLearner(
@@ -236,6 +239,30 @@ def _functions(
             model = loaded(AutoModelForMaskedLM, str(speaking))
             made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
     return made
+
+
+def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
+    """Refuse an executor, a space or proposal functions that cannot be had.
+
+    Args:
+        asked: of the loop.
+        speaks: whether the student will have a masked-language-model head of its own.
+
+    Raises:
+        ValueError: naming what was asked for.
+    """
+    executor, _ = open_executor(asked.executor)
+    if executor is not None:
+        executor.shutdown()
+    if asked.language_model is not None:
+        find_checkpoint(asked.language_model)
+    elif "mask_fill" in asked.proposals and not speaks:
+        raise ValueError("--proposals mask_fill needs --language-model MODEL with a masked-language-model head")
+    for name in asked.proposals:
+        if name not in _MADE_HERE:
+            imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs")
+    if asked.space not in ("teacher", "student"):
+        imported(asked.space, "space", "module.path:function from examples to an array, a row for each")
 
 
 def depends_on(options: FinetuneOptions) -> list[Any]:

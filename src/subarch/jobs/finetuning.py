@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from subarch.networks.sources import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
-from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json
+from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.text.examples import Task
-from subarch.text.files import COMPRESSIONS
+from subarch.text.files import stem_of
 from subarch.text.tokenizers import settings_of
 
 RESULT = "finetune.json"
@@ -73,7 +75,6 @@ def _finetuned(
     sizes = {"train": len(task.train), "development": len(task.development), "sealed": len(task.sealed)}
     data = {"task": task.name, "fingerprint": task.fingerprint, "sealed": task.sealed.digest, "examples": sizes}
     document = manifest(command=command, source=start.words, options=_public(options), seeds=recipe.seeds, data=data)
-    write_json(folder / "manifest.json", document)
     purpose = {
         "task": task.name,
         "kind": task.kind,
@@ -84,8 +85,10 @@ def _finetuned(
         "split": split_of(options.where, task),
     }
     if options.loop.agora:
-        found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
+        with _refusable(folder / "manifest.json", document):
+            found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
     else:
+        write_json(folder / "manifest.json", document)
         tuned = finetune_task(
             task, start.learner, recipe, folder, identity=start.identity, purpose=purpose, watch=watch
         )
@@ -113,6 +116,21 @@ def _finetuned(
     }
     write_json(folder / RESULT, result)
     return result
+
+
+@contextmanager
+def _refusable(path: Path, document: Mapping[str, Any]) -> Generator[None]:
+    """The manifest is there while work goes on, and as it was before where that is refused."""
+    before = path.read_bytes() if path.is_file() else None
+    write_json(path, document)
+    try:
+        yield
+    except ValueError:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, before.decode())
+        raise
 
 
 def _identity(options: FinetuneOptions, task: Task, start: Start) -> str | None:
@@ -143,10 +161,7 @@ def folder_of(task: str) -> Path:
     path = Path(task)
     if not path.is_file():
         return Path(*(part for part in path.parts if part not in ("/", "..")))
-    name = path.name
-    for suffix in COMPRESSIONS:
-        name = name.removesuffix(suffix)
-    return Path(Path(name).stem.lstrip(".") or "data")
+    return Path(stem_of(path))
 
 
 def _require_same_task(folder: Path, task: str) -> None:

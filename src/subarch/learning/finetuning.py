@@ -40,7 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
 
-_CUT_WORTH_SAYING = 0.02  # of the training sequences
+CUT_WORTH_SAYING = 0.02  # of the training sequences
 SAVE_SECONDS = 300.0
 """Within an epoch the state is saved so often; it is always saved after one."""
 
@@ -198,12 +198,7 @@ class _Finetuning:
             "patience": recipe.patience,
             "precision": recipe.precision,
         }
-        if self._train.cut_share > _CUT_WORTH_SAYING:
-            _LOG.warning(
-                "%.0f %% of the training sequences are longer than %d tokens and are cut: --max-length takes more",
-                100 * self._train.cut_share,
-                learner.length,
-            )
+        say_what_is_cut(self._train)
         self._plan = [(theta, seed) for theta in recipe.hyperparameters for seed in recipe.seeds]
 
     def result(self) -> Finetuned:
@@ -377,6 +372,16 @@ class _OneTraining:
             return False
         best = max(range(len(history)), key=lambda n: (history[n]["score"], -n))
         return len(history) - 1 - best >= patience
+
+
+def say_what_is_cut(tokens: Tokens) -> None:
+    """Warn where more than a few sequences are too long to be read whole."""
+    if tokens.cut_share > CUT_WORTH_SAYING:
+        _LOG.warning(
+            "%.0f %% of the training sequences are longer than %d tokens and are cut: --max-length takes more",
+            100 * tokens.cut_share,
+            tokens.length,
+        )
 
 
 def advance(training: Training[Batch], tokens: Tokens, rows: Sequence[int], **more: Tensor) -> None:

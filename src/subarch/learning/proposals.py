@@ -138,7 +138,7 @@ def mask_fill(
     @torch.no_grad()
     def choose(ids: Tensor, where: Tensor, types: Tensor | None, rng: np.random.Generator) -> Tensor:
         inputs: dict[str, Tensor] = {"input_ids": ids.masked_fill(where, mask)}
-        inputs["attention_mask"] = (ids != cast("Any", tokenizer).pad_token_id).long()
+        inputs["attention_mask"] = (ids != int(cast("Any", tokenizer).pad_token_id or 0)).long()
         if types is not None:
             inputs["token_type_ids"] = types
         states = model.eval().base_model(**inputs).last_hidden_state
