@@ -149,11 +149,6 @@ def case_of(line: str) -> Case:
 
 # --- the folder -------------------------------------------------------------------------------------------------------
 
-FAMILY_ERROR = """
-
-def error(architecture, seed):
-    return 0.02 + 0.5 / (architecture["depth"] * architecture["width"] * architecture["inner"]) ** 0.5
-"""
 POOL = """
 from concurrent.futures import ThreadPoolExecutor
 
@@ -189,10 +184,10 @@ def tables(folder: Path) -> None:
 
 
 def modules(folder: Path) -> None:
-    """What a user has written: the family of the documentation with an error of its own, and a pool of workers."""
+    """What a user has written: the family of the documentation with its error, and a pool of workers."""
     page = (REPOSITORY / "docs" / "families.md").read_text(encoding="utf-8")
-    family = next(block for language, block in BLOCK.findall(page) if language == "python")
-    (folder / "mine.py").write_text(family + FAMILY_ERROR, encoding="utf-8")
+    family, _, error = (block for language, block in BLOCK.findall(page) if language == "python")
+    (folder / "mine.py").write_text(f"{family}\n\n{error}", encoding="utf-8")
     (folder / "cluster.py").write_text(POOL, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""subarch: extract the certified best small network inside a real one.
+"""subarch: extract a small network from a real one, with a certificate of how far from optimal it can be.
 
 >>> import subarch
 >>> result = subarch.compress(subarch.CompressOptions(data="reviews.csv", teacher="./my-bert"))  # doctest: +SKIP

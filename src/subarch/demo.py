@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from subarch.jobs.benchmark import form_of
 from subarch.learning.classifier import small_classifier
 from subarch.learning.finetuning import Recipe, finetune
 from subarch.options.compression import CompressOptions
@@ -134,7 +133,7 @@ def _table(result: Mapping[str, Any], source: str) -> list[dict[str, Any]]:
     """Four lines: the reference, the source, the small network as it is trained, and what is deployed."""
     bench, chosen = result["bench"]["rows"], str(result["export"]["chosen"])
     stock = {row["name"]: row for row in bench if row["runtime"] == "pytorch" and row["precision"] == "float32"}
-    deployed = next(row for row in bench if row["name"] == result["run"] and form_of(row) == chosen)
+    deployed = result["deployed"]["student"]
     reference = next(row for name, row in stock.items() if name not in (source, result["run"]))
     students = {row["method"]: row["mean"] for row in result["finetune"]["rows"]}
 

@@ -17,7 +17,7 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
     """The executor of that name and how many trainings it runs at once; None and 1 for ``serial``.
 
     A factory ``module.path:function`` may return an executor, or a pair of an executor and its number of workers
-    (4 otherwise): that is how clusters come in (Ray, Dask and MPI all offer executors).
+    (4 otherwise): that is how clusters come in (Dask and mpi4py offer executors, Ray's references become futures).
 
     Raises:
         ValueError: for a name that means nothing, or a factory that returns no executor.

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from subarch.jobs.agora import read_pool, require_able_teacher
-from subarch.jobs.benchmark import bench, form_of
+from subarch.jobs.benchmark import bench
+from subarch.jobs.estimate import estimate
 from subarch.jobs.export import export
 from subarch.jobs.extraction import extract, verify_run
 from subarch.jobs.finetuning import finetune
-from subarch.jobs.plan import Plan, estimate, headroom, planned, room_as_deployed
+from subarch.jobs.plan import Plan, planned
+from subarch.jobs.preconditions import require_unused
 from subarch.jobs.pretraining import pretrain
+from subarch.jobs.targets import deployed, headroom, room_as_deployed, verdicts
+from subarch.learning.agora import TextGuard
 from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
 from subarch.progress import Watch, silent
@@ -43,7 +47,17 @@ RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
 OPTIONS = ("data", "teacher", "speedup", "max_latency_ms")
-ROOM = 1.05  # by which the pick must beat the target as deployed, without its head
+_LEAVES: Mapping[str, str | None] = {  # what each section's stage leaves in a run; that of the data is everything
+    "task": None,
+    "teacher": "teacher",
+    "extract": "study.db",
+    "pretrain": "pretrain",
+    "finetune": "finetune",
+    "agora": "finetune",
+    "export": "export",
+    "bench": "benchmark.json",
+}
+ROOM = 1.05  # by which the pick must beat the target as deployed: what is exported is timed at another moment
 ROOMY = 1.25  # more than that is better spent on a larger network
 ASKED_AGAIN = 4  # times, at most
 
@@ -90,7 +104,7 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     if plan.teaches:
         result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
         _require_able_teacher(plan, done, watch)
-    _write_texts(plan)
+    write_texts(plan)
     place = f"{1 + plan.teaches}/{count}"
     result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
     found = verify_run(run, watch=_within(watch, f"{place} verify"))
@@ -100,7 +114,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     for number, (name, work, asked) in enumerate(stages, start=2 + plan.teaches):
         result[name] = work(asked, watch=_within(watch, f"{number}/{count} {name}"), command=command)
     result["sealed"] = _sealed(plan, result, done, watch)
-    result["targets"] = targets(options, result, str(run), str(plan.teacher))
+    result["deployed"] = deployed(plan, result)
+    result["targets"] = verdicts(options, result)
     write_json(run / RESULT, result)
     card = render_card(result, read_json(run / "manifest.json") or {})
     for folder in (run, Path(result["finetune"]["checkpoint"])):
@@ -152,35 +167,6 @@ def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, A
     return found
 
 
-def targets(options: CompressOptions, result: Mapping[str, Any], student: str, teacher: str) -> dict[str, Any]:
-    """What was asked for and what came out; every figure is measured on what was exported.
-
-    Args:
-        options: with the targets.
-        result: of all stages.
-        student: its name among the rows of the bench.
-        teacher: likewise.
-    """
-    chosen = str(result["export"]["chosen"])
-    rows = {row["name"]: row for row in result["bench"]["rows"] if form_of(row) == chosen}
-    found: list[dict[str, Any]] = []
-    if student in rows and options.max_latency_ms is not None:
-        got = float(rows[student]["p50_ms"])
-        asked = options.max_latency_ms
-        found.append({"target": "latency_ms", "asked": asked, "got": got, "met": got <= asked})
-    if student in rows and teacher in rows and options.speedup is not None:
-        got = float(rows[teacher]["p50_ms"]) / float(rows[student]["p50_ms"])
-        found.append({"target": "speedup", "asked": options.speedup, "got": got, "met": got >= options.speedup})
-    drop = float(result["sealed"]["drop"])
-    found.append({"target": "drop", "asked": options.max_drop, "got": drop, "met": drop <= options.max_drop})
-    kept = [{name: value for name, value in one.items() if name != "met"} for one in found]
-    met = [one["met"] for one in found]
-    return {
-        "met": [one for one, good in zip(kept, met, strict=True) if good],
-        "missed": [one for one, good in zip(kept, met, strict=True) if not good],
-    }
-
-
 def _within(watch: Watch, place: str) -> Watch:
     def told(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
         watch(f"{place}: {stage}", done=done, total=total, note=note)
@@ -202,28 +188,35 @@ def _asked(plan: Plan) -> dict[str, Any]:
 def _require_same(run: Path, plan: Plan) -> dict[str, Any]:
     """A directory holds one story; what is known of the one that was begun here.
 
+    Settings of stages that have left nothing yet may change: what was refused late can be mended without doing the rest
+    again.
+
     Raises:
-        ValueError: when it was begun with other settings, or on other data.
+        ValueError: when it was begun with other settings, or on other data, or by another command.
     """
     known = read_json(run / ASKED)
     if known is None:
+        require_unused(run)
         return {}
     asked = _asked(plan)
     for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
         if known.get(name) != asked[name]:
             raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
-    if _but_for_the_teacher(known) != _but_for_the_teacher(asked):
+    changed = [f"--{name.replace('_', '-')}" for name in OPTIONS if known.get(name) != asked[name]]
+    theirs, ours = (tomllib.loads(str(one.get("settings", ""))) for one in (known, asked))
+    if (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8")):
+        ours = theirs  # the run's own recipe was given, which also says what was found here
+    changed += [
+        f"[{section}]"
+        for section, left in _LEAVES.items()
+        if theirs.get(section, {}) != ours.get(section, {}) and (left is None or (run / left).exists())
+    ]
+    if changed:
         raise ValueError(
-            f"{run} was begun with other settings (see {run / RECIPE} and {ASKED}): give those again, or another --run"
+            f"{run} was begun with other settings ({', '.join(changed)}; see {run / RECIPE}): give those again, or "
+            "another --run"
         )
     return known
-
-
-def _but_for_the_teacher(asked: Mapping[str, Any]) -> list[Any]:
-    """Without whether the teacher may be weak: one that was refused can be allowed afterwards."""
-    settings = tomllib.loads(str(asked.get("settings", "")))
-    settings.get("agora", {}).pop("weak_teacher", None)
-    return [settings, *(asked.get(name) for name in OPTIONS)]
 
 
 def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:
@@ -237,12 +230,14 @@ def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Wat
             require_able_teacher(str(plan.teacher), plan.task, watch=watch)
 
 
-def _write_texts(plan: Plan) -> None:
-    """What search and pre-training read: training texts and the pool; neither development nor sealed rows."""
+def write_texts(plan: Plan) -> None:
+    """What search and pre-training read: training texts, and the pool but for copies of development and sealed rows."""
     if plan.texts.is_file() and plan.examples.is_file():
         return
-    pool = plan.settings["agora"].get("pool")
-    examples = [*plan.task.train, *([] if pool is None else read_pool(pool, plan.task))]
+    task, pool = plan.task, plan.settings["agora"].get("pool")
+    found = [] if pool is None else list(read_pool(pool, task))
+    copies = TextGuard(task.development, task.sealed.unlabelled()).forbids(found) if found else []
+    examples = [*task.train, *(example for example, copy in zip(found, copies, strict=True) if not copy)]
     each = dict.fromkeys(example.texts for example in examples)
     rows = [dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False)) for texts in each]
     write_text(plan.examples, "".join(json.dumps(row) + "\n" for row in rows))

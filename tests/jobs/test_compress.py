@@ -19,7 +19,11 @@ from transformers import AutoModelForSequenceClassification, BertForSequenceClas
 
 from commands import Command, content, refused
 from subarch.cli import main
+from subarch.jobs.plan import planned
+from subarch.options.compression import CompressOptions
+from subarch.pipeline import write_texts
 from subarch.running.predictor import Predictor
+from subarch.text.tasks import load_task
 
 pytest.importorskip("onnxruntime")
 
@@ -126,11 +130,22 @@ def test_its_certificate_stands_when_trials_are_trained_again(compressed: Path, 
 
 
 def test_search_and_pretraining_read_training_texts_alone(compressed: Path, inputs: Path) -> None:
-    from subarch.text.tasks import load_task
-
     task = load_task(str(inputs / "reviews.csv"))
     read = {json.loads(line)["text"] for line in (compressed / "texts.jsonl").read_text(encoding="utf-8").splitlines()}
     assert read == set(task.train.texts)
+
+
+def test_of_a_pool_they_read_what_is_no_copy_of_a_development_or_sealed_text(inputs: Path, tmp_path: Path) -> None:
+    task = load_task(str(inputs / "reviews.csv"))
+    copies = [task.sealed.unlabelled()[0].first, task.development[0].first.upper() + "!"]
+    pool = tmp_path / "pool.txt"
+    pool.write_text("\n".join(["Whatever else there is to say about it", *copies]), encoding="utf-8")
+    asked = CompressOptions(data=str(inputs / "reviews.csv"), teacher=str(inputs / "encoder"), pool=pool)
+    plan = planned(asked, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    write_texts(plan)
+    read = {json.loads(line)["text"] for line in plan.texts.read_text(encoding="utf-8").splitlines()}
+    assert read == {*task.train.texts, "Whatever else there is to say about it"}
 
 
 def test_the_same_command_again_does_nothing_twice(compressed: Path, inputs: Path, subarch: Command) -> None:
@@ -165,6 +180,21 @@ def test_what_could_not_be_exported_or_timed_is_refused_at_once(
     free = [one for one in line if not one.startswith("export.artifacts")]
     refused(subarch(*free), "pip install 'subarch[onnx]'")
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_a_stage_that_left_nothing_may_still_change(
+    compressed: Path, inputs: Path, tmp_path: Path, subarch: Command
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(compressed, run, ignore=shutil.ignore_patterns("export", "benchmark.json", "compress.json"))
+    before = (run / "finetune" / "reviews" / "checkpoint" / "model.safetensors").read_bytes()
+    found = subarch(*given(inputs, run), "export.max_drop=3", "--json").json
+    assert found["export"]["max_drop"] == 3
+    assert (run / "finetune" / "reviews" / "checkpoint" / "model.safetensors").read_bytes() == before
+    refused(subarch(*given(inputs, run), "export.max_drop=4"), "other settings ([export]")
+    # A run's own recipe says what was given, and what was found here.
+    line = [one for one in given(inputs, run) if one not in ("--set", *SETTINGS)]
+    assert subarch(*line, "--recipe", run / "recipe.toml", "--json").json["export"] == found["export"]
 
 
 def test_other_rows_in_the_same_file_are_refused(compressed: Path, inputs: Path, subarch: Command) -> None:
@@ -219,6 +249,59 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     place = line.index("--set")
     refused(subarch(*line[:place], *(word.format(inputs) for word in more), *line[place:]), said)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("pretrain.corpus=none.txt", "none.txt"),
+        ("pretrain.mlm=1", "no loss learns from it"),
+        ("pretrain.logits=0.5", "masked-language-model head"),
+        ("pretrain.sequence_length=4096", "positions"),
+        ("pretrain.tokenizer=nowhere", "nowhere"),
+        ("agora.executor=process:4", "process:4"),
+        ('agora.proposals=["mine:function"]', "mine:function"),
+        ("agora.space=mine:space", "mine:space"),
+        ("agora.language_model=nowhere", "nowhere"),
+        ("bench.sequence_length=[8]", "which targets are judged at"),
+        ("bench.batch_size=[32]", "which targets are judged at"),
+        ("extract.start=scratch", "extract.corpus"),
+        ("extract.corpus=none.txt", "none.txt"),
+    ],
+)
+def test_settings_of_late_stages_are_refused_before_the_first(
+    change: str, said: str, inputs: Path, tmp_path: Path, subarch: Command
+) -> None:
+    line = given(inputs, tmp_path / "run")
+    refused(subarch(*line, change, "--dry-run"), said)
+    refused(subarch(*line, change), said)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_command_and_a_teacher_inside_are_refused(
+    compressed: Path, inputs: Path, tmp_path: Path, subarch: Command
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "benchmark.json").write_text("{}")
+    refused(subarch(*given(inputs, tmp_path / "run")), "benchmark.json of another command")
+    checkpoint = compressed / "finetune" / "reviews" / "checkpoint"
+    before = content(checkpoint)
+    refused(subarch(*given(inputs, compressed, "--teacher", str(checkpoint))), "lies in the run directory")
+    assert content(checkpoint) == before
+
+
+def test_a_teacher_with_as_many_classes_as_there_are_whole_numbers(
+    inputs: Path, tmp_path: Path, subarch: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(f"{text} number {n}", str(n % 25)) for n, (text, _) in enumerate(reviews(900))]
+    write(tmp_path / "intents.csv", rows)
+    BertForSequenceClassification(config(num_labels=25)).save_pretrained(tmp_path / "teacher")
+    tokenizer().save_pretrained(tmp_path / "teacher")
+    line = given(inputs, tmp_path / "run", "--dry-run", "--data", str(tmp_path / "intents.csv"))
+    place = line.index("--set")
+    found = subarch(*line[:place], "--teacher", str(tmp_path / "teacher"), "--json", *line[place:]).json
+    assert "taken for classes" in caplog.text
+    assert "teacher" not in found["plan"]["stages"]  # it knows them
 
 
 @pytest.mark.parametrize(("names", "fits"), [(("spam", "ham"), False), (("PRAISE", "BLAME"), True)])

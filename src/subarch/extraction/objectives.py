@@ -35,6 +35,7 @@ from transformers import PreTrainedModel
 
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
+from subarch.learning.teachers import first_position
 from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source, weights_fingerprint
@@ -137,12 +138,19 @@ class CandidateError:
             data=data,
             tokenizer=tokenizer,
             batch_size=batch_size,
-            length=length or (128 if data is not None or texts is not None else 64),
+            length=self._positions(length or (128 if data is not None or texts is not None else 64)),
             held_out=held_out,
             calibration=calibration,
             cache=cache,
         )
         _ = self.hyperparameters
+
+    def _positions(self, length: int) -> int:
+        """So many tokens, or as many as the networks have positions for."""
+        family = self.source.family
+        if not isinstance(family, EncoderFamily):
+            return length
+        return min(length, int(family.config["max_position_embeddings"]) - first_position(family.config))
 
     # ------------------------------------------------------------------ what is asked
 
@@ -200,27 +208,7 @@ class CandidateError:
             name = self.source.name
             raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
         elif self.start == "inherit":
-            self._check_inheritance()
-
-    def _check_inheritance(self) -> None:
-        """Refuse a space whose larger networks have nothing to inherit, before they are met hours into a search."""
-        family = cast("EncoderFamily", self.source.family)
-        for parameter in family.space.parameters:
-            largest = parameter.choices[-1]
-            if parameter.ordered and int(largest) > int(family.config[parameter.name]):
-                raise ValueError(
-                    f"the space has {parameter.name} up to {largest}, the source only {family.config[parameter.name]}: "
-                    "candidates inherit what is there; leave larger choices out, or use --start scratch"
-                )
-        if "num_attention_heads" in family.space.names:
-            columns = family.space.columns(family.space.sample(4096, 0))
-            hidden = columns.get("hidden_size", np.array([int(family.config["hidden_size"])]))
-            if np.any(columns["num_attention_heads"] * family.head_size != hidden):
-                raise ValueError(
-                    f"the source's attention heads have size {family.head_size} and are inherited whole: leave "
-                    "num_attention_heads out of the space (it then follows hidden_size), add the constraint "
-                    f'"hidden_size == {family.head_size} * num_attention_heads", or use --start scratch'
-                )
+            require_inheritable(self.source.family)
 
     # ------------------------------------------------------------------ measuring
 
@@ -314,3 +302,27 @@ def _callable(name: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(found).__name__}")
     return cast("Callable[..., Any]", found)
+
+
+def require_inheritable(family: EncoderFamily) -> None:
+    """Refuse a space whose larger networks have nothing to inherit, before they are met hours into a search.
+
+    Raises:
+        ValueError: naming the parameter.
+    """
+    for parameter in family.space.parameters:
+        largest = parameter.choices[-1]
+        if parameter.ordered and int(largest) > int(family.config[parameter.name]):
+            raise ValueError(
+                f"the space has {parameter.name} up to {largest}, the source only {family.config[parameter.name]}: "
+                "candidates inherit what is there; leave larger choices out, or use --start scratch"
+            )
+    if "num_attention_heads" in family.space.names:
+        columns = family.space.columns(family.space.sample(4096, 0))
+        hidden = columns.get("hidden_size", np.array([int(family.config["hidden_size"])]))
+        if np.any(columns["num_attention_heads"] * family.head_size != hidden):
+            raise ValueError(
+                f"the source's attention heads have size {family.head_size} and are inherited whole: leave "
+                "num_attention_heads out of the space (it then follows hidden_size), add the constraint "
+                f'"hidden_size == {family.head_size} * num_attention_heads", or use --start scratch'
+            )

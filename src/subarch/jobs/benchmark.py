@@ -145,9 +145,9 @@ def opened(name: str) -> Network:
     Raises:
         ValueError: for a name that means nothing.
     """
-    if name in PRESETS:
-        return Network(name, config=preset_config(name))
     path = Path(name)
+    if name in PRESETS and not path.is_dir():
+        return Network(name, config=preset_config(name))
     if path.is_file():
         return Network(name, config=read_config(path))
     for folder in (path, path / "export"):

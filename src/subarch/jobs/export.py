@@ -378,7 +378,10 @@ def _choice(verdicts: Sequence[Parity], times: Mapping[str, Readings]) -> tuple[
     passing = [verdict for verdict in verdicts if verdict.passed]
     if not passing:
         told = "; ".join(f"{verdict.artifact}: {verdict.reason}" for verdict in verdicts)
-        raise RuntimeError(f"no form may take the network's place ({told}): allow more with --max-drop")
+        raise RuntimeError(
+            f"no form may take the network's place ({told}): allow more with --max-drop (in compress "
+            "--set export.max_drop=N)"
+        )
     best = min(passing, key=lambda verdict: times[verdict.artifact].p50_ms)
     ratio = times["pytorch"].p50_ms / times[best.artifact].p50_ms
     faster = [v for v in verdicts if not v.passed and times[v.artifact].p50_ms < times[best.artifact].p50_ms]

@@ -38,15 +38,7 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     teacher = options.teacher or (None if options.architecture else _source_of(options.run))
     source = options.source or teacher
     initialize = options.initialize or ("inherit" if source is not None else "scratch")
-    weights: dict[str, Any] = options.weights
-    losses = None
-    if weights:
-        losses = Losses(
-            **weights,
-            temperature=options.temperature,
-            relation_heads=options.relation_heads,
-            teacher_layer=options.teacher_layer,
-        )
+    losses = losses_of(options)
     recipe = Recipe(
         steps=options.steps,
         batch_size=options.batch_size,
@@ -92,6 +84,23 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     if first_process():
         write_json(folder / "manifest.json", document)
     return result
+
+
+def losses_of(options: PretrainOptions) -> Losses | None:
+    """The losses that were weighed; None where that is left to what the teacher offers.
+
+    Raises:
+        ValueError: for weights that do not go together.
+    """
+    weights: dict[str, Any] = options.weights
+    if not weights:
+        return None
+    return Losses(
+        **weights,
+        temperature=options.temperature,
+        relation_heads=options.relation_heads,
+        teacher_layer=options.teacher_layer,
+    )
 
 
 def _source_of(run: Path) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 from huggingface_hub import snapshot_download
 from safetensors import safe_open
 
-from subarch.networks.encoder import EncoderFamily, bort_preset, plain_config, require_encoder
+from subarch.networks.encoder import MODEL_TYPES, EncoderFamily, bort_preset, plain_config, require_encoder
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
@@ -57,7 +57,7 @@ def open_source(name_or_path: str, *, space: Space | None = None, reference: Arc
         ValueError: for a name that means nothing, a folder that is no checkpoint of an encoder, a family that cannot
             be imported, or a space or reference that does not fit; the message says what to do.
     """
-    if name_or_path in PRESETS:
+    if name_or_path in PRESETS and not (Path(name_or_path) / "config.json").is_file():
         family = PRESETS[name_or_path]()
         return Source(name_or_path, _fitted(family, space, reference))
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name_or_path):
@@ -158,6 +158,7 @@ def find_checkpoint(name_or_path: str) -> Path:
             f"{name_or_path} is no checkpoint: the folder has no config.json. {_HELP[0].upper()}{_HELP[1:]}"
         )
     if not any((path / weights).is_file() for weights in _WEIGHTS):
+        require_encoder(read_config(path))  # of another kind, that is what is wrong with it
         if (path / "export.json").is_file():
             raise ValueError(
                 f"{name_or_path} is what subarch export wrote, which Predictor.from_pretrained reads: give the "
@@ -173,8 +174,16 @@ def _download(name: str) -> Path:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
         raise ValueError(f"{name!r} is no folder and no known name: {_HELP}")
     try:
-        patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
+        if (folder / "config.json").is_file():
+            # Gigabytes of weights are fetched only where they can be used.
+            kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+            if kind not in MODEL_TYPES:
+                return folder  # whoever opens it says what is wrong
+        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=["pytorch_model.bin"]))
+        return folder
     except Exception as error:
         raise ValueError(
             f"{name!r} is no preset and no folder here, and it could not be fetched from the Hugging Face hub "

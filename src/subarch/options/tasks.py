@@ -158,8 +158,8 @@ class AgoraOptions:
 class FinetuneOptions:
     """Fine-tune a network on a task: a linear head, every learning rate with every seed, chosen on development data.
 
-    The score is that of a sealed split, which nothing reads before the end: the mean over the seeds with its 95 %
-    interval. The same command with the same --run goes on where it stopped.
+    The score is that of a sealed split, on which nothing is trained and nothing chosen: the mean over the seeds with
+    its 95 % interval. The same command with the same --run goes on where it stopped.
 
     Examples:
     subarch finetune --model ./my-bert --data reviews.csv;

@@ -1,0 +1,102 @@
+"""The estimate of a dry run of ``compress``: each stage's time and the memory, from a few steps of the teacher here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from subarch.jobs.plan import Plan
+from subarch.learning.heads import Target, from_checkpoint
+from subarch.progress import Watch, silent
+from subarch.running.benchmark import peak_memory
+from subarch.running.timing import pinned
+
+_TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
+
+
+def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
+    """Seconds of every stage, from and to, and the memory of the hungriest step, from a few steps of the teacher."""
+    watch("timing a few steps")
+    teach, tune, extract = plan.settings["teacher"], plan.settings["finetune"], plan.settings["extract"]
+    batch = int(tune.get("batch_size", 32))
+    with pinned(plan.options.threads):
+        step, forward = _step_seconds(str(plan.given), plan, batch)
+    smaller = plan.options.speedup or 4.0
+    rows = len(plan.task.train)
+    stages = dict(_stage_seconds(plan, step, forward, smaller, batch, rows, teach, tune, extract))
+    memory = peak_memory(_one_step, str(plan.given), batch, plan.length)
+    low, high = (sum(pair[n] for pair in stages.values()) for n in (0, 1))
+    return {
+        "stages": {name: [round(low), round(high)] for name, (low, high) in stages.items()},
+        "seconds": [round(low), round(high)],
+        "peak_memory_bytes": memory,
+        "measured": {"teacher_step_seconds": step, "teacher_pass_seconds": forward, "batch_size": batch},
+    }
+
+
+def _stage_seconds(
+    plan: Plan, step: float, forward: float, smaller: float, batch: int, rows: int, teach: Any, tune: Any, extract: Any
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    steps = math.ceil(rows / batch)
+    if plan.teaches:
+        sets = len(teach.get("learning_rates", (1,))) * int(teach.get("seeds", 3))
+        once = sets * int(teach.get("epochs", 3)) * steps * step
+        yield "teacher", (0.6 * once, 1.2 * once)
+    trained = int(extract["steps"]) if str(extract.get("steps")).isdigit() else 30
+    candidate = trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2
+    yield "extract", (30 + _TRAININGS[0] * candidate, 300 + _TRAININGS[1] * candidate)
+    if plan.pretrains:
+        known = plan.settings["pretrain"]
+        tokens = (
+            int(known.get("steps", 1000)) * int(known.get("batch_size", 32)) * int(known.get("sequence_length", 128))
+        )
+        each = tokens / (batch * plan.length)
+        yield "pretrain", (0.7 * each * (step / smaller + forward), 1.5 * each * (step / smaller + forward))
+    seeds, rates = int(tune.get("seeds", 3)), len(tune.get("learning_rates", (1,)))
+    once = int(tune.get("epochs", 3)) * steps * step / smaller
+    rounds = int(plan.settings["agora"].get("rounds", 10))
+    fixed = 1 + bool(plan.settings["agora"].get("refit"))
+    low, high = seeds * (3 * rates + 1 + fixed) * once, seeds * ((3 + rounds) * rates + fixed) * once
+    yield "finetune", (0.6 * low, 1.2 * high + 60)
+    yield "export", (20.0 * len(plan.forms) * step, 60.0 + 60 * len(plan.forms))
+    yield "bench", (20.0, 240.0)
+
+
+def _step_seconds(folder: str, plan: Plan, batch: int) -> tuple[float, float]:
+    """Medians of a training step and of a pass without gradients."""
+    model, inputs, labels = _small_job(folder, batch, plan.length)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
+    seconds: list[float] = []
+    for _ in range(4):
+        began = time.perf_counter()
+        model(**inputs, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - began)
+    passes: list[float] = []
+    with torch.no_grad():
+        for _ in range(3):
+            began = time.perf_counter()
+            model(**inputs)
+            passes.append(time.perf_counter() - began)
+    return float(np.median(seconds[1:])), float(np.median(passes))
+
+
+def _one_step(folder: str, batch: int, length: int) -> None:
+    model, inputs, labels = _small_job(folder, batch, length)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
+    model(**inputs, labels=labels).loss.backward()
+    optimizer.step()
+
+
+def _small_job(folder: str, batch: int, length: int) -> tuple[Any, dict[str, Any], Any]:
+    target = Target("classification", ("a", "b"))
+    model: Any = from_checkpoint(Path(folder), target, "estimate", length).make(0).train()
+    ids = torch.randint(10, int(model.config.vocab_size), (batch, length))
+    return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(batch, dtype=torch.long)

@@ -1,0 +1,170 @@
+"""What later stages of ``compress`` would refuse hours from now: found before the first of them runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from subarch.extraction.material import LEAST_TEXTS
+from subarch.extraction.objectives import require_inheritable
+from subarch.extraction.opening import read_space
+from subarch.jobs.benchmark import ARTIFACTS
+from subarch.jobs.pretraining import losses_of
+from subarch.learning.teachers import open_teacher, settled
+from subarch.networks.encoder import EncoderFamily
+from subarch.networks.sources import open_source
+from subarch.options.pretraining import PretrainOptions
+from subarch.options.recipes import Settings
+from subarch.options.running import ArtifactName
+from subarch.running.artifacts import FORMS
+from subarch.text.corpora import HELD_OUT_SHARE, open_corpus
+from subarch.text.tokenizers import load_tokenizer
+
+READ = frozenset({"texts", "corpus", "data"})  # what a search may measure the error on
+_STAGES = ("finetune", "pretrain", "export", "teacher")  # folders of a run that stages fill
+_TRACES = (*_STAGES, "manifest.json", "study.db", "benchmark.json")
+
+
+def require_apart(teacher: Path, run: Path) -> None:
+    """Refuse a teacher that lies where the stages of the run put their own networks.
+
+    Raises:
+        ValueError: naming the folder.
+    """
+    given, folder = teacher.resolve(), run.resolve()
+    places = [folder / name for name in _STAGES]
+    if given == folder or any(given.is_relative_to(place) for place in places):
+        raise ValueError(
+            f"the teacher {teacher} lies in the run directory {run}, which would overwrite it: take another --run"
+        )
+
+
+def require_unused(run: Path) -> None:
+    """Refuse a directory that another command has begun: its stages would collide with these, one after the other.
+
+    Raises:
+        ValueError: naming what is there.
+    """
+    if found := [name for name in _TRACES if (run / name).exists()]:
+        raise ValueError(
+            f"{run} holds {', '.join(found)} of another command, which would be mixed with this one's: take another"
+        )
+
+
+def require_texts(count: int) -> None:
+    """Raises:
+    ValueError: when an eighth of the texts is too few to judge candidates by; sharing out is by chance, hence the half.
+    """
+    least = int(LEAST_TEXTS * HELD_OUT_SHARE * 1.5)
+    if count < least:
+        raise ValueError(
+            f"expected at least {least:,} training texts for the search, got {count:,}: give more of them (--pool FILE "
+            "needs no labels), or other text of the same kind (--set extract.texts=PATH, or extract.corpus=PATH)"
+        )
+
+
+def require_search(settings: Settings, teacher: Path) -> None:
+    """Refuse a search that could not begin.
+
+    Raises:
+        ValueError, OSError: for a start or a space that the source does not fit, and text that is not there.
+    """
+    extract = settings["extract"]
+    family = cast("EncoderFamily", open_source(str(teacher), space=read_space(extract.get("space"))).family)
+    start = extract.get("start") or "inherit"
+    if start == "inherit":
+        require_inheritable(family)
+    elif start == "scratch" and not READ & set(extract):
+        raise ValueError(
+            "extract.start=scratch learns masked tokens of a corpus, which rows of a table are not: give extract.corpus"
+        )
+    if (corpus := extract.get("corpus")) is not None:
+        open_corpus(corpus)
+    for name in ("texts", "data"):
+        if (path := extract.get(name)) is not None and Path(path).suffix and not Path(path).is_file():
+            raise ValueError(f"extract.{name}: there is no file {path}")
+
+
+def require_pretraining(options: PretrainOptions, given: Path) -> None:
+    """Refuse a pre-training that could not begin.
+
+    Args:
+        options: as the stage gets them, but for the architecture, which is to be found.
+        given: the teacher as it was given; fine-tuned, it has a classifier's head, if it had another one before.
+
+    Raises:
+        ValueError, OSError: for losses that the teacher cannot give, rows longer than it has positions for, and a
+            corpus or tokenizer that is not there.
+    """
+    if options.corpus is not None and options.corpus.name != "texts.jsonl":
+        open_corpus(options.corpus)
+    named = options.teacher if options.teacher is not None and Path(options.teacher).exists() else str(given)
+    teacher = open_teacher(named)
+    if options.logits and not teacher.speaks:
+        raise ValueError(
+            "pretrain.logits learns what a masked-language-model head says, and the teacher has none: give one with it "
+            "(which is fine-tuned on your rows besides), name another with pretrain.teacher=FOLDER, or set "
+            "pretrain.logits=0 and pretrain.relations=1"
+        )
+    if not options.logits:
+        teacher = replace(teacher, speaks=False)
+    vocabulary = teacher.vocabulary
+    if options.tokenizer is not None:
+        load_tokenizer(options.tokenizer)
+    elif vocabulary.mask is None:
+        raise ValueError(
+            "the pre-training masks tokens, and the teacher's tokenizer has no mask token: leave it out with "
+            "--set pretrain.steps=0"
+        )
+    settled(losses_of(options), teacher, teacher.config, vocabulary)
+    if options.sequence_length > teacher.longest:
+        raise ValueError(
+            f"pretrain.sequence_length is {options.sequence_length}, the teacher has positions for {teacher.longest}"
+        )
+
+
+def require_forms(settings: Settings) -> None:
+    """Refuse what could not be exported or timed in the end.
+
+    Raises:
+        ImportError: for a form whose runtime is not installed, or when none is.
+        ValueError: for a form that is not timed.
+    """
+    asked: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
+    if not asked:
+        raise ImportError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
+    bench = settings["bench"]
+    timed = {
+        name
+        for (runtime, precision), name in ARTIFACTS.items()
+        if runtime in bench["runtime"] and precision in bench["precision"]
+    }
+    for name in asked:
+        FORMS[name].require()
+        if name not in timed:
+            raise ValueError(
+                f"export.artifacts has {name}, which may be chosen and would not be timed: leave it out, or see that "
+                f"bench.runtime and bench.precision have it (bench times {', '.join(ARTIFACTS.values())})"
+            )
+
+
+def require_cells(settings: Settings, length: int, longest: int) -> None:
+    """Refuse a bench that would leave out what targets are judged by: one text of ``length`` tokens.
+
+    Args:
+        settings: filled.
+        length: of the texts that the targets are for.
+        longest: tokens that the teacher has positions for.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    bench = settings["bench"]
+    if length not in bench["sequence_length"]:
+        raise ValueError(f"bench.sequence_length must have {length}, which targets are judged at: add it")
+    if 1 not in bench.get("batch_size", (1,)):
+        raise ValueError("bench.batch_size must have 1, which targets are judged at: add it")
+    if (most := max(bench["sequence_length"])) > longest:
+        raise ValueError(f"bench.sequence_length has {most}, the teacher has positions for {longest} tokens")
