@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from tiny import config, reviews, tokenizer, write
-from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, BertModel
+from transformers import AutoModelForSequenceClassification, BertForMaskedLM, BertForSequenceClassification, BertModel
 
 from commands import Command, content, refused
 from subarch.cli import main
@@ -363,6 +363,21 @@ def test_pairs_with_numbers_go_the_whole_way(inputs: Path, tmp_path: Path) -> No
         json.loads(line) for line in (tmp_path / "run" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     assert all(set(row) == {"sentence1", "sentence2"} for row in judged)
+
+
+def test_a_language_model_is_learned_from_as_it_was_given(inputs: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    BertForMaskedLM(config()).save_pretrained(tmp_path / "speaks")
+    tokenizer().save_pretrained(tmp_path / "speaks")
+    line = given(inputs, tmp_path / "run")
+    line[line.index("--teacher") + 1] = str(tmp_path / "speaks")
+    # The recipe of the published settings, in little.
+    little = ("pretrain.steps=5", "pretrain.warmup=0.2", "finetune.patience=1", "agora.refit=false")
+    place = line.index("--set")
+    assert main([*line[:place], "--recipe", "bort", *line[place:], *little]) == 0
+    pretrained = json.loads((tmp_path / "run" / "compress.json").read_text(encoding="utf-8"))["pretrain"]
+    assert pretrained["teacher"] == str(tmp_path / "speaks")
+    assert (pretrained["losses"]["mlm"], pretrained["losses"]["logits"]) == (0.1, 0.5)
 
 
 @pytest.mark.slow
