@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, cast
@@ -11,6 +12,13 @@ from subarch.plugins import NAME, made
 
 _FACTORY = "module.path:function that returns a concurrent.futures.Executor"
 _HELP = f"give serial, threads:N, processes:N, or {_FACTORY}"
+
+
+def _share_cores(workers: int) -> None:
+    """In each of so many processes: all of them together have one thread a core, unless a training says otherwise."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
 def open_executor(name: str) -> tuple[Executor | None, int]:
@@ -29,7 +37,8 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
         if match[1] == "threads":
             return ThreadPoolExecutor(workers), workers
         # Spawned, not forked: a fork in a process whose numerical libraries have started threads can hang.
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")), workers
+        spawned = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers, mp_context=spawned, initializer=_share_cores, initargs=(workers,)), workers
     if not NAME.fullmatch(name):
         raise ValueError(f"unknown executor {name!r}: {_HELP}")
     found = made(name, "executor", _FACTORY, lambda factory: factory())

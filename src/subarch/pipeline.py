@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,17 +46,16 @@ from subarch.text.metrics import decide, score
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
-OPTIONS = ("data", "teacher", "speedup", "max_latency_ms")
-_LEAVES: Mapping[str, str | None] = {  # what each section's stage leaves in a run; that of the data is everything
-    "task": None,
-    "teacher": "teacher",
-    "extract": "study.db",
-    "pretrain": "pretrain",
-    "finetune": "finetune",
-    "agora": "finetune",
-    "export": "export",
-    "bench": "benchmark.json",
-}
+OPTIONS = ("data", "teacher", "speedup", "max_latency_ms", "threads")
+# Sections of a recipe, in the order of their stages, and what these leave in a run.
+_LEAVES: Sequence[tuple[tuple[str, ...], str]] = (
+    (("teacher",), "teacher"),
+    (("extract",), "study.db"),
+    (("pretrain",), "pretrain"),
+    (("finetune", "agora"), "finetune/**/manifest.json"),
+    (("export",), "export"),
+    (("bench",), "benchmark.json"),
+)
 ROOM = 1.05  # by which the pick must beat the target as deployed: what is exported is timed at another moment
 ROOMY = 1.25  # more than that is better spent on a larger network
 ASKED_AGAIN = 4  # times, at most
@@ -82,15 +81,15 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
         headroom(plan, watch=watch)  # refuses what no network of the space can meet
         told = {"run": str(run), "settings": recipe, "teaches": plan.teaches, "sequence_length": plan.length}
         return {"plan": told | estimate(plan, watch=watch)}
-    known = _require_same(run, plan)
+    asked = _begun(run, plan)
     done = read_json(run / RESULT)
     if not plan.teaches:
         _require_able_teacher(plan, done, watch)
-    plan = replace(plan, headroom=known["headroom"] if "headroom" in known else headroom(plan, watch=watch))
+    plan = replace(plan, headroom=asked["headroom"] if "headroom" in asked else headroom(plan, watch=watch))
     made_directory(run)
     if options.run is None:
         tell_directory(run, watch)
-    write_json(run / ASKED, {**known, **_asked(plan), "headroom": plan.headroom})
+    write_json(run / ASKED, {**asked, "headroom": plan.headroom})
     write_text(run / RECIPE, recipe)
     result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
     result["given_teacher"] = options.teacher
@@ -104,7 +103,7 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     if plan.teaches:
         result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
         _require_able_teacher(plan, done, watch)
-    write_texts(plan)
+    write_texts(plan, watch=watch)
     place = f"{1 + plan.teaches}/{count}"
     result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
     found = verify_run(run, watch=_within(watch, f"{place} verify"))
@@ -180,43 +179,49 @@ def _asked(plan: Plan) -> dict[str, Any]:
     return {
         **{name: getattr(plan.options, name) for name in OPTIONS},
         "settings": plan.chosen,
+        "threads": plan.settings["finetune"].get("threads"),
         "task": plan.task.fingerprint,
         "pool": None if pool is None else sha256_of(pool),
     }
 
 
-def _require_same(run: Path, plan: Plan) -> dict[str, Any]:
-    """A directory holds one story; what is known of the one that was begun here.
+def _begun(run: Path, plan: Plan) -> dict[str, Any]:
+    """A directory holds one story: what is known of the one that was begun here, and is asked of it now.
 
-    Settings of stages that have left nothing yet may change: what was refused late can be mended without doing the rest
-    again.
+    Settings may change as long as neither their stage nor a later one has left anything: what was refused late can be
+    mended without doing the rest again.
 
     Raises:
         ValueError: when it was begun with other settings, or on other data, or by another command.
     """
-    known = read_json(run / ASKED)
+    asked, known = _asked(plan), read_json(run / ASKED)
     if known is None:
         require_unused(run)
-        return {}
-    asked = _asked(plan)
+        return asked
     for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
         if known.get(name) != asked[name]:
             raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
     changed = [f"--{name.replace('_', '-')}" for name in OPTIONS if known.get(name) != asked[name]]
     theirs, ours = (tomllib.loads(str(one.get("settings", ""))) for one in (known, asked))
-    if (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8")):
-        ours = theirs  # the run's own recipe was given, which also says what was found here
-    changed += [
-        f"[{section}]"
-        for section, left in _LEAVES.items()
-        if theirs.get(section, {}) != ours.get(section, {}) and (left is None or (run / left).exists())
-    ]
+    own = (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))
+    if own:  # the run's own recipe was given, which also says what was found here
+        asked["settings"] = known["settings"]
+    else:
+        changed += [f"[{section}]" for section in _fixed(run) if theirs.get(section, {}) != ours.get(section, {})]
     if changed:
         raise ValueError(
             f"{run} was begun with other settings ({', '.join(changed)}; see {run / RECIPE}): give those again, or "
             "another --run"
         )
-    return known
+    return known | asked
+
+
+def _fixed(run: Path) -> Iterator[str]:
+    """Sections of a recipe that may no longer change."""
+    yield "task"
+    for number, (sections, _) in enumerate(_LEAVES):
+        if any(next(run.glob(left), None) is not None for _, left in _LEAVES[number:]):
+            yield from sections
 
 
 def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:
@@ -230,12 +235,14 @@ def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Wat
             require_able_teacher(str(plan.teacher), plan.task, watch=watch)
 
 
-def write_texts(plan: Plan) -> None:
+def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
     """What search and pre-training read: training texts, and the pool but for copies of development and sealed rows."""
     if plan.texts.is_file() and plan.examples.is_file():
         return
     task, pool = plan.task, plan.settings["agora"].get("pool")
-    found = [] if pool is None else list(read_pool(pool, task))
+    found = [] if pool is None else list(dict.fromkeys(read_pool(pool, task)))
+    if found:
+        watch("keeping copies of development and sealed texts out", note=str(pool))
     copies = TextGuard(task.development, task.sealed.unlabelled()).forbids(found) if found else []
     examples = [*task.train, *(example for example, copy in zip(found, copies, strict=True) if not copy)]
     each = dict.fromkeys(example.texts for example in examples)

@@ -195,6 +195,11 @@ def test_settings_of_a_stage_that_left_nothing_may_still_change(
     # A run's own recipe says what was given, and what was found here.
     line = [one for one in given(inputs, run) if one not in ("--set", *SETTINGS)]
     assert subarch(*line, "--recipe", run / "recipe.toml", "--json").json["export"] == found["export"]
+    assert subarch(*given(inputs, run), "export.max_drop=3", "--json").json["export"] == found["export"]
+    # What comes later was made of what came before.
+    shutil.rmtree(run / "pretrain")
+    refused(subarch(*given(inputs, run), "export.max_drop=3", "pretrain.steps=6"), "other settings ([pretrain]")
+    refused(subarch(*given(inputs, run), "export.max_drop=3", "--threads", "2"), "--threads")
 
 
 def test_other_rows_in_the_same_file_are_refused(compressed: Path, inputs: Path, subarch: Command) -> None:

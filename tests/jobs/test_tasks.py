@@ -187,10 +187,10 @@ def test_evaluate_says_where_rows_may_have_been_learned_from(
     subarch("evaluate", made, "--data", data)
     assert "learned from" not in caplog.text
     subarch("evaluate", made, "--data", data, "--split", "all")
-    assert "it has learned from most of these rows" in caplog.text and "changed" not in caplog.text
+    assert "it has learned from most of its rows" in caplog.text and "changed" not in caplog.text
     data.write_text(data.read_text() + "one more,praise\n")
     subarch("evaluate", made, "--data", data)
-    assert "has changed since" in caplog.text
+    assert "which has changed" in caplog.text
 
 
 def test_predictions_of_parts_do_not_overwrite_each_other(

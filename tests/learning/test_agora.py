@@ -226,6 +226,10 @@ def test_copies_are_refused_exact_and_near() -> None:
             Example("the film is good", ("a bad play",)),
         ]
     ) == [True, True, False, False, True, False]
+    # Without spaces, runs of characters are compared: texts of one script share most of their characters.
+    chinese = TextGuard([Example("今天天气很好我们一起去公园散步然后吃晚饭")])
+    assert chinese.forbids([Example("今天天气很好,我们一起去公园散步,然后吃晚饭吧!")]) == [True]
+    assert chinese.forbids([Example("晚饭吃很好天气今天然后我们散步公园去一起")]) == [False]
     assert TextGuard(PAIRS, near=1).forbids([Example("the film is good", ("a fine film so",))]) == [False]
 
 

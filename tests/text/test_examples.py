@@ -83,6 +83,8 @@ def test_a_few_questions_asked_of_every_text_part_nothing() -> None:
     assert [len(split) for split in splits] == [60, 60]
     where = [{e.first for e in split} for split in splits]
     assert not where[0] & where[1]  # what is said of one review stays together
+    # Short answers link nothing, whatever their number, and are no reason to part what long first texts link.
+    assert not common_texts([Example("one premise of several words", ("yes",), 0)] * 60)
     # Contexts that many questions share still keep these together.
     assert not common_texts([Example(f"q {n}", (f"the long context number {n // 20}",), 0) for n in range(100)])
 

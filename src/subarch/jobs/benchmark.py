@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from subarch.running.graphs import Graph
 from subarch.running.predictor import EXPORT, read_export
 from subarch.running.processor import features
 from subarch.storage import claimed, made_directory, new_run_directory, write_json
+
+_LOG = logging.getLogger(__name__)
 
 RESULT = "benchmark.json"
 ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
@@ -146,7 +149,7 @@ def opened(name: str) -> Network:
         ValueError: for a name that means nothing.
     """
     path = Path(name)
-    if name in PRESETS and not path.is_dir():
+    if name in PRESETS and not any((path / file).is_file() for file in ("config.json", "architecture.json")):
         return Network(name, config=preset_config(name))
     if path.is_file():
         return Network(name, config=read_config(path))
@@ -204,10 +207,20 @@ def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
     if found.get("cpu", {}).get("name") != cpu_name():
         return []  # times of another machine say nothing about this one
     if found.get("asked") != known:
-        if found.get("run") != str(file.parent):
-            return []  # the run was moved, and what lies in it goes by another name now
+        if (
+            _resolved(found["asked"]) == _resolved(known)
+            or Path(str(found.get("run"))).resolve() != file.parent.resolve()
+        ):
+            _LOG.warning("%s: networks go by other names since the run was moved; they are timed anew", file)
+            return []
         raise ValueError(f"{file} holds a bench with other options: give those again, or another --run")
     return found["rows"]
+
+
+def _resolved(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """With the folders that names stand for, from wherever they are named."""
+    names = [str(Path(name).resolve()) if Path(name).exists() else name for name in (*asked["names"], asked["against"])]
+    return {**asked, "names": names[:-1], "against": names[-1]}
 
 
 def _contenders(options: BenchOptions, networks: Sequence[Network], work: Path, watch: Watch) -> Iterator[_Contender]:

@@ -103,8 +103,10 @@ def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, An
         )
     same = purpose.get("split", {}).get("files", {}).get("data", {}).get("path") == str(path.resolve())
     if split == "all" and (known or same):
-        changed = "" if known else ", and has changed since"
-        _LOG.warning("%s was fine-tuned on %s%s: it has learned from most of these rows", options.model, path, changed)
+        rows = (
+            "it has learned from most of its rows" if known else "which has changed: it may have learned from its rows"
+        )
+        _LOG.warning("%s was fine-tuned on %s, %s", options.model, path, rows)
     if split != "all":
         task = _task_again(path, options, purpose)
         examples = {"train": task.train, "development": task.development}.get(split) or task.sealed.open()

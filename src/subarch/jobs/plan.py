@@ -28,8 +28,7 @@ from subarch.jobs.splits import opened_task
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
 from subarch.learning.heads import Target, fitting_length, from_checkpoint
-from subarch.networks.encoder import require_encoder
-from subarch.networks.sources import PRESETS, find_checkpoint, read_config
+from subarch.networks.sources import PRESETS, find_checkpoint
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe, written
@@ -116,8 +115,8 @@ class Plan:
         known: dict[str, Any] = {"teacher": str(self.teacher), "corpus": self.texts}
         if asked.get("logits"):  # those of a language model: a fine-tuned teacher has no such head any more
             known["teacher"] = str(self.given)
-            if asked.get("initialize") != "scratch":
-                known["source"] = str(self.teacher)
+        if (asked.get("logits") or "teacher" in asked) and asked.get("initialize") != "scratch":
+            known["source"] = str(self.teacher)
         return PretrainOptions(run=self.run, **known | self.settings["pretrain"])
 
     def finetuning(self) -> FinetuneOptions:
@@ -146,6 +145,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         ValueError, OSError, ImportError: for whatever is wrong with any of them.
     """
     settings = read_recipe(options.recipe, options.set)
+    chosen = written(settings)
     _prefer(options, settings)
     watch("reading the data", note=options.data)
     where = _where(options, settings)
@@ -164,10 +164,10 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     more, pool = 0, settings["agora"].get("pool")
     if pool is not None:
         watch("reading the pool", note=str(pool))
-        more = len(read_pool(pool, task))
+        held = {example.texts for split in (task.development, task.sealed.unlabelled()) for example in split}
+        more = len({example.texts for example in read_pool(pool, task)} - held - {one.texts for one in task.train})
     if not READ & set(settings["extract"]):
         require_texts(len(task.train) + more)
-    chosen = written(settings)
     length, positions = _lengths(given, fitted, task, settings, of_table=where.data is not None)
     _fill(settings, options, forms, length, positions)
     plan = Plan(
@@ -186,7 +186,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         make()  # whatever is out of range is refused here
     require_search(settings, given)
     if plan.pretrains:
-        require_pretraining(plan.pretraining(), given)
+        require_pretraining(plan.pretraining(), plan.teacher, given, reads_rows="corpus" not in settings["pretrain"])
     require_functions(plan.finetuning().loop, speaks=plan.pretrains)
     require_forms(settings)
     require_cells(settings, length, positions)
@@ -201,12 +201,10 @@ def _encoder(name: str) -> Path:
     """
     if not Path(name).is_dir() and (":" in name or name in PRESETS):
         raise ValueError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
-    given = find_checkpoint(name)
     try:
-        require_encoder(read_config(given))
+        return find_checkpoint(name, encoder=True)
     except ValueError as error:
-        raise ValueError(f"--teacher {name}: {str(error).partition('. For another')[0]}") from error
-    return given
+        raise ValueError(f"--teacher {str(error).partition('. For another')[0]}") from error
 
 
 def _classes_of(teacher: Path, task: Task, where: TaskOptions) -> int | None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from subarch.executors import open_executor
 from subarch.extraction.material import LEAST_TEXTS
 from subarch.extraction.objectives import require_inheritable
-from subarch.extraction.opening import read_space
+from subarch.extraction.opening import read_reference, read_space
+from subarch.extraction.search import Budget
 from subarch.jobs.benchmark import ARTIFACTS
 from subarch.jobs.pretraining import losses_of
 from subarch.learning.teachers import open_teacher, settled
@@ -18,8 +20,10 @@ from subarch.networks.sources import open_source
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings
 from subarch.options.running import ArtifactName
+from subarch.plugins import imported
 from subarch.running.artifacts import FORMS
 from subarch.text.corpora import HELD_OUT_SHARE, open_corpus
+from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import load_tokenizer
 
 READ = frozenset({"texts", "corpus", "data"})  # what a search may measure the error on
@@ -73,7 +77,14 @@ def require_search(settings: Settings, teacher: Path) -> None:
     """
     extract = settings["extract"]
     family = cast("EncoderFamily", open_source(str(teacher), space=read_space(extract.get("space"))).family)
+    Budget.parse(extract.get("budget"))
+    read_reference(extract.get("reference"))
+    executor, _ = open_executor(extract.get("executor") or "serial")
+    if executor is not None:
+        executor.shutdown()
     start = extract.get("start") or "inherit"
+    if ":" in start:
+        imported(start, "start", "module.path:name of a callable")
     if start == "inherit":
         require_inheritable(family)
     elif start == "scratch" and not READ & set(extract):
@@ -82,46 +93,47 @@ def require_search(settings: Settings, teacher: Path) -> None:
         )
     if (corpus := extract.get("corpus")) is not None:
         open_corpus(corpus)
-    for name in ("texts", "data"):
-        if (path := extract.get(name)) is not None and Path(path).suffix and not Path(path).is_file():
-            raise ValueError(f"extract.{name}: there is no file {path}")
+    if (texts := extract.get("texts")) is not None and not Path(texts).is_file():
+        raise ValueError(f"extract.texts: there is no file {texts}")
+    if (given := READ & set(extract)) and len(given) > 1:
+        raise ValueError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
 
 
-def require_pretraining(options: PretrainOptions, given: Path) -> None:
+def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, reads_rows: bool) -> None:
     """Refuse a pre-training that could not begin.
 
     Args:
-        options: as the stage gets them, but for the architecture, which is to be found.
-        given: the teacher as it was given; fine-tuned, it has a classifier's head, if it had another one before.
+        options: as the stage gets them; the architecture is yet to be found.
+        taught: the teacher once it is fine-tuned; it need not be there yet.
+        given: the teacher as it was given.
+        reads_rows: whether the text is that of rows and pool, which is written later.
 
     Raises:
         ValueError, OSError: for losses that the teacher cannot give, rows longer than it has positions for, and a
             corpus or tokenizer that is not there.
     """
-    if options.corpus is not None and options.corpus.name != "texts.jsonl":
+    if not reads_rows and options.corpus is not None:
         open_corpus(options.corpus)
-    named = options.teacher if options.teacher is not None and Path(options.teacher).exists() else str(given)
-    teacher = open_teacher(named)
+    encoder = open_teacher(str(given))
+    # Fine-tuned for labels, it has no head for words any more.
+    teacher = replace(encoder, speaks=False) if options.teacher == str(taught) else open_teacher(str(options.teacher))
     if options.logits and not teacher.speaks:
         raise ValueError(
             "pretrain.logits learns what a masked-language-model head says, and the teacher has none: give one with it "
             "(which is fine-tuned on your rows besides), name another with pretrain.teacher=FOLDER, or set "
             "pretrain.logits=0 and pretrain.relations=1"
         )
-    if not options.logits:
-        teacher = replace(teacher, speaks=False)
-    vocabulary = teacher.vocabulary
-    if options.tokenizer is not None:
-        load_tokenizer(options.tokenizer)
-    elif vocabulary.mask is None:
+    vocabulary = encoder.vocabulary if options.tokenizer is None else Vocabulary.of(load_tokenizer(options.tokenizer))
+    if vocabulary.mask is None:
         raise ValueError(
-            "the pre-training masks tokens, and the teacher's tokenizer has no mask token: leave it out with "
+            "the pre-training masks tokens, and the tokenizer has no mask token: leave it out with "
             "--set pretrain.steps=0"
         )
-    settled(losses_of(options), teacher, teacher.config, vocabulary)
-    if options.sequence_length > teacher.longest:
+    settled(losses_of(options), teacher, encoder.config, vocabulary)
+    longest = min(teacher.longest, encoder.longest)
+    if options.sequence_length > longest:
         raise ValueError(
-            f"pretrain.sequence_length is {options.sequence_length}, the teacher has positions for {teacher.longest}"
+            f"pretrain.sequence_length is {options.sequence_length}, the teacher has positions for {longest}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from subarch.learning.training import Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import written_whole
-from subarch.text.examples import Example, normalised
+from subarch.text.examples import UNSPACED, Example, normalised
 from subarch.text.examples import Kind as TaskKind
 from subarch.text.tokenizers import settings_of
 
@@ -189,7 +190,7 @@ class TextGuard:
     """Refuses copies of given texts: of single texts and pairs, whatever their case and punctuation, and near ones.
 
     A near copy shares nearly all of its words with a forbidden text: the Jaccard similarity of the two sets of words is
-    at least ``near``.
+    at least ``near``. Where a script has no spaces, runs of three characters are taken for words.
 
     Args:
         forbidden: development and sealed examples.
@@ -202,15 +203,17 @@ class TextGuard:
         self._near = near
         self._exact: set[str] = set()
         self._words: list[frozenset[str]] = []
-        self._holding: dict[str, list[int]] = {}
+        self._counts: Counter[str] = Counter()
+        self._holding: dict[tuple[str, int], list[int]] = {}  # texts with a word, by the number of their words
         for example in (one for split in forbidden for one in split):
             text = _whole(example)
             if text in self._exact:
                 continue
             self._exact.add(text)
-            words = frozenset(text.split())
+            words = _words(text)
+            self._counts.update(words)
             for word in words:
-                self._holding.setdefault(word, []).append(len(self._words))
+                self._holding.setdefault((word, len(words)), []).append(len(self._words))
             self._words.append(words)
 
     def forbids(self, points: Sequence[Example]) -> list[bool]:
@@ -219,18 +222,27 @@ class TextGuard:
     def _forbids(self, text: str) -> bool:
         if text in self._exact:
             return True
-        words = frozenset(text.split())
+        words = _words(text)
         if self._near == 1 or not words:
             return False
         # A near copy lacks at most 1 - near of the words, so it holds one of any so many and one more: take the rarest.
+        # Nor has it many more or fewer words.
         count = len(words) - math.ceil(self._near * len(words)) + 1
-        rarest = sorted(words, key=lambda word: len(self._holding.get(word, ())))[:count]
-        candidates = {n for word in rarest for n in self._holding.get(word, ())}
+        rarest = sorted(words, key=lambda word: self._counts[word])[:count]
+        sizes = range(math.ceil(self._near * len(words) - 1e-9), math.floor(len(words) / self._near + 1e-9) + 1)
+        candidates = {n for word in rarest for size in sizes for n in self._holding.get((word, size), ())}
         return any(self._alike(words, self._words[n]) for n in candidates)
 
     def _alike(self, one: frozenset[str], other: frozenset[str]) -> bool:
         shared = len(one & other)
         return shared >= self._near * (len(one) + len(other) - shared)
+
+
+def _words(text: str) -> frozenset[str]:
+    run = "".join(UNSPACED.findall(text))
+    if not run:
+        return frozenset(text.split())
+    return frozenset([*UNSPACED.sub(" ", text).split(), *(run[n : n + 3] for n in range(max(1, len(run) - 2)))])
 
 
 def _whole(example: Example) -> str:

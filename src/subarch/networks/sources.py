@@ -62,12 +62,8 @@ def open_source(name_or_path: str, *, space: Space | None = None, reference: Arc
         return Source(name_or_path, _fitted(family, space, reference))
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name_or_path):
         return Source(name_or_path, _fitted(import_family(name_or_path), space, reference))
-    folder = find_checkpoint(name_or_path)
+    folder = find_checkpoint(name_or_path, encoder=True)
     config = read_config(folder)
-    try:
-        require_encoder(config)
-    except ValueError as error:
-        raise ValueError(f"{name_or_path}: {error}") from error
     return Source(name_or_path, EncoderFamily.from_config(config, space, reference), folder, _kind(folder, config))
 
 
@@ -142,8 +138,12 @@ def weights_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def find_checkpoint(name_or_path: str) -> Path:
+def find_checkpoint(name_or_path: str, *, encoder: bool = False) -> Path:
     """The folder of a checkpoint: a path, or a Hugging Face name, downloaded or from the local cache.
+
+    Args:
+        name_or_path: of the checkpoint.
+        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
 
     Raises:
         ValueError: when there is no such folder and the name cannot be fetched, or the folder lacks config or weights.
@@ -152,13 +152,18 @@ def find_checkpoint(name_or_path: str) -> Path:
     if path.is_file():
         raise ValueError(f"{name_or_path} is a file, expected the folder of a checkpoint with config.json and weights")
     if not path.is_dir():
-        path = _download(name_or_path)
+        path = _download(name_or_path, encoder=encoder)
     if not (path / "config.json").is_file():
         raise ValueError(
             f"{name_or_path} is no checkpoint: the folder has no config.json. {_HELP[0].upper()}{_HELP[1:]}"
         )
+    if encoder:
+        config = read_config(path)
+        try:
+            require_encoder(config)
+        except ValueError as error:
+            raise ValueError(f"{name_or_path}: {error}") from error
     if not any((path / weights).is_file() for weights in _WEIGHTS):
-        require_encoder(read_config(path))  # of another kind, that is what is wrong with it
         if (path / "export.json").is_file():
             raise ValueError(
                 f"{name_or_path} is what subarch export wrote, which Predictor.from_pretrained reads: give the "
@@ -170,16 +175,15 @@ def find_checkpoint(name_or_path: str) -> Path:
     return path
 
 
-def _download(name: str) -> Path:
+def _download(name: str, *, encoder: bool) -> Path:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
         raise ValueError(f"{name!r} is no folder and no known name: {_HELP}")
     try:
-        folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
-        if (folder / "config.json").is_file():
-            # Gigabytes of weights are fetched only where they can be used.
+        if encoder:
+            folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
             kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
             if kind not in MODEL_TYPES:
-                return folder  # whoever opens it says what is wrong
+                return folder  # whoever opens it says what is wrong, without gigabytes of weights
         folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
         if not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(name, allow_patterns=["pytorch_model.bin"]))

@@ -231,22 +231,21 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
     return list(range(len(names))) if nameless(among) and len(among) == len(names) else None
 
 
-# Thai, Lao, Burmese, Khmer, kana and Chinese characters: written without spaces, so each stands for itself.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+"""Kana and Chinese characters, which are written without spaces between words."""
 
 
 def normalised(text: str) -> str:
-    """Letters and digits alone, lower case: texts that differ in nothing else count as the same.
-
-    Words are apart, and so are the characters of scripts without spaces.
-    """
-    return " ".join(_WORDS.findall(text.casefold()))
+    """Letters and digits alone, lower case: texts that differ in nothing else count as the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def _extent(text: str) -> float:
-    """Words of a normalised text; two characters of a script without spaces count as one."""
-    return sum(0.5 if re.match(f"[{_UNSPACED}]", word) else 1.0 for word in text.split())
+def _is_long(text: str) -> bool:
+    """Whether a normalised text has four words or more; two characters of a script without spaces count as one."""
+    words = text.split(" ", LINKING_WORDS)
+    if len(words) >= LINKING_WORDS:
+        return True
+    return sum(max(1.0, len(UNSPACED.findall(word)) / 2) for word in words) >= LINKING_WORDS
 
 
 def _connected(examples: Sequence[Example], common: frozenset[str]) -> list[list[int]]:
@@ -273,17 +272,22 @@ def common_texts(examples: Sequence[Example]) -> frozenset[str]:
     """Second texts that link most of the pairs into one piece: a few questions, asked of every text, part nothing.
 
     They do not keep pairs together; first texts, and pairs as a whole, still do. Mostly there are none: only where more
-    than half of all pairs hang together are those left out that a twentieth of the pairs share.
+    than half of all pairs hang together, and fall apart without them, are those left out that a twentieth of them has.
 
     Args:
         examples: all of them, whatever file they came from.
     """
     if not examples or len(examples[0].seconds) != 1:
         return frozenset()
-    if max(map(len, _connected(examples, frozenset()))) <= len(examples) / 2:
-        return frozenset()
-    counts = Counter(normalised(example.seconds[0]) or example.seconds[0] for example in examples)
-    return frozenset(text for text, count in counts.items() if count > max(2, len(examples) / 20))
+    counts = Counter(example.seconds[0] for example in examples)
+    frequent = {normalised(text) for text, count in counts.items() if count > max(2, len(examples) / 20)}
+    common = frozenset(text for text in frequent if _is_long(text))
+
+    def largest(common: frozenset[str]) -> int:
+        return max(map(len, _connected(examples, common)))
+
+    half = len(examples) / 2
+    return common if common and largest(frozenset()) > half >= largest(common) else frozenset()
 
 
 def linking_keys(example: Example, common: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
@@ -297,7 +301,7 @@ def linking_keys(example: Example, common: frozenset[str] = frozenset()) -> Iter
     if len(texts) == 2:
         # Short ones ("yes", "Why?") would link half of all pairs; the pair as a whole counts whatever its length.
         yield "pair", "\n".join(texts)
-        texts = [text for text in texts if _extent(text) >= LINKING_WORDS and text not in common]
+        texts = [text for text in texts if _is_long(text) and text not in common]
     for text in texts[: 2 if len(example.seconds) < 2 else 1]:
         yield "text", text
     if example.group is not None:
@@ -305,22 +309,24 @@ def linking_keys(example: Example, common: frozenset[str] = frozenset()) -> Iter
 
 
 def _hand_out(clusters: list[list[int]], shares: Sequence[float], chosen: tuple[list[int], ...]) -> None:
-    """Hand clusters out, each to the split that lacks most of its share; the first ones go one to each."""
-    total, others = sum(map(len, clusters)), len(shares) - 1
-    # What is larger than a whole split is learned from, while the others have something: no one text decides a score.
-    large = [n for n, cluster in enumerate(clusters) if len(cluster) > max(2, min(shares) * total)]
-    huge = sorted(large, key=lambda n: -len(clusters[n]))[: len(clusters) - others]
-    rest = [cluster for n, cluster in enumerate(clusters) if n not in huge]
-    first = others if huge else len(shares)
-    rest[:first] = sorted(rest[:first], key=len, reverse=True)
-    dealt = [0] * len(shares)
+    """Hand clusters out, each to the split that lacks most of its share; every split gets one."""
+    total, dealt = sum(map(len, clusters)), [0] * len(shares)
 
     def give(cluster: list[int], split: int) -> None:
         chosen[split].extend(cluster)
         dealt[split] += len(cluster)
 
-    for n in huge:
+    # What is larger than a whole split is learned from, while enough is left for the others: no one text may decide a
+    # score.
+    spare = len(clusters) - (len(shares) - 1)
+    large = [n for n, cluster in enumerate(clusters) if len(cluster) > max(2, min(shares) * total)]
+    huge = set(sorted(large, key=lambda n: -len(clusters[n]))[:spare])
+    for n in sorted(huge):
         give(clusters[n], 0)
-    for turn, cluster in enumerate(rest, start=len(shares) - first):
-        split = turn if turn < len(shares) else max(range(len(shares)), key=lambda s: shares[s] * total - dealt[s])
+    rest = [cluster for n, cluster in enumerate(clusters) if n not in huge]
+    # The first ones go one to each split that has none yet, the largest of them to the first.
+    empty = range(1 if huge else 0, len(shares))
+    for split, cluster in zip(empty, sorted(rest[: len(empty)], key=len, reverse=True), strict=True):
         give(cluster, split)
+    for cluster in rest[len(empty) :]:
+        give(cluster, max(range(len(shares)), key=lambda split: shares[split] * total - dealt[split]))

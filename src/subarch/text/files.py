@@ -51,9 +51,8 @@ def rows(path: Path, expected: Collection[str] = ()) -> Iterator[Row]:
     elif kind == ".tsv":
         yield from _named(path, ((n, _split_tsv(line)) for n, line in lines(path)))
     elif kind == ".csv":
-        header = next((line for _, line in lines(path) if line.strip()), "")
         with _long_fields():
-            yield from _named(path, _csv_cells(path, _sniff(path, header, expected)))
+            yield from _named(path, _csv_cells(path, delimiter_of(path, expected)))
     else:
         raise ValueError(f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl or .parquet), got {kind!r}")
 
@@ -83,7 +82,10 @@ def _once_each(path: Path, names: list[str]) -> list[str]:
     return names
 
 
-def _sniff(path: Path, header: str, expected: Collection[str]) -> str:
+def delimiter_of(path: Path, expected: Collection[str] = ()) -> str:
+    """What stands between the fields of a CSV file: the delimiter that finds most expected names in its header."""
+    header = next((line for _, line in lines(path) if line.strip()), "")
+
     def score(delimiter: str) -> tuple[int, int]:
         try:
             cells = next(csv.reader([header], delimiter=delimiter), [])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from subarch.text.examples import Example, Kind, Split
-from subarch.text.files import lines, rows
+from subarch.text.files import delimiter_of, format_of, lines, rows
 
 _LOG = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ def read_table(
         what = "a text and a label" if labelled else "a text"
         raise ValueError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
     if labelled:
-        labels.with_points()
+        if kind != "classification" and not classes and format_of(path) == ".csv" and delimiter_of(path) == ";":
+            labels.with_points()
         kind = kind or labels.kind()
     names, values = labels.parsed(kind, classes) if labelled and kind else ((), [None] * len(texts))
     examples = Split(
@@ -261,6 +262,7 @@ def _listed(names: Sequence[str]) -> str:
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
 _COMMA = re.compile(r"[+-]?\d+(?:,\d+)?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
 _POINT_ZERO = re.compile(r"(?<=\d)\.0*$", re.ASCII)
 
 
@@ -301,8 +303,15 @@ class _Labels:
         return "classification" if whole and not rare and different <= MAX_INTEGER_CLASSES else "regression"
 
     def with_points(self) -> None:
-        """Numbers with decimal commas, as semicolon-delimited tables have them, get decimal points."""
-        if any("," in name for name in self.names) and all(map(_COMMA.fullmatch, self.names)):
+        """Numbers with decimal commas, as semicolon-delimited tables have them, get decimal points.
+
+        Where three digits follow every comma, they may as well be thousands, and are left as they are.
+        """
+        commas = [name for name in self.names if "," in name]
+        if commas and all(map(_COMMA.fullmatch, self.names)) and not all(map(_THOUSANDS.fullmatch, commas)):
+            _LOG.warning(
+                "%s: %r and the like in column %r are read with decimal commas", self.path, commas[0], self.column
+            )
             self.names = [name.replace(",", ".") for name in self.names]
 
     def parsed(self, kind: Kind, classes: Sequence[str]) -> tuple[tuple[str, ...], Sequence[int | float]]:
