@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -80,7 +80,7 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
     inputs = family.inputs(1, plan.length)
     shapes = {"pick": architecture, "teacher": family.reference}
     networks = {name: (_with_head(family, shape, plan.task), inputs) for name, shape in shapes.items()}
-    forms: Sequence[ArtifactName | None] = plan.settings["export"].get("artifacts") or plan.forms or [None]
+    forms: list[ArtifactName | None] = [*(plan.settings["export"].get("artifacts") or plan.forms)] or [None]
     builders = [None if form is None else _once(builder(form, threads)) for form in forms]
     pick: dict[ArtifactName | None, float] = {}
     for form, build in zip(forms, builders, strict=True):
