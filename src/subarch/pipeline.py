@@ -149,10 +149,10 @@ def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, A
             good = last
         else:
             too_loose = max(too_loose, last.headroom)
-        headroom = last.headroom * (ROOM + 0.05) / room
-        if (good is last and room <= ROOMY) or headroom <= too_loose or (good and good.headroom <= headroom):
+        wanted = last.headroom * (ROOM + 0.05) / room
+        if (good is last and room <= ROOMY) or wanted <= too_loose or (good and good.headroom <= wanted):
             break
-        last = replace(plan, headroom=headroom)
+        last = replace(plan, headroom=wanted)
         try:
             found = extract(last.extraction(), watch=watch, command=command)
         except ValueError:  # nothing in the space is that fast: the pick stays, and the target is told as missed
