@@ -98,7 +98,7 @@ def test_a_student_that_is_right_stays_right_when_scaled_by_its_loss() -> None:
     def after(scale: bool) -> float:
         student.load_state_dict(teacher.state_dict())
         fit(student, distance, data(10), Hyperparameters(learning_rate=0.05, scale_by_loss=scale), steps=10)
-        return float(squared(student, (data(1)[0][0], teacher(data(1)[0][0]).detach())))
+        return float(squared(student, (data(1)[0][0], teacher(data(1)[0][0]).detach())).detach())
 
     assert after(True) < 1e-6 < 1e-4 < after(False)
 

@@ -330,10 +330,11 @@ def verdict(
         )
     if everything:
         return "certified", f"Every architecture of the space was trained: {_EXACT[claim]}."
+    never = "never worse" + (f" by more than {derived.delta:.3g}" if derived.delta else "")
     floor = f" and no error lies below the {error_floor:g} that was vouched for" if error_floor else ""
     return "certified", (
         f"{_bounded(claim, derived.achieved)} (epsilon {derived.achieved:.3g} was reached, {epsilon:g} was asked), "
-        f"given that a larger network is never worse by more than {derived.delta:.3g}{floor}."
+        f"given that a larger network is {never}{floor}."
     )
 
 
@@ -345,10 +346,17 @@ _EXACT: Mapping[Claim, str] = {
 
 
 def _bounded(claim: Claim, achieved: float) -> str:
+    if achieved <= ROUNDING and claim != "front":
+        best = (
+            "within the limits can have a lower error" if claim == "constrained" else "of the space can have a higher W"
+        )
+        return f"No architecture {best}"
     if claim == "w":
         return f"The pick's W is at least {max(0.0, 1 - achieved):.3g} of the highest that the space can offer"
     if claim == "constrained":
-        return f"No architecture within the limits can have an error below {max(0.0, 1 - achieved):.3g} of the pick's"
+        return (
+            f"No architecture within the limits can have an error below {max(0.0, 1 - achieved):.3g} times the pick's"
+        )
     return f"For every architecture a trained one is within a factor of {1 + achieved:.3g} in size, cost and error"
 
 
