@@ -217,6 +217,13 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(inputs: Path, tmp_path: Pat
     assert not (tmp_path / "run").exists()
     assert list(plan["stages"]) == ["teacher", "extract", "pretrain", "finetune", "export", "bench"]
     assert all(0 <= low <= high for low, high in plan["stages"].values())
+    assert "max_length = 32" in plan["settings"]
+    write(inputs / "long.csv", [(" ".join([text] * 12), label) for text, label in reviews(900)])
+    free = [one for one in given(inputs, tmp_path / "run", "--dry-run") if "max_length" not in one]
+    free[free.index("--data") + 1] = str(inputs / "long.csv")
+    longer = subarch(*free, "--json").json["plan"]
+    assert longer["sequence_length"] == 64  # positions of this teacher; the texts are longer
+    assert all(0 <= low <= high for low, high in longer["stages"].values())
     assert "[pretrain]" in plan["settings"]
 
 

@@ -17,6 +17,7 @@ from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import pinned
 
+_JUDGED = 128  # tokens of a text that the search reads
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 
 
@@ -49,7 +50,8 @@ def _stage_seconds(
         once = sets * int(teach.get("epochs", 3)) * steps * step
         yield "teacher", (0.6 * once, 1.2 * once)
     trained = int(extract["steps"]) if str(extract.get("steps")).isdigit() else 30
-    candidate = trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2
+    judged = min(1.0, _JUDGED / plan.length)  # of a text; the times are those of whole ones
+    candidate = judged * (trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2)
     yield "extract", (30 + _TRAININGS[0] * candidate, 300 + _TRAININGS[1] * candidate)
     if plan.pretrains:
         known = plan.settings["pretrain"]
@@ -64,7 +66,8 @@ def _stage_seconds(
     fixed = 1 + bool(plan.settings["agora"].get("refit"))
     low, high = seeds * (3 * rates + 1 + fixed) * once, seeds * ((3 + rounds) * rates + fixed) * once
     yield "finetune", (0.6 * low, 1.2 * high + 60)
-    yield "export", (20.0 * len(plan.forms) * step, 60.0 + 60 * len(plan.forms))
+    asking = (1 + len(plan.forms)) * len(plan.task.development) / batch * forward / smaller
+    yield "export", (10.0 * len(plan.forms) + asking / 2, 60.0 + 60 * len(plan.forms) + asking)
     yield "bench", (20.0, 240.0)
 
 

@@ -83,8 +83,8 @@ def _targets(result: Record) -> Stage:
         for one in result["targets"][word]
     ]
     words = (
-        f"On {whole(sealed['examples'])} sealed rows the exported model reaches {100 * sealed['exported']:.1f}, its teacher "
-        f"{100 * sealed['teacher']:.1f} ({sealed['metric']})."
+        f"On {whole(sealed['examples'])} sealed rows the exported model reaches {100 * sealed['exported']:.1f}, its "
+        f"teacher {100 * sealed['teacher']:.1f} ({sealed['metric']})."
     )
     if any(one["target"] in ("speedup", "latency_ms") for word in ("met", "missed") for one in result["targets"][word]):
         words += " The search was given a limit of time of its own, so that its pick keeps the target as it will run."
