@@ -46,7 +46,7 @@ from subarch.text.metrics import decide, score
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
-OPTIONS = ("data", "teacher", "speedup", "max_latency_ms", "threads")
+_NAMED = ("data", "teacher", "speedup", "max_latency_ms")  # options that make a run what it is
 # Sections of a recipe, in the order of their stages, and what these leave in a run.
 _LEAVES: Sequence[tuple[tuple[str, ...], str]] = (
     (("teacher",), "teacher"),
@@ -110,8 +110,8 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     if not found.accepted:
         raise RuntimeError(f"the certificate in {run} does not stand: {found.reason}; take another --run")
     result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
-    for number, (name, work, asked) in enumerate(stages, start=2 + plan.teaches):
-        result[name] = work(asked, watch=_within(watch, f"{number}/{count} {name}"), command=command)
+    for number, (name, work, given) in enumerate(stages, start=2 + plan.teaches):
+        result[name] = work(given, watch=_within(watch, f"{number}/{count} {name}"), command=command)
     result["sealed"] = _sealed(plan, result, done, watch)
     result["deployed"] = deployed(plan, result)
     result["targets"] = verdicts(options, result)
@@ -177,7 +177,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
     """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone."""
     pool = plan.settings["agora"].get("pool")
     return {
-        **{name: getattr(plan.options, name) for name in OPTIONS},
+        **{name: getattr(plan.options, name) for name in _NAMED},
         "settings": plan.chosen,
         "threads": plan.settings["finetune"].get("threads"),
         "task": plan.task.fingerprint,
@@ -201,7 +201,7 @@ def _begun(run: Path, plan: Plan) -> dict[str, Any]:
     for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
         if known.get(name) != asked[name]:
             raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
-    changed = [f"--{name.replace('_', '-')}" for name in OPTIONS if known.get(name) != asked[name]]
+    changed = [f"--{name.replace('_', '-')}" for name in (*_NAMED, "threads") if known.get(name) != asked[name]]
     theirs, ours = (tomllib.loads(str(one.get("settings", ""))) for one in (known, asked))
     own = (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))
     if own:  # the run's own recipe was given, which also says what was found here
@@ -240,12 +240,12 @@ def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
     if plan.texts.is_file() and plan.examples.is_file():
         return
     task, pool = plan.task, plan.settings["agora"].get("pool")
-    found = [] if pool is None else list(dict.fromkeys(read_pool(pool, task)))
-    if found:
+    each = dict.fromkeys(example.texts for example in task.train)
+    if pool is not None:
         watch("keeping copies of development and sealed texts out", note=str(pool))
-    copies = TextGuard(task.development, task.sealed.unlabelled()).forbids(found) if found else []
-    examples = [*task.train, *(example for example, copy in zip(found, copies, strict=True) if not copy)]
-    each = dict.fromkeys(example.texts for example in examples)
+        found = list({example.texts: example for example in read_pool(pool, task)}.values())
+        copies = TextGuard(task.development, task.sealed.unlabelled()).forbids(found)
+        each |= dict.fromkeys(example.texts for example, copy in zip(found, copies, strict=True) if not copy)
     rows = [dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False)) for texts in each]
     write_text(plan.examples, "".join(json.dumps(row) + "\n" for row in rows))
     write_text(plan.texts, "".join(json.dumps({"text": "\n".join(texts)}) + "\n" for texts in each))

@@ -35,13 +35,16 @@ from transformers import PreTrainedModel
 
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
-from subarch.learning.teachers import first_position
+from subarch.learning.teachers import positions
 from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source, weights_fingerprint
 from subarch.networks.space import Value
 from subarch.plugins import made
 from subarch.running.timing import pinned
+
+TEXT_TOKENS = 128  # of a text that candidates are judged by
+BLOCK_TOKENS = 64  # of a block of packed prose
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class CandidateError:
             data=data,
             tokenizer=tokenizer,
             batch_size=batch_size,
-            length=self._positions(length or (128 if data is not None or texts is not None else 64)),
+            length=self._positions(length or (TEXT_TOKENS if data is not None or texts is not None else BLOCK_TOKENS)),
             held_out=held_out,
             calibration=calibration,
             cache=cache,
@@ -148,9 +151,7 @@ class CandidateError:
     def _positions(self, length: int) -> int:
         """So many tokens, or as many as the networks have positions for."""
         family = self.source.family
-        if not isinstance(family, EncoderFamily):
-            return length
-        return min(length, int(family.config["max_position_embeddings"]) - first_position(family.config))
+        return min(length, positions(family.config)) if isinstance(family, EncoderFamily) else length
 
     # ------------------------------------------------------------------ what is asked
 

@@ -25,7 +25,7 @@ from subarch.learning.finetuning import Recipe, say_what_is_cut
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
 from subarch.networks.loading import loaded
 from subarch.networks.sources import find_checkpoint, weights_fingerprint
-from subarch.options.tasks import AgoraOptions, FinetuneOptions
+from subarch.options.tasks import PROPOSALS, AgoraOptions, FinetuneOptions
 from subarch.plugins import imported
 from subarch.progress import Watch
 from subarch.storage import sha256_of
@@ -34,7 +34,7 @@ from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
-_MADE_HERE = ("retrieve", "recombine", "swap", "mask_fill")
+_SPEECHLESS = "--proposals mask_fill needs --language-model MODEL with a masked-language-model head"
 
 
 def learn_from_mistakes(
@@ -234,7 +234,7 @@ def _functions(
         elif name != "mask_fill":
             made.append(imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs"))
         elif speaking is None:
-            raise ValueError("--proposals mask_fill needs --language-model MODEL with a masked-language-model head")
+            raise ValueError(_SPEECHLESS)
         else:
             model = loaded(AutoModelForMaskedLM, str(speaking))
             made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
@@ -257,9 +257,9 @@ def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
     if asked.language_model is not None:
         find_checkpoint(asked.language_model)
     elif "mask_fill" in asked.proposals and not speaks:
-        raise ValueError("--proposals mask_fill needs --language-model MODEL with a masked-language-model head")
+        raise ValueError(_SPEECHLESS)
     for name in asked.proposals:
-        if name not in _MADE_HERE:
+        if name not in PROPOSALS:
             imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs")
     if asked.space not in ("teacher", "student"):
         imported(asked.space, "space", "module.path:function from examples to an array, a row for each")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModel
 
 from subarch.learning.heads import CLASSES
+from subarch.learning.teachers import positions
 from subarch.manifest import cpu_name, manifest
 from subarch.networks.encoder import stock_config
 from subarch.networks.inspection import PRESETS, preset_config
@@ -186,9 +187,7 @@ def _exported_from(folder: Path) -> Path:
 
 def _require_length(network: Network, length: int) -> None:
     config = network.config or read_config(cast("Path", network.checkpoint))
-    offset = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
-    longest = int(config["max_position_embeddings"]) - offset
-    if length > longest:
+    if length > (longest := positions(config)):
         raise ValueError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
 
 

@@ -11,26 +11,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from subarch.extraction.objectives import TEXT_TOKENS
 from subarch.jobs.plan import Plan
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import pinned
 
-_JUDGED = 128  # tokens of a text that the search reads
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 
 
 def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
     """Seconds of every stage, from and to, and the memory of the hungriest step, from a few steps of the teacher."""
     watch("timing a few steps")
-    teach, tune, extract = plan.settings["teacher"], plan.settings["finetune"], plan.settings["extract"]
-    batch = int(tune.get("batch_size", 32))
+    batch = int(plan.settings["finetune"].get("batch_size", 32))
     with pinned(plan.options.threads):
         step, forward = _step_seconds(str(plan.given), plan, batch)
-    smaller = plan.options.speedup or 4.0
-    rows = len(plan.task.train)
-    stages = dict(_stage_seconds(plan, step, forward, smaller, batch, rows, teach, tune, extract))
+    stages = dict(_stage_seconds(plan, batch, step, forward))
     memory = peak_memory(_one_step, str(plan.given), batch, plan.length)
     low, high = (sum(pair[n] for pair in stages.values()) for n in (0, 1))
     return {
@@ -41,16 +38,16 @@ def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
     }
 
 
-def _stage_seconds(
-    plan: Plan, step: float, forward: float, smaller: float, batch: int, rows: int, teach: Any, tune: Any, extract: Any
-) -> Iterator[tuple[str, tuple[float, float]]]:
-    steps = math.ceil(rows / batch)
+def _stage_seconds(plan: Plan, batch: int, step: float, forward: float) -> Iterator[tuple[str, tuple[float, float]]]:
+    teach, tune, extract = plan.settings["teacher"], plan.settings["finetune"], plan.settings["extract"]
+    smaller = plan.options.speedup or 4.0
+    steps = math.ceil(len(plan.task.train) / batch)
     if plan.teaches:
         sets = len(teach.get("learning_rates", (1,))) * int(teach.get("seeds", 3))
         once = sets * int(teach.get("epochs", 3)) * steps * step
         yield "teacher", (0.6 * once, 1.2 * once)
     trained = int(extract["steps"]) if str(extract.get("steps")).isdigit() else 30
-    judged = min(1.0, _JUDGED / plan.length)  # of a text; the times are those of whole ones
+    judged = min(1.0, TEXT_TOKENS / plan.length)  # the times are those of whole texts
     candidate = judged * (trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2)
     yield "extract", (30 + _TRAININGS[0] * candidate, 300 + _TRAININGS[1] * candidate)
     if plan.pretrains:

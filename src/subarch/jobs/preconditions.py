@@ -95,7 +95,7 @@ def require_search(settings: Settings, teacher: Path) -> None:
         open_corpus(corpus)
     if (texts := extract.get("texts")) is not None and not Path(texts).is_file():
         raise ValueError(f"extract.texts: there is no file {texts}")
-    if (given := READ & set(extract)) and len(given) > 1:
+    if len(given := READ & set(extract)) > 1:
         raise ValueError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
 
 

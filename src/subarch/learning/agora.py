@@ -204,7 +204,7 @@ class TextGuard:
         self._exact: set[str] = set()
         self._words: list[frozenset[str]] = []
         self._counts: Counter[str] = Counter()
-        self._holding: dict[tuple[str, int], list[int]] = {}  # texts with a word, by the number of their words
+        self._holding: dict[str, dict[int, list[int]]] = {}  # texts with a word, by the number of their words
         for example in (one for split in forbidden for one in split):
             text = _whole(example)
             if text in self._exact:
@@ -213,7 +213,7 @@ class TextGuard:
             words = _words(text)
             self._counts.update(words)
             for word in words:
-                self._holding.setdefault((word, len(words)), []).append(len(self._words))
+                self._holding.setdefault(word, {}).setdefault(len(words), []).append(len(self._words))
             self._words.append(words)
 
     def forbids(self, points: Sequence[Example]) -> list[bool]:
@@ -229,8 +229,9 @@ class TextGuard:
         # Nor has it many more or fewer words.
         count = len(words) - math.ceil(self._near * len(words)) + 1
         rarest = sorted(words, key=lambda word: self._counts[word])[:count]
-        sizes = range(math.ceil(self._near * len(words) - 1e-9), math.floor(len(words) / self._near + 1e-9) + 1)
-        candidates = {n for word in rarest for size in sizes for n in self._holding.get((word, size), ())}
+        least, most = self._near * len(words) - 1e-9, len(words) / self._near + 1e-9
+        by_size = (one for word in rarest for one in self._holding.get(word, {}).items())
+        candidates = {n for size, texts in by_size if least <= size <= most for n in texts}
         return any(self._alike(words, self._words[n]) for n in candidates)
 
     def _alike(self, one: frozenset[str], other: frozenset[str]) -> bool:

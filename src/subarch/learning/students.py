@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.learning.teachers import Teacher, alike, first_position
+from subarch.learning.teachers import Teacher, alike, positions
 from subarch.networks.encoder import NAMES, plain_config, require_encoder, stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import loaded
@@ -51,7 +51,7 @@ class Student:
     @property
     def longest(self) -> int:
         """Tokens that it has positions for."""
-        return int(self.config["max_position_embeddings"]) - first_position(self.config)
+        return positions(self.config)
 
     def built(self, rows: Rows, *, seed: int, dropout: float) -> PreTrainedModel:
         """A stock model with language-model head; a head that the source does not have is fresh.

@@ -91,7 +91,7 @@ class Teacher:
     @property
     def longest(self) -> int:
         """Tokens that it has positions for."""
-        return int(self.config["max_position_embeddings"]) - first_position(self.config)
+        return positions(self.config)
 
     def load(self, losses: Losses) -> PreTrainedModel:
         """In evaluation mode and frozen; without its head where that is not learned from."""
@@ -179,3 +179,8 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: dict[str, An
 def first_position(config: Mapping[str, Any]) -> int:
     """The position of a sequence's first token."""
     return int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
+
+
+def positions(config: Mapping[str, Any]) -> int:
+    """Tokens that an encoder has positions for."""
+    return int(config["max_position_embeddings"]) - first_position(config)
