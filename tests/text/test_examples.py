@@ -115,6 +115,19 @@ def test_classes_without_enough_texts() -> None:
         deal("t", examples, SHARES, seed=0, strata=["rare"] * 3)
 
 
+@pytest.mark.parametrize("classes", [2, 10, 14])
+def test_small_classes_are_told_at_once_or_ten_of_them(classes: int) -> None:
+    strata = [name for n in range(classes) for name in [f"c{n:02d}"] * (1 + n % 2)] + ["large"] * 9
+    examples = [Example(f"the text number {n}", label=0) for n in range(len(strata))]
+    with pytest.raises(ValueError, match="merge small classes") as refused:
+        deal("t", examples, SHARES, seed=0, strata=strata)
+    message = str(refused.value)
+    alone, twice = ([f"c{n:02d}" for n in range(first, classes, 2)] for first in (0, 1))
+    named = [*(f"1 of '{name}'" for name in alone), *(f"2 of '{name}'" for name in twice)][:10]
+    assert ", ".join(named) in message and "large" not in message
+    assert ("4 more classes" in message) == (classes == 14)
+
+
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.1, 0.0), (0.5, 0.5), (-0.1, 0.2)])
 def test_impossible_shares(shares: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="shares above 0"):

@@ -193,25 +193,35 @@ def deal(
         common: texts that keep nothing together, as :func:`common_texts` found them.
 
     Raises:
-        ValueError: when a stratum has fewer different texts than there are splits.
+        ValueError: when strata have fewer different texts than there are splits, naming all of them or ten.
     """
     by_stratum: dict[str, list[list[int]]] = defaultdict(list)
     for members in _connected(examples, common):
         by_stratum[strata[members[0]]].append(members)
+    _require_enough(name, {stratum: len(clusters) for stratum, clusters in by_stratum.items()}, len(shares))
     chosen: tuple[list[int], ...] = tuple([] for _ in shares)
     for stratum in sorted(by_stratum):
         clusters = by_stratum[stratum]
-        if len(clusters) < len(shares):
-            raise ValueError(
-                f"{name}: expected at least {_NUMBERS.get(len(shares), len(shares))} different texts of every class, "
-                f"got {len(clusters)} of {stratum!r}: add some, or remove the class"
-            )
         random.Random(f"{seed} {stratum}").shuffle(clusters)
         _hand_out(clusters, shares, chosen)
     return tuple(Split(examples[row] for row in sorted(rows)) for rows in chosen)
 
 
 _NUMBERS: Mapping[int, str] = {2: "two", 3: "three"}
+_NAMED = 10  # small classes that a message names; the others are counted
+
+
+def _require_enough(name: str, texts: Mapping[str, int], least: int) -> None:
+    """Refuse all strata at once that have fewer different texts than there are splits."""
+    small = sorted((stratum for stratum, count in texts.items() if count < least), key=lambda one: (texts[one], one))
+    if small:
+        counted = ", ".join(f"{texts[stratum]} of {stratum!r}" for stratum in small[:_NAMED])
+        more = f" and as few of {len(small) - _NAMED} more classes" if len(small) > _NAMED else ""
+        raise ValueError(
+            f"{name}: expected at least {_NUMBERS.get(least, least)} different texts of every class, "
+            f"got {counted}{more}: each split needs one; add texts, merge small classes (into one called "
+            "other), remove them, or give the splits files of their own (--development-data, --test-data)"
+        )
 
 
 def nameless(names: Sequence[str]) -> bool:
