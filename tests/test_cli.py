@@ -26,6 +26,7 @@ from commands import Command, content, refused
 from subarch.cli import main
 
 TOY = ("toy:Toy", "--start", "toy:error")
+NAMED = ("--family", "toy:Toy")  # code of a run is run only where it is named
 
 # Families and functions that go wrong in one way each, as a user would have them in a file beside the run.
 BROKEN = """
@@ -348,7 +349,7 @@ def test_a_full_disk(subarch: Command, small_disk: Callable[[int], None], tmp_pa
     for path in (tmp_path / "run").glob("*.json"):
         json.loads(path.read_text())  # whole or absent
     assert subarch("extract", *TOY, "--run", "run").status == 0
-    assert subarch("verify", "run").status == 0
+    assert subarch("verify", "run", *NAMED).status == 0
 
 
 def identity(run: Path, **changes: Any) -> None:
@@ -388,7 +389,7 @@ def test_a_run_of_something_else(
     before = content(run)
     refused(subarch("extract", *given, "--run", run), "other settings", word, "another --run")
     assert content(run) == before
-    assert subarch("verify", run).status == 0
+    assert subarch("verify", run, *NAMED).status == 0
 
 
 @pytest.mark.parametrize("damage", [b"rubbish" * 1000, b""])
@@ -396,10 +397,10 @@ def test_a_damaged_ledger(subarch: Command, run: Path, damage: bytes) -> None:
     (run / "study.db").write_bytes(damage)
     if damage:
         refused(subarch("extract", *TOY, "--run", run), "study.db")
-        verified = subarch("verify", run, "--json")
+        verified = subarch("verify", run, *NAMED, "--json")
         assert verified.status == 1 and "study.db" in verified.json["reason"]
     else:
-        assert subarch("verify", run).status == 1
+        assert subarch("verify", run, *NAMED).status == 1
 
 
 def test_another_process_holds_the_run(subarch: Command, run: Path) -> None:
@@ -426,12 +427,12 @@ def test_damaged_documents(subarch: Command, run: Path, file: str, text: str) ->
     (run / file).write_text(text)
     ran = subarch("report", run)
     assert ran.status in (0, 2) and "Traceback" not in ran.err and (ran.status == 0 or file in ran.err), ran
-    ran = subarch("verify", run)
+    ran = subarch("verify", run, *NAMED)
     assert ran.status == (0 if file == "manifest.json" else ran.status) and ran.status < 3, ran
     assert file == "manifest.json" or ran.status in (1, 2), ran
     assert "work failed" not in ran.err, ran
     if file == "manifest.json":
-        refused(subarch("verify", run, "--retrain", "1"), "manifest.json")
+        refused(subarch("verify", run, *NAMED, "--retrain", "1"), "manifest.json")
     if file == "certificate.json":
         refused(subarch("check", "toy:Toy", "--run", run))
 
@@ -712,7 +713,7 @@ def test_extract_verify_and_report(subarch: Command, tmp_path: Path, given: tupl
         assert ran.json["macs"] <= 9000
     if "exhaustive" in given:
         assert certificate["evaluated"] == certificate["space_size"] == 80
-    verified = subarch("verify", "run", "--json")
+    verified = subarch("verify", "run", *NAMED, "--json")
     assert verified.status == 0 and verified.json["accepted"] is True
     assert verified.json["achieved"] == certificate["achieved"] and verified.json["reason"]
     told = subarch("report", "run", "--json")
@@ -720,7 +721,7 @@ def test_extract_verify_and_report(subarch: Command, tmp_path: Path, given: tupl
 
 
 def test_without_json_standard_output_stays_empty(subarch: Command, run: Path) -> None:
-    for command in (("verify", run), ("report", run), ("extract", *TOY, "--run", run)):
+    for command in (("verify", run, *NAMED), ("report", run), ("extract", *TOY, "--run", run)):
         ran = subarch(*command)
         assert (ran.status, ran.out) == (0, "")
         assert ran.err
@@ -769,7 +770,7 @@ def test_a_smaller_epsilon_uses_what_was_trained(subarch: Command, run: Path, tr
     certificate = ran.json["certificate"]
     assert certificate["verdict"] == "certified" and certificate["achieved"] <= 0.05
     assert 0 < trained() == certificate["evaluated"] - before
-    assert subarch("verify", run).status == 0
+    assert subarch("verify", run, *NAMED).status == 0
 
 
 def test_a_budget_stops_honestly_and_is_continued(
@@ -781,7 +782,7 @@ def test_a_budget_stops_honestly_and_is_continued(
     assert (certificate["verdict"], certificate["evaluated"]) == ("no guarantee", 3)
     assert certificate["achieved"] > 0.1 and "Stopped early" in certificate["reason"]
     assert not any(pick and pick["certified"] for pick in ran.json["picks"].values())
-    assert subarch("verify", "run").status == 0
+    assert subarch("verify", "run", *NAMED).status == 0
     assert trained() == 3 + certificate["repeats"]
     ran = subarch("extract", *TOY, "--run", "run", "--json")
     assert ran.json["certificate"]["verdict"] == "certified"
@@ -802,7 +803,7 @@ def test_steps_auto_ends_unresolved_where_the_errors_are_flat(subarch: Command) 
     assert (certificate["verdict"], certificate["resolved"]) == ("unresolved", False)
     assert "Size and speed alone decided" in certificate["reason"]
     assert certificate["steps"] == 640  # doubled from 10 as long as it may be
-    assert subarch("verify", "run").status == 0
+    assert subarch("verify", "run", *NAMED).status == 0
 
 
 @pytest.mark.parametrize("name", ["classifier", "masked-lm", "encoder", "roberta"])
@@ -914,4 +915,4 @@ def test_one_training_that_closes_the_bound_gets_a_contrast(subarch: Command, tm
     sizes = sorted(trial["parameters"] for trial in found["trained"])
     assert certificate["evaluated"] == len(sizes) == 2 and sizes[0] < sizes[1] == found["parameters"]
     assert certificate["verdict"] == "certified" and certificate["spread"] > 0
-    assert subarch("verify", tmp_path / "wide", "--json").json["accepted"]
+    assert subarch("verify", tmp_path / "wide", *NAMED, "--json").json["accepted"]

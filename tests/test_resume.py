@@ -92,4 +92,4 @@ def test_several_trainings_at_once(tmp_path: Path, executor: str) -> None:
 
     result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run", executor=executor))
     assert result["certificate"]["verdict"] == "certified"
-    assert verify_run(tmp_path / "run").accepted
+    assert verify_run(tmp_path / "run", family="toy:Toy").accepted

@@ -178,6 +178,25 @@ def test_every_module_imports_with_the_required_dependencies_alone(repository: P
     assert json.loads(outcome.stdout.splitlines()[-1]) == []
 
 
+def test_every_module_imports_where_the_system_is_not_posix(repository: Path) -> None:
+    """As on Windows, where Python has none of these. Libraries were told by the system what they may import."""
+    program = """
+import importlib, json, sys
+names = json.loads(sys.argv[1])
+for name in names:
+    importlib.import_module(name)
+for name in names:
+    del sys.modules[name]
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+for name in names:
+    importlib.import_module(name)
+"""
+    names = [name for name in modules(repository) if name not in LEAVES]
+    outcome = run_python(program, json.dumps(names), cwd=repository)
+    assert outcome.returncode == 0, outcome.stderr
+
+
 def test_the_package_and_its_command_line_import_nothing_heavy(repository: Path) -> None:
     names = [name for name in ("subarch", "subarch.cli") if name in modules(repository)]
     program = "import importlib, json, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"

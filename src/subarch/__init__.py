@@ -6,14 +6,14 @@
 Names are looked up when they are first used, so that importing the package stays cheap.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # nothing is imported here that ``python -m`` has not: see __main__.py
 if TYPE_CHECKING:
+    from typing import Any
+
     from subarch.jobs.benchmark import bench as bench
     from subarch.jobs.evaluation import evaluate as evaluate
     from subarch.jobs.export import export as export
@@ -53,7 +53,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module 'subarch' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

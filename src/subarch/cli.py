@@ -139,7 +139,9 @@ def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     from subarch.jobs.extraction import verify_run
 
     _quiet_libraries()
-    found = verify_run(options.run, retrain=options.retrain, watch=show.watch)
+    found = verify_run(
+        options.run, retrain=options.retrain, family=options.family, start=options.start, watch=show.watch
+    )
     result = {
         "accepted": found.accepted,
         "reason": found.reason,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -13,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+
 from subarch.progress import Watch, silent
+
+_LOG = logging.getLogger(__name__)
+
+LOCK_FILES = (".lock", ".lock.held")
+"""Of a folder that is or was held: the second where the file system has no locks, and only while it is held."""
 
 
 @contextmanager
@@ -25,17 +33,77 @@ def claimed(run: Path) -> Generator[None]:
         OSError: when the directory cannot be written.
     """
     try:
-        handle = os.open(run / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise OSError(f"the run directory {run} cannot be written: {error.strerror}") from error
+        with held(run, seconds=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"another process is working in {run}: wait for it, or give another --run") from error
+
+
+@contextmanager
+def held(folder: Path, *, seconds: float = -1) -> Generator[None]:
+    """Hold a folder for this process, waiting for others so long; for ever where that is negative.
+
+    Where the file system has no locks, or Python knows none, a file that names the process stands for the lock: one
+    whose process is gone is passed over, and so much is said.
+
+    Raises:
+        Timeout: when another process holds it.
+        OSError: when the folder cannot be written.
+    """
+    lock = _acquired(folder, seconds)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"another process is working in {run}: wait for it, or give another --run") from error
         yield
     finally:
-        os.close(handle)
+        lock.release()
+
+
+def _acquired(folder: Path, seconds: float) -> BaseFileLock:
+    locks, marks = (folder / name for name in LOCK_FILES)
+    try:
+        os.close(os.open(locks, os.O_RDWR | os.O_CREAT, 0o644))
+    except OSError as error:
+        raise OSError(f"the run directory {folder} cannot be written: {error.strerror}") from error
+    reason: object = "this Python has none"
+    if FileLock is not SoftFileLock:
+        lock = FileLock(locks, timeout=seconds, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+        else:
+            return lock
+    _tell_once(folder.stat().st_dev, str(reason), folder)
+    soft = SoftFileLock(marks, timeout=seconds)
+    try:
+        soft.acquire()
+    except Timeout:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"{folder} can neither be locked ({reason}) nor hold a file that stands for it "
+            f"({error.strerror or error}): give another --run, on a local disk"
+        ) from error
+    return soft
+
+
+@functools.lru_cache(maxsize=16)
+def _told(device: int, reason: str) -> list[Path]:
+    """Folders of which it was said: the first of each file system is enough."""
+    del device, reason
+    return []
+
+
+def _tell_once(device: int, reason: str, folder: Path) -> None:
+    if not (told := _told(device, reason)):
+        told.append(folder)
+        _LOG.warning(
+            "%s cannot be locked (%s): a file in it stands for the lock. Do not work in it from two machines at once, "
+            "or give another --run on a local disk",
+            folder,
+            reason,
+        )
 
 
 def first_process() -> bool:
@@ -119,8 +187,7 @@ def written_whole(path: Path) -> Generator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
     try:
         yield part
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
+        _flushed(part)
         part.replace(path)
     except OSError as error:
         raise OSError(
@@ -137,14 +204,21 @@ def put_in_place(part: Path, folder: Path) -> None:
         OSError: when that cannot be done.
     """
     for path in (*(file for file in part.rglob("*") if file.is_file()), part):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _flushed(path)
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
     part.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _flushed(path: Path) -> None:
+    """Everything of a file or folder is on the disk, as far as the system can tell."""
+    if path.is_dir() and os.name != "posix":
+        return  # folders cannot be opened there
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -30,18 +30,18 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_real_run_is_accepted_and_bears_out_the_epsilon_it_claims(finished: Path) -> None:
-    found = verify_run(finished)
+    found = verify_run(finished, family="toy:Toy")
     assert found.accepted, found.reason
     certificate = json.loads((finished / "certificate.json").read_text())
     assert found.achieved == certificate["achieved"] <= 0.1
-    assert verify_run(finished, retrain=3).accepted
+    assert verify_run(finished, retrain=3, family="toy:Toy", start="toy:error").accepted
 
 
 @pytest.mark.parametrize("options", [{"claim": "front"}, {"max_macs": 9000.0}, {"strategy": "exhaustive"}])
 def test_runs_of_every_kind_are_accepted(tmp_path: Path, options: dict[str, Any]) -> None:
     result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run", **options))
     assert result["certificate"]["verdict"] == "certified"
-    found = verify_run(tmp_path / "run")
+    found = verify_run(tmp_path / "run", family="toy:Toy")
     assert found.accepted, found.reason
 
 
@@ -59,9 +59,9 @@ def test_a_speedup_is_recorded_as_it_was_asked_for_and_decided_on_the_latency_ta
         for name, choices in (("depth", [1, 2, 3, 4]), ("width", [8, 16, 24, 32, 48]), ("inner", [8, 16, 32, 64]))
     )
     assert certificate["latency_table"]["reference_ms"] / table[index] >= 1.05
-    assert verify_run(tmp_path / "run").accepted
+    assert verify_run(tmp_path / "run", family="toy:Toy").accepted
     edit(tmp_path / "run" / "certificate.json", setter("latency_table", "reference_ms", value=1e6), again=True)
-    assert "latency table" in verify_run(tmp_path / "run").reason
+    assert "latency table" in verify_run(tmp_path / "run", family="toy:Toy").reason
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], None], *, again: bool = False) -> None:
@@ -165,7 +165,7 @@ TAMPERING: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("kind", TAMPERING)
 def test_tampering_is_refused_with_the_reason(run: Path, kind: str) -> None:
     TAMPERING[kind](run)
-    found = verify_run(run)
+    found = verify_run(run, family="toy:Toy")
     assert not found.accepted, kind
     assert len(found.reason) > 20
 
@@ -186,8 +186,8 @@ def test_a_ledger_forged_as_a_whole_is_found_by_training_again(tmp_path: Path) -
     # Going on with the forged ledger trains nothing anew and writes a certificate that fits it.
     again = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=run, epsilon=0.1))
     assert again["certificate"]["ledger_hash"] == ledger.hash()
-    assert verify_run(run).accepted
-    found = verify_run(run, retrain=2)
+    assert verify_run(run, family="toy:Toy").accepted
+    found = verify_run(run, retrain=2, family="toy:Toy", start="toy:error")
     assert not found.accepted
     assert "training it again gives" in found.reason
 
@@ -197,4 +197,4 @@ def test_what_is_no_run_is_wrong_input(tmp_path: Path, content: str | None) -> N
     if content is not None:
         (tmp_path / "certificate.json").write_text(content)
     with pytest.raises(ValueError, match="certificate"):
-        verify_run(tmp_path)
+        verify_run(tmp_path, family="toy:Toy")

@@ -76,3 +76,8 @@ def broken(architecture: Mapping[str, Value], seed: int) -> float:
 
 def nothing(architecture: Mapping[str, Value], seed: int) -> float:
     return math.nan
+
+
+def widths(architecture: Mapping[str, Value], seed: int) -> float:
+    """For perceptrons: falls with the widths."""
+    return 0.01 + 1.0 / sum(float(value) for value in architecture.values()) * (1 + 1e-3 * math.sin(seed))

@@ -27,7 +27,7 @@ from transformers import (
 from subarch.networks import sources
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.mlp import MLPFamily
-from subarch.networks.sources import family_from_json, find_checkpoint, open_source
+from subarch.networks.sources import CodeNeededError, family_from_json, find_checkpoint, open_source
 from subarch.networks.space import Space
 
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
@@ -130,8 +130,15 @@ def test_families_are_imported_from_the_current_directory(custom: str, name: str
     assert family.name == f"{custom}:{name}"
     assert family.network({"width": 2})(torch.zeros(1, 3)).shape == (1, 2)
     wider = open_source(f"{custom}:{name}", space=Space.from_json({"width": [2, 4, 8]}), reference={"width": 8}).family
-    again = family_from_json(json.loads(json.dumps(wider.to_json())))
+    data = json.loads(json.dumps(wider.to_json()))
+    again = family_from_json(data, family)
     assert (again.space, again.reference, again.name) == (wider.space, {"width": 8}, family.name)
+    sys.modules.pop(custom)
+    with pytest.raises(CodeNeededError, match=family.name):  # what is only written down is not imported
+        family_from_json(data)
+    assert custom not in sys.modules
+    with pytest.raises(ValueError, match="another:Name"):
+        family_from_json({**data, "name": "another:Name"}, family)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from subarch.options.search import ExtractOptions
 from subarch.progress import Watch
 from subarch.running.artifacts import builder
 from subarch.running.timing import Builder, LatencyTable
-from subarch.storage import read_json, write_json
+from subarch.storage import LOCK_FILES, read_json, write_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Extraction:
     @property
     def is_untouched(self) -> bool:
         """Whether nothing was trained here yet, and nobody else has put anything into the directory."""
-        ours = {".lock", "manifest.json", "latency.json", FILE}
+        ours = {*LOCK_FILES, "manifest.json", "latency.json", FILE}
         return not self.ledger.trials() and {path.name for path in self.run.iterdir()} <= ours
 
     def result(self, budget: Budget) -> dict[str, Any]:

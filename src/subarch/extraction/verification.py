@@ -24,7 +24,7 @@ from subarch.extraction.question import Question
 from subarch.extraction.study import Ledger, Trial
 from subarch.networks.counting import CountModel, fit_counts
 from subarch.networks.family import Family
-from subarch.networks.sources import family_from_json
+from subarch.networks.sources import CodeNeededError, family_from_json
 from subarch.networks.space import Architecture, Space
 from subarch.running.timing import LatencyTable
 
@@ -91,6 +91,7 @@ def verify(
     retrain: int = 0,
     retrainer: Callable[[dict[str, Any]], Retrain] | None = None,
     tolerance: float = 1e-3,
+    custom: Family | None = None,
 ) -> Verification:
     """Verify a run.
 
@@ -99,14 +100,16 @@ def verify(
         retrain: this many random trials are trained again and compared.
         retrainer: makes the function that trains one architecture again, from the certificate; needed for ``retrain``.
         tolerance: relative difference to be granted to a retrained error, besides three times the noise.
+        custom: the family, where the run is of one of a user's own; what the run's files name is not imported.
 
     Raises:
-        ValueError: when the directory holds no certificate at all.
+        ValueError: when the directory holds no certificate at all, or needs a family that was not given.
     """
     certificate = load_certificate(run)
     try:
-        achieved, trials, problem, noise = _derived_again(run, certificate)
-        _files_agree(run, certificate)
+        family = _family(run, certificate, custom)
+        achieved, trials, problem, noise = _derived_again(run, certificate, family)
+        _files_agree(run, certificate, family)
     except Refused as refusal:
         return Verification(accepted=False, reason=str(refusal), achieved=None)
     except (KeyError, TypeError, AttributeError) as error:
@@ -126,13 +129,33 @@ def verify(
     )
 
 
-def _derived_again(run: Path, certificate: dict[str, Any]) -> tuple[float | None, list[Trial], Problem, float]:
+def _family(run: Path, certificate: dict[str, Any], custom: Family | None) -> Family:
+    """The run's family, made again.
+
+    Raises:
+        ValueError: when that is code which nobody named: wrong input, not a certificate that does not hold.
+    """
+    if custom is not None and certificate["family"].get("kind") != "custom":
+        raise ValueError(f"--family {custom.name} was given, but {run} was made with no family of somebody's own")
+    try:
+        return family_from_json(certificate["family"], custom)
+    except CodeNeededError as needed:
+        raise ValueError(
+            f"{run} was made with a family of somebody's own, {needed.name!r}. Its code is never run because a file "
+            f"says so: if you trust it, give --family {needed.name}"
+        ) from needed
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _derived_again(
+    run: Path, certificate: dict[str, Any], family: Family
+) -> tuple[float | None, list[Trial], Problem, float]:
     body = {key: value for key, value in certificate.items() if key != "digest"}
     _expect(
         certificate.get("digest") == digest(body), "the certificate was edited: its digest does not match its content"
     )
     try:
-        family = family_from_json(certificate["family"])
         question = Question.from_json(certificate["question"])
         space = Space.from_json(certificate["space"])
         ledger = Ledger.reading(run, space, int(certificate["steps"]))
@@ -216,7 +239,7 @@ def _counts_agree(trials: list[Trial], problem: Problem, counts: CountModel, cer
     )
 
 
-def _files_agree(run: Path, certificate: dict[str, Any]) -> None:
+def _files_agree(run: Path, certificate: dict[str, Any], family: Family) -> None:
     """The files that repeat the pick must repeat it rightly."""
     best = certificate["best"]["architecture"]
     path = run / "extract.json"
@@ -230,7 +253,7 @@ def _files_agree(run: Path, certificate: dict[str, Any]) -> None:
     path = run / "architecture.json"
     if best is not None:
         _expect(path.is_file(), "architecture.json is missing")
-        described = family_from_json(certificate["family"]).describe(best)
+        described = family.describe(best)
         try:
             written = json.loads(path.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -19,9 +19,10 @@ from subarch.extraction.search import Budget
 from subarch.extraction.study import Ledger
 from subarch.extraction.verification import Verification, load_certificate, verify
 from subarch.networks.counting import fit_counts
-from subarch.networks.sources import open_source
+from subarch.networks.sources import import_family, open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import CheckOptions, ExtractOptions
+from subarch.plugins import NAME, imported
 from subarch.progress import Watch, silent
 from subarch.storage import claimed, is_free, made_directory, new_run_directory, read_json
 from subarch.telling.report import write_report
@@ -90,15 +91,30 @@ def _is_spent(budget: Budget) -> bool:
 # --------------------------------------------------------------------------------------------------- verifying again
 
 
-def verify_run(run: Path, *, retrain: int = 0, watch: Watch = silent) -> Verification:
+def verify_run(
+    run: Path, *, retrain: int = 0, family: str | None = None, start: str | None = None, watch: Watch = silent
+) -> Verification:
     """Verify a run; with ``retrain``, train that many of its trials again, as its manifest says they were made.
 
+    Whatever the run's files say, nothing is imported but what is named here, and that never from the run's folder.
+
+    Args:
+        run: its directory.
+        retrain: trials to train again.
+        family: ``module.path:Name`` of the family, where the run is of one of a user's own.
+        start: ``module.path:name`` of the error function, where trials of such a one are trained again.
+        watch: told what goes on.
+
     Raises:
-        ValueError: when the directory holds no run.
+        ValueError: when the directory holds no run, or needs code that was not named.
     """
 
     def retrainer(certificate: dict[str, Any]) -> Callable[[Architecture], float]:
         options = options_of(run)
+        _require_named(options.source, family, "--family", run)
+        _require_named(options.start, start, "--start", run)
+        if start is not None:
+            imported(start, "--start", "module.path:name of a callable", apart_from=run)
         opened = open_run(options, steps=int(certificate["steps"]))
         if opened.error.definition != certificate["objectives"]["error"]:
             raise ValueError(
@@ -112,7 +128,17 @@ def verify_run(run: Path, *, retrain: int = 0, watch: Watch = silent) -> Verific
         return train
 
     watch("verifying", note=str(run))
-    return verify(run, retrain=retrain, retrainer=retrainer)
+    custom = None if family is None else import_family(family, apart_from=run)
+    return verify(run, retrain=retrain, retrainer=retrainer, custom=custom)
+
+
+def _require_named(recorded: str | None, named: str | None, option: str, run: Path) -> None:
+    """Refuse code that the run names and the caller does not."""
+    if recorded is not None and NAME.fullmatch(recorded) and recorded != named:
+        raise ValueError(
+            f"{run} was made with {recorded!r}, somebody's own code, which is never run because a file says so: if you "
+            f"trust it, give {option} {recorded}"
+        )
 
 
 def options_of(run: Path) -> ExtractOptions:

@@ -17,6 +17,7 @@ from subarch.learning.heads import Copies, Learner, Target, from_architecture, f
 from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.sources import find_checkpoint, open_source, read_config, weights_fingerprint
+from subarch.plugins import NAME
 from subarch.text.examples import Task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
@@ -104,6 +105,8 @@ def _extracted(run: Path) -> tuple[Path | None, Mapping[str, Any]]:
         name, start = str(options["source"]), options.get("start")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
+    if NAME.fullmatch(name):  # code that the run names is not run, and there are no weights in it either
+        return None, architecture
     # With an error function of the user's the source's weights are still the best start there is.
     return (None if start == "scratch" else open_source(name).checkpoint), architecture
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from subarch.text.streaming import alone
+from subarch.storage import held
 
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -77,7 +77,7 @@ class LogitCache:
             [("tokens", token, (masked, count)), ("values", "f2", (masked, count)), ("sum", "u4")], align=False
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(path.parent), path.open("ab") as file:
+        with held(path.parent), path.open("ab") as file:
             file.truncate(max(file.tell(), samples * self._record.itemsize))
         self._file = os.open(path, os.O_RDWR)
 

@@ -31,6 +31,7 @@ from subarch.networks.space import Architecture, Constraint, Parameter, Space, V
 
 NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
 MODEL_TYPES = ("bert", "roberta")
+_CODE = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 _BACKBONES = {"bert": "BertModel", "roberta": "RobertaModel"}
 
 _DEPTH_FRACTIONS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
@@ -268,6 +269,8 @@ def plain_config(config: Mapping[str, Any] | PretrainedConfig) -> dict[str, Any]
 def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
     """The stock library's config object for JSON data with a ``model_type``.
 
+    Keys by which a config can name code to be fetched and run (``auto_map``, kernels for attention) are left out.
+
     Raises:
         ValueError: when ``model_type`` is missing or unknown, or the values are refused.
     """
@@ -275,7 +278,7 @@ def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
     if not isinstance(kind, str):
         raise ValueError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
     try:
-        return AutoConfig.for_model(kind, **{name: value for name, value in data.items() if name != "model_type"})
+        return AutoConfig.for_model(kind, **{n: value for n, value in data.items() if n not in ("model_type", *_CODE)})
     except Exception as error:
         reason = " ".join(str(error).split())
         short = reason if len(reason) <= 200 else reason[:200] + " ..."  # the library lists every network it knows

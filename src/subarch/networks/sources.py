@@ -23,7 +23,7 @@ from subarch.networks.encoder import MODEL_TYPES, EncoderFamily, bort_preset, pl
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
-from subarch.plugins import made
+from subarch.plugins import NAME, made
 
 Kind = Literal["classifier", "masked-lm", "encoder"]
 
@@ -60,18 +60,23 @@ def open_source(name_or_path: str, *, space: Space | None = None, reference: Arc
     if name_or_path in PRESETS and not (Path(name_or_path) / "config.json").is_file():
         family = PRESETS[name_or_path]()
         return Source(name_or_path, _fitted(family, space, reference))
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name_or_path):
+    if NAME.fullmatch(name_or_path):
         return Source(name_or_path, _fitted(import_family(name_or_path), space, reference))
     folder = find_checkpoint(name_or_path, encoder=True)
     config = read_config(folder)
     return Source(name_or_path, EncoderFamily.from_config(config, space, reference), folder, _kind(folder, config))
 
 
-def family_from_json(data: Mapping[str, Any]) -> Family:
-    """The inverse of ``family.to_json()``.
+def family_from_json(data: Mapping[str, Any], custom: Family | None = None) -> Family:
+    """The inverse of ``family.to_json()``. Nothing is imported: data that name code do not run it.
+
+    Args:
+        data: what ``to_json`` gave, maybe in a stranger's file.
+        custom: the family itself, where the data are of one of a user's own: opened by whoever names it.
 
     Raises:
-        ValueError: for data that describe no family, or one that can no longer be imported.
+        CodeNeededError: for data of a family of a user's own, where none is given.
+        ValueError: for data that describe no family, or another one than ``custom``.
     """
     try:
         kind = data["kind"]
@@ -80,11 +85,27 @@ def family_from_json(data: Mapping[str, Any]) -> Family:
         if kind == "mlp":
             return MLPFamily.from_json(data)
         if kind == "custom":
-            family = import_family(str(data["name"]))
-            return family.with_space(Space.from_json(data["space"]), dict(data["reference"]))
+            name = str(data["name"])
+            if custom is None:
+                raise CodeNeededError(name)
+            if custom.name != name:
+                raise ValueError(f"expected the family {name!r}, got {custom.name!r}: give the one that was used")
+            return custom.with_space(Space.from_json(data["space"]), dict(data["reference"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"expected the JSON form of a family, {error} is missing or of another type") from error
     raise ValueError(f"a family's kind is 'encoder', 'mlp' or 'custom', got {kind!r}: written by a newer version?")
+
+
+class CodeNeededError(ValueError):
+    """Data need a family of a user's own, whose code is run only for whoever names it.
+
+    Attributes:
+        name: what the data call it.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the networks are of a family of a user's own, {name!r}: give that family")
+        self.name = name
 
 
 def _fitted(family: Family, space: Space | None, reference: Architecture | None) -> Family:
@@ -105,16 +126,22 @@ def _fitted(family: Family, space: Space | None, reference: Architecture | None)
 # ---------------------------------------------------------------------- families of users
 
 
-def import_family(name: str) -> Family:
+def import_family(name: str, *, apart_from: Path | None = None) -> Family:
     """Import ``module.path:Name``: a Family, a subclass that needs no arguments, or a function that returns one.
 
     The current directory is searched too, as Python itself does for scripts.
+
+    Args:
+        name: as somebody typed it, never as a file has it.
+        apart_from: a folder whose code is not to be run, such as a run that is looked into.
 
     Raises:
         ValueError: when nothing of the kind can be imported or made.
     """
     expected = "a Family, a subclass without arguments, or a function without arguments that returns one"
-    given = made(name, "family", expected, lambda found: found if isinstance(found, Family) else found())
+    given = made(
+        name, "family", expected, lambda found: found if isinstance(found, Family) else found(), apart_from=apart_from
+    )
     if not isinstance(given, Family):
         raise ValueError(f"{name!r} gives {type(given).__name__}, expected a subarch.networks.family.Family")
     missing = [field for field in ("space", "reference") if not hasattr(given, field)]

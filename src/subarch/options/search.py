@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import tyro
 
 from subarch.options.limits import at_least, faster, positive, share
+from subarch.plugins import NAME
 
 Positional = tyro.conf.Positional
 
@@ -196,11 +197,19 @@ class VerifyOptions:
     """Run directory."""
     retrain: int = 0
     """Train this many random trials again and compare: the only defence against a ledger forged as a whole."""
+    family: str | None = None
+    """module.path:Name, for a run of a family of your own: code is run only where you name it, whatever the run says,
+    and never from the run's own folder."""
+    start: str | None = None
+    """module.path:name, to train again what an error function of your own has measured."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
         at_least("--retrain", self.retrain, 0)
+        for option, name in (("--family", self.family), ("--start", self.start)):
+            if name is not None and not NAME.fullmatch(name):
+                raise ValueError(f"{option} is module.path:name, got {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

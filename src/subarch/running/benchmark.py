@@ -5,15 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from subarch.executors import fresh_processes
 
 Key = TypeVar("Key", bound=Hashable)
 Pass = Callable[[], Any]
@@ -96,7 +96,7 @@ def peak_memory(work: Callable[..., Any], *given: Any) -> int | None:
     Returns:
         None where the process was ended, as for want of memory, and where the system does not tell.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with fresh_processes(1, share_cores=False) as pool:
         try:
             return pool.submit(_measured, work, given).result()
         except BrokenProcessPool:

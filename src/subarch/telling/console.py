@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from subarch.telling.card import target_in_words
-from subarch.telling.wording import decimal, describe, short, whole
+from subarch.telling.wording import check_command, decimal, describe, short, whole
 
 _QUIET_SECONDS = 10.0
 """Without a terminal a line at most this often says where the work is."""
@@ -111,7 +111,7 @@ class Console:
         for missed in (result["picks"].get("constrained") or {}).get("missed", []):
             self._out.print(f"[yellow]  the target is missed: {missed}")
         self._out.print(f"{run}/report.html shows it all; {run}/architecture.json is its config; ", end="")
-        self._out.print(f"check it with: subarch verify {run}", soft_wrap=True)
+        self._out.print(f"check it with: {check_command(run, certificate)}", soft_wrap=True)
 
     @staticmethod
     def _gains(result: Mapping[str, Any], source: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,7 @@ from subarch.telling.page import (
 )
 from subarch.telling.stages import Stage, stages
 from subarch.telling.wording import (
+    check_command,
     claim_in_words,
     counted,
     decimal,
@@ -403,7 +404,7 @@ def _reproduce(run: Run) -> list[Html]:
         tag(
             "p",
             "To check the certificate against the ledger: ",
-            tag("code", f"subarch verify {run.extract.get('run', 'RUN')}"),
+            tag("code", check_command(run.extract.get("run", "RUN"), certificate)),
         )
     )
     return content

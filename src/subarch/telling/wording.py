@@ -33,6 +33,13 @@ def finite(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def check_command(run: object, certificate: Mapping[str, Any]) -> str:
+    """The command that verifies a run; a family of a user's own is named in it, as it must be by whoever runs it."""
+    family = certificate.get("family") or {}
+    named = f" --family {family.get('name')}" if family.get("kind") == "custom" else ""
+    return f"subarch verify {run}{named}"
+
+
 def whole(value: object) -> str:
     """Write a count with thousands separators."""
     number = finite(value)

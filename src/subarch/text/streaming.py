@@ -11,17 +11,15 @@ the smallest stretches of text that neither tokenizer cuts.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +29,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from subarch.progress import Watch, silent
-from subarch.storage import written_whole
+from subarch.storage import held, written_whole
 from subarch.text.corpora import Corpus, in_turns, is_held_out
 from subarch.text.documentation import cache_folder
 from subarch.text.tokenizers import settings_of
@@ -320,7 +318,7 @@ class _Store:
         """Make chunks until there are enough rows of each side; in how many chunks these are, side by side."""
         self.folder.mkdir(parents=True, exist_ok=True)
         found, chunks = [0, 0], [0, 0]
-        with alone(self.folder):
+        with held(self.folder):
             for sizes in self._sizes(corpus, workers):
                 for side in (0, 1):
                     if found[side] < wanted[side]:  # what one side gets does not depend on the other's need
@@ -355,7 +353,7 @@ class _Store:
         return len(files[0]), len(files[1])
 
     def _made(self, chunks: Iterator[list[str]], first: int, workers: int) -> Iterator[tuple[int, int]]:
-        if not workers:
+        if not workers or "fork" not in get_all_start_methods():
             for n, texts in enumerate(chunks, first):
                 yield self.make(n, texts)
             return
@@ -397,17 +395,6 @@ def _chunks(corpus: Corpus, characters: int) -> Iterator[list[str]]:
             texts, size = [], 0
     if texts:
         yield texts
-
-
-@contextmanager
-def alone(folder: Path) -> Generator[None]:
-    """Hold a folder for this process; others wait."""
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _cores() -> int:
