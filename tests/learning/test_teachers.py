@@ -10,7 +10,7 @@ import torch
 from tiny import config, encoder, tokenizer
 from transformers import BertForMaskedLM
 
-from subarch.learning.teachers import Losses, alike, first_position, open_teacher, settled
+from subarch.learning.teachers import Losses, alike, open_teacher, settled
 from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import train_tokenizer
 
@@ -98,8 +98,3 @@ def test_weights_out_of_range_are_refused(given: dict[str, float]) -> None:
 def test_what_is_no_teacher_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"with weights|no folder"):
         open_teacher(name)
-
-
-def test_positions_begin_where_the_network_has_them() -> None:
-    assert first_position({"model_type": "bert", "pad_token_id": 0}) == 0
-    assert first_position({"model_type": "roberta", "pad_token_id": 1}) == 2

@@ -24,10 +24,11 @@ from transformers import (
     ViTModel,
 )
 
-from subarch.networks import sources
+from subarch.networks import checkpoints
+from subarch.networks.checkpoints import find_checkpoint
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.mlp import MLPFamily
-from subarch.networks.sources import CodeNeededError, family_from_json, find_checkpoint, open_source
+from subarch.networks.sources import CodeNeededError, family_from_json, open_source
 from subarch.networks.space import Space
 
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
@@ -220,7 +221,7 @@ def test_only_weights_that_can_be_used_are_fetched(
                 shutil.copy(file, local)
         return str(local)
 
-    monkeypatch.setattr(sources, "snapshot_download", fetch)
+    monkeypatch.setattr(checkpoints, "snapshot_download", fetch)
     if kind == "bert":
         assert find_checkpoint("some/model", encoder=True) == local
         assert {file.name for file in local.iterdir()} == {"config.json", "vocab.txt", weights}

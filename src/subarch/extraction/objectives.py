@@ -38,7 +38,7 @@ from subarch.learning.distances import Batch
 from subarch.learning.teachers import positions
 from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
-from subarch.networks.sources import Source, weights_fingerprint
+from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.plugins import made
 from subarch.running.timing import pinned
@@ -151,7 +151,8 @@ class CandidateError:
     def _positions(self, length: int) -> int:
         """So many tokens, or as many as the networks have positions for."""
         family = self.source.family
-        return min(length, positions(family.config)) if isinstance(family, EncoderFamily) else length
+        longest = positions(family.config) if isinstance(family, EncoderFamily) else None
+        return length if longest is None else min(length, longest)
 
     # ------------------------------------------------------------------ what is asked
 
@@ -185,8 +186,8 @@ class CandidateError:
     def definition(self) -> dict[str, Any]:
         """What e is, as JSON: two equal definitions measure the same thing."""
         common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
-        if self.source.checkpoint is not None:
-            common["weights"] = weights_fingerprint(self.source.checkpoint)
+        if self.source.opened is not None:
+            common["weights"] = self.source.opened.fingerprint
         if self.custom:
             return common | {"loss": f"the value of {self.start}(architecture, seed)", "data": {}}
         return common | {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoConfig, AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM
 
 from subarch.agora.comparison import REFITTED, compare
 from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
@@ -23,8 +23,8 @@ from subarch.learning.agora import TextGuard, TextLearner, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
 from subarch.learning.finetuning import Recipe, say_what_is_cut
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import loaded
-from subarch.networks.sources import find_checkpoint, weights_fingerprint
 from subarch.options.tasks import PROPOSALS, AgoraOptions, FinetuneOptions
 from subarch.plugins import imported
 from subarch.progress import Watch
@@ -34,6 +34,7 @@ from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
+_SPEAK = ("AutoModelForMaskedLM", "AutoModelForPreTraining")
 _SPEECHLESS = "--proposals mask_fill needs --language-model MODEL with a masked-language-model head"
 
 
@@ -151,7 +152,7 @@ def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
 
 def _taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
     """A fine-tuned checkpoint, and what it says of the task's examples."""
-    fitted = open_fitted(find_checkpoint(name))
+    fitted = open_fitted(name)
     order = fitted.order_for(task.name, task.kind, task.label_names)
     candidates = candidates_of(task)
     return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates)
@@ -236,8 +237,8 @@ def _functions(
         elif speaking is None:
             raise ValueError(_SPEECHLESS)
         else:
-            model = loaded(AutoModelForMaskedLM, str(speaking))
-            made.append(mask_fill(model, load_tokenizer(speaking), length=start.learner.length))
+            model = loaded(AutoModelForMaskedLM, speaking)
+            made.append(mask_fill(model, load_tokenizer(speaking.folder), length=start.learner.length))
     return made
 
 
@@ -255,7 +256,7 @@ def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
     if executor is not None:
         executor.shutdown()
     if asked.language_model is not None:
-        find_checkpoint(asked.language_model)
+        _speaking(asked.language_model)
     elif "mask_fill" in asked.proposals and not speaks:
         raise ValueError(_SPEECHLESS)
     for name in asked.proposals:
@@ -267,30 +268,42 @@ def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
 
 def depends_on(options: FinetuneOptions) -> list[Any]:
     """What lies outside of the task and the student: the teacher, and what proposals are made of."""
-    teacher = find_checkpoint(str(options.loop.teacher))
-    return [weights_fingerprint(teacher), settings_of(load_tokenizer(teacher)), _origin(options)]
+    teacher = open_checkpoint(str(options.loop.teacher))
+    return [teacher.fingerprint, settings_of(load_tokenizer(teacher.folder)), _origin(options)]
 
 
 def _origin(options: FinetuneOptions) -> str:
     """What proposals depend on: the pool's bytes and the language model's weights."""
     speaking = _language_model(options)
     pool = options.loop.pool
-    digests = [None if pool is None else sha256_of(pool), speaking and weights_fingerprint(speaking)]
+    digests = [None if pool is None else sha256_of(pool), speaking and speaking.fingerprint]
     return json.dumps([options.loop.proposals, options.loop.space, *digests])
 
 
-def _language_model(options: FinetuneOptions) -> Path | None:
+def _speaking(name: str) -> Checkpoint:
+    """A masked language model that was named.
+
+    Raises:
+        ValueError: when it has no such head.
+    """
+    checkpoint = open_checkpoint(name)
+    if checkpoint.head.stock not in _SPEAK:
+        raise ValueError(
+            f"--language-model {name} has no masked-language-model head, but {checkpoint.head.name}: {_SPEECHLESS}"
+        )
+    return checkpoint
+
+
+def _language_model(options: FinetuneOptions) -> Checkpoint | None:
     """The checkpoint that was given for it, or the student where it has such a head."""
     if options.loop.language_model is not None:
-        return find_checkpoint(options.loop.language_model)
+        return _speaking(options.loop.language_model)
+    pretrained = options.run and options.run / "pretrain"
     if options.model is not None:
-        candidate = None if Path(options.model).is_file() else find_checkpoint(options.model)
+        checkpoint = None if Path(options.model).is_file() else open_checkpoint(options.model)
     else:
-        candidate = options.run and options.run / "pretrain"
-    if candidate is None or not (candidate / "config.json").is_file():
-        return None
-    named = " ".join(AutoConfig.from_pretrained(str(candidate)).architectures or ())
-    return candidate if "ForMaskedLM" in named else None
+        checkpoint = open_checkpoint(pretrained) if pretrained and (pretrained / "config.json").is_file() else None
+    return checkpoint if checkpoint is not None and checkpoint.head.stock in _SPEAK else None
 
 
 def read_pool(path: Path, task: Task) -> Sequence[Example]:

@@ -14,15 +14,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 
-from subarch.learning.heads import CLASSES
-from subarch.learning.teachers import positions
 from subarch.manifest import cpu_name, manifest
-from subarch.networks.encoder import stock_config
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
+from subarch.networks.encoder import positions, stock_config
 from subarch.networks.inspection import PRESETS, preset_config
-from subarch.networks.loading import loaded
-from subarch.networks.sources import find_checkpoint, read_config, weights_fingerprint
+from subarch.networks.loading import loaded, whole_network
+from subarch.networks.weights import weights_fingerprint
 from subarch.options.running import ArtifactName, BenchOptions, Precision, Runtime
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
@@ -52,13 +51,13 @@ class Network:
     Attributes:
         name: as it was asked for.
         config: of a network with random weights; None for a checkpoint.
-        checkpoint: folder with weights; None for random ones.
+        checkpoint: with weights; None for random ones.
         export: folder that ``subarch export`` wrote, whose forms are taken as they are; None: they are made.
     """
 
     name: str
-    config: dict[str, Any] | None = None
-    checkpoint: Path | None = None
+    config: Mapping[str, Any] | None = None
+    checkpoint: Checkpoint | None = None
     export: Path | None = None
 
     def graph(self) -> Graph:
@@ -67,15 +66,16 @@ class Network:
             torch.manual_seed(0)
             given = {} if self.config["model_type"] == "distilbert" else {"add_pooling_layer": False}
             return Graph.of(AutoModel.from_config(stock_config(self.config), dtype=torch.float32, **given))
-        folder = cast("Path", self.checkpoint)
-        config: Any = AutoConfig.from_pretrained(str(folder))
-        named = " ".join(config.architectures or ())
-        kinds = {"ForSequenceClassification": CLASSES["classification"], "ForMultipleChoice": CLASSES["choice"]}
-        kind = next((kind for part, kind in kinds.items() if part in named), None)
-        if kind is not None:
-            return Graph.of(loaded(kind, str(folder)))
+        checkpoint = cast("Checkpoint", self.checkpoint).whole()
+        if checkpoint.head.kind != "masked-lm":
+            return Graph.of(whole_network(checkpoint), checkpoint.embedding)
         # Of a language model the encoder alone: nobody runs the vocabulary's projection to classify or embed.
-        return Graph.of(loaded(AutoModel, str(folder), fresh=("pooler",)))
+        return Graph.of(loaded(AutoModel, checkpoint, fresh=("pooler",)))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The stock config."""
+        return self.config or cast("Checkpoint", self.checkpoint).config
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +160,12 @@ def opened(name: str) -> Network:
     if (path / "architecture.json").is_file():
         return Network(name, config=read_config(path / "architecture.json"))
     try:
-        return Network(name, checkpoint=find_checkpoint(name))
+        return Network(name, checkpoint=open_checkpoint(name).whole())
     except ValueError as error:
         raise ValueError(f"{error}; presets are {', '.join(PRESETS)}") from error
 
 
-def _exported_from(folder: Path) -> Path:
+def _exported_from(folder: Path) -> Checkpoint:
     """The checkpoint that an export was made of; where a run was moved, the one that lies in it.
 
     Raises:
@@ -178,7 +178,7 @@ def _exported_from(folder: Path) -> Path:
     ]
     for place in (*places, folder.parent / "pretrain"):
         if (place / "config.json").is_file() and weights_fingerprint(place) == found.get("weights"):
-            return place
+            return open_checkpoint(place)
     raise ValueError(
         f"{folder} was exported from {found['model']}, which is no longer there or has other weights now: run subarch "
         "export again"
@@ -186,8 +186,8 @@ def _exported_from(folder: Path) -> Path:
 
 
 def _require_length(network: Network, length: int) -> None:
-    config = network.config or read_config(cast("Path", network.checkpoint))
-    if length > (longest := positions(config)):
+    longest = positions(network.settings)
+    if longest is not None and length > longest:
         raise ValueError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
 
 
@@ -288,8 +288,7 @@ def _cell(
     passes: dict[_Contender, Callable[[], Any]] = {}
     for one in contenders:
         program = one.open(threads, graphs.get(one.network))
-        config = one.network.config or read_config(cast("Path", one.network.checkpoint))
-        inputs = _inputs(config, batch, length, np.random.default_rng(0))
+        inputs = _inputs(one.network.settings, batch, length, np.random.default_rng(0))
         passes[one] = lambda program=program, inputs=inputs: program(inputs)
     note = f"cell {place}: {threads} threads, batch {batch}, length {length}"
     times = interleaved(

@@ -17,7 +17,7 @@ from scipy.special import softmax
 from subarch.jobs.splits import learned_development, learned_from, task_again
 from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
 from subarch.learning.heads import outputs
-from subarch.networks.sources import find_checkpoint
+from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
@@ -56,8 +56,8 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
             model does not know.
     """
     watch("opening the model", note=options.model)
-    folder = find_checkpoint(options.model)
-    fitted = open_fitted(folder)
+    checkpoint = open_checkpoint(options.model)
+    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
     watch("reading the data", note=options.name)
     purpose = read_purpose(folder) or {}
     if Path(options.name).is_file():
@@ -204,8 +204,8 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     if not path.parent.is_dir():
         raise ValueError(f"--output {path}: there is no folder {path.parent}: make it first")
     watch("opening the model", note=options.model)
-    folder = find_checkpoint(options.model)
-    fitted = open_fitted(folder)
+    checkpoint = open_checkpoint(options.model)
+    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
     watch("reading the data", note=str(options.data))
     table = _table(options.data, options, fitted, read_purpose(folder) or {})
     with pinned(options.threads):

@@ -13,15 +13,15 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.jobs.splits import learned_development, learned_from, task_again
 from subarch.learning.batches import Tokens, tokenize
-from subarch.learning.checkpoints import LONGEST, PURPOSE, Fitted, open_fitted, read_purpose
-from subarch.learning.heads import fitting_length
+from subarch.learning.checkpoints import PURPOSE, Fitted, longest_text, open_fitted, read_purpose
 from subarch.manifest import manifest
-from subarch.networks.loading import loaded
-from subarch.networks.sources import find_checkpoint, weights_fingerprint
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.loading import whole_network
+from subarch.networks.weights import weights_fingerprint
 from subarch.options.running import ArtifactName, ExportOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, possible, write
@@ -38,7 +38,7 @@ from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
 from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task, metrics_of
-from subarch.text.tokenizers import load_tokenizer, settings_of
+from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
 
 FOLDER = "export"
 _TEXTS = 200  # of documentation, where there are no data
@@ -49,18 +49,23 @@ class _Opened:
     """The network that is exported.
 
     Attributes:
-        folder: of its checkpoint.
+        checkpoint: that it comes from.
         model: in evaluation mode.
         tokenizer: its own.
         length: tokens that a text is cut to.
         fitted: the same where it was made for a task.
     """
 
-    folder: Path
+    checkpoint: Checkpoint
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     length: int
     fitted: Fitted | None
+
+    @property
+    def folder(self) -> Path:
+        """Of the checkpoint."""
+        return self.checkpoint.folder
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") 
     """
     watch("opening the model", note=options.model or str(options.run))
     opened = _opened(options)
-    graph = Graph.of(opened.model)
+    graph = Graph.of(opened.model, opened.checkpoint.embedding)
     watch("reading the data", note=options.data_name or "")
     rows = _rows(options, opened)
     run = options.run or new_run_directory("export", opened.folder.name, watch)
@@ -128,35 +133,35 @@ def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") 
 
 
 def _opened(options: ExportOptions) -> _Opened:
-    folder = _checkpoint_of(options)
-    config: Any = AutoConfig.from_pretrained(str(folder))
-    named = " ".join(config.architectures or ())
-    if "ForMultipleChoice" in named or "ForSequenceClassification" in named:
-        fitted = open_fitted(folder)
-        return _Opened(folder, fitted.model, fitted.tokenizer, fitted.length, fitted)
-    tokenizer = load_tokenizer(folder)
-    kind, given = (AutoModelForMaskedLM, {}) if "ForMaskedLM" in named else (AutoModel, {"fresh": ("pooler",)})
-    model = loaded(kind, str(folder), **cast("dict[str, Any]", given))
-    longest = min(int(tokenizer.model_max_length), LONGEST)
-    return _Opened(folder, model, tokenizer, fitting_length(longest, tokenizer, model), None)
+    checkpoint = _checkpoint_of(options).whole()
+    if checkpoint.head.kind not in ("masked-lm", "encoder"):
+        fitted = open_fitted(checkpoint)
+        return _Opened(checkpoint, fitted.model, fitted.tokenizer, fitted.length, fitted)
+    model, tokenizer = whole_network(checkpoint), load_tokenizer(checkpoint.folder)
+    if checkpoint.embedding is not None and checkpoint.embedding.lower_case and not lowers(tokenizer):
+        raise ValueError(
+            f"{checkpoint.name}: its sentence_bert_config.json lower-cases texts (do_lower_case), its tokenizer does "
+            "not: let the tokenizer do it (do_lower_case in tokenizer_config.json), or take the setting out"
+        )
+    return _Opened(checkpoint, model, tokenizer, longest_text(checkpoint, tokenizer, model), None)
 
 
-def _checkpoint_of(options: ExportOptions) -> Path:
+def _checkpoint_of(options: ExportOptions) -> Checkpoint:
     """The checkpoint that was named, or the run's: the fine-tuned one, or else the pre-trained one.
 
     Raises:
         ValueError: when there is none, or more than one.
     """
     if options.model is not None:
-        return find_checkpoint(options.model)
+        return open_checkpoint(options.model)
     run = cast("Path", options.run)
     tuned = sorted(file.parent for file in run.glob("finetune/**/checkpoint/config.json"))
     if len(tuned) > 1:
         raise ValueError(f"{run} has {len(tuned)} fine-tuned checkpoints: name one, such as subarch export {tuned[0]}")
     if tuned:
-        return tuned[0]
+        return open_checkpoint(tuned[0])
     if (run / "pretrain" / "config.json").is_file():
-        return run / "pretrain"
+        return open_checkpoint(run / "pretrain")
     raise ValueError(
         f"{run} has no fine-tuned and no pre-trained checkpoint to export: run subarch finetune --run {run} first, or "
         "name a checkpoint"
@@ -255,7 +260,7 @@ def _identity(options: ExportOptions, opened: _Opened, rows: _Rows) -> str:
     asked = [options.max_drop, names, options.calibration, options.sequence_length, options.threads]
     read = [Split(rows.calibration).digest, Split(rows.judged).digest, opened.length]
     read_with = hashlib.sha256(settings_of(opened.tokenizer).encode()).hexdigest()
-    return json.dumps([weights_fingerprint(opened.folder), read, read_with, asked, features()])
+    return json.dumps([opened.checkpoint.fingerprint, read, read_with, asked, features()])
 
 
 def _done(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -319,6 +324,8 @@ def _exported(
         "length": opened.length,
         "inputs": list(graph.inputs),
         "output": graph.output,
+        "embedding": None if graph.embedding is None else graph.embedding.to_json(),
+        "activation": opened.checkpoint.activation,
         "cpu": {"features": list(features()), "threads": options.threads or torch.get_num_threads()},
         "model": str(opened.folder.resolve()),
         "weights": weights_fingerprint(opened.folder),
@@ -404,13 +411,7 @@ def _row(name: str, reading: Readings, length: int) -> dict[str, Any]:
 def _serve(opened: _Opened, part: Path) -> None:
     """What servers look for beside the artifacts: config and tokenizer."""
     cast("Any", opened.model.config).save_pretrained(part)
-    tokenizer = cast("Any", opened.tokenizer)
-    longest = tokenizer.model_max_length
-    try:
-        tokenizer.model_max_length = opened.length
-        tokenizer.save_pretrained(part)
-    finally:
-        tokenizer.model_max_length = longest
+    save_tokenizer(opened.tokenizer, part, length=opened.length)
     if (opened.folder / PURPOSE).is_file():
         shutil.copyfile(opened.folder / PURPOSE, part / PURPOSE)
 

@@ -16,7 +16,7 @@ from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.manifest import manifest
-from subarch.networks.sources import weights_fingerprint
+from subarch.networks.weights import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
@@ -152,7 +152,7 @@ def _known(folder: Path, identity: str) -> dict[str, Any] | None:
         return None
     try:
         return known if weights_fingerprint(Path(known["checkpoint"])) == known["weights"] else None
-    except (OSError, KeyError):
+    except (OSError, KeyError, ValueError):  # its weights are gone, too
         return None
 
 

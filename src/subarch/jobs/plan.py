@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoConfig
 
 from subarch.jobs.agora import read_pool, require_functions
 from subarch.jobs.finetuning import folder_of
@@ -28,7 +27,8 @@ from subarch.jobs.splits import opened_task
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
 from subarch.learning.heads import Target, fitting_length, from_checkpoint
-from subarch.networks.sources import PRESETS, find_checkpoint
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.sources import PRESETS
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe, written
@@ -153,13 +153,14 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     if task.kind == "choice":
         raise ValueError(f"compress learns classes and numbers; {task.name} chooses among candidates")
     watch("opening the teacher", note=options.teacher)
-    given = _encoder(options.teacher)
+    opened = _encoder(options.teacher)
+    given = opened.folder
     require_apart(given, run)
-    if (classes := _classes_of(given, task, where)) is not None:
+    if (classes := _classes_of(opened, task, where)) is not None:
         where = replace(where, kind="classification")
         _LOG.warning("the labels of %s are taken for classes: the teacher knows as many, %d", where.name, classes)
         task = opened_task(where)
-    fitted = _knows(given, task)
+    fitted = _knows(opened, task)
     forms: Sequence[ArtifactName] = [name for name in _FORMS if _is_there(name)]
     more, pool = 0, settings["agora"].get("pool")
     if pool is not None:
@@ -168,7 +169,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         more = len({example.texts for example in read_pool(pool, task)} - held - {one.texts for one in task.train})
     if not READ & set(settings["extract"]):
         require_texts(len(task.train) + more)
-    length, positions = _lengths(given, fitted, task, settings, of_table=where.data is not None)
+    length, positions = _lengths(opened, fitted, task, settings, of_table=where.data is not None)
     _fill(settings, options, forms, length, positions)
     plan = Plan(
         run=run,
@@ -193,8 +194,8 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     return plan
 
 
-def _encoder(name: str) -> Path:
-    """The folder of a teacher.
+def _encoder(name: str) -> Checkpoint:
+    """The checkpoint of a teacher.
 
     Raises:
         ValueError: for whatever is no checkpoint of an encoder.
@@ -202,21 +203,18 @@ def _encoder(name: str) -> Path:
     if not Path(name).is_dir() and (":" in name or name in PRESETS):
         raise ValueError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
     try:
-        return find_checkpoint(name, encoder=True)
+        return open_checkpoint(name, encoder=True)
     except ValueError as error:
         raise ValueError(f"--teacher {str(error).partition('. For another')[0]}") from error
 
 
-def _classes_of(teacher: Path, task: Task, where: TaskOptions) -> int | None:
+def _classes_of(teacher: Checkpoint, task: Task, where: TaskOptions) -> int | None:
     """How many classes a teacher knows where the labels are as many whole numbers, too many to be taken for classes."""
     if where.kind is not None or task.kind != "regression":
         return None
     values = {label for split in (task.train, task.development) for label in split.labels}
-    config: Any = AutoConfig.from_pretrained(str(teacher))
-    if "ForSequenceClassification" not in " ".join(config.architectures or ()):
-        return None
     whole = all(float(value).is_integer() for value in values)
-    return len(values) if whole and int(config.num_labels) == len(values) else None
+    return len(values) if whole and len(teacher.label_names) == len(values) else None
 
 
 def _checkpoint(run: Path, task: Task) -> Path:
@@ -236,12 +234,11 @@ def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
     return TaskOptions(data=path, **known) if path.is_file() else TaskOptions(task=options.data, **known)
 
 
-def _knows(folder: Path, task: Task) -> Fitted | None:
+def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
     """A checkpoint that was fine-tuned for these labels; one made for others gets a new head, which is said."""
-    config: Any = AutoConfig.from_pretrained(str(folder))
-    if "ForSequenceClassification" not in " ".join(config.architectures or ()):
+    if teacher.head.kind not in ("classification", "regression"):
         return None
-    fitted = open_fitted(folder)
+    fitted = open_fitted(teacher)
     try:
         fitted.order_for(task.name, task.kind, task.label_names)
     except ValueError:
@@ -261,7 +258,9 @@ def _is_there(name: ArtifactName) -> bool:
     return True
 
 
-def _lengths(folder: Path, fitted: Fitted | None, task: Task, settings: Settings, *, of_table: bool) -> tuple[int, int]:
+def _lengths(
+    teacher: Checkpoint, fitted: Fitted | None, task: Task, settings: Settings, *, of_table: bool
+) -> tuple[int, int]:
     """Tokens that 95 in 100 of the training texts have at most, a multiple of eight; and the teacher's positions.
 
     Of a table with long texts networks read so many, where nothing else was said: a student that reads the beginning
@@ -269,7 +268,7 @@ def _lengths(folder: Path, fitted: Fitted | None, task: Task, settings: Settings
     """
     target = Target.of(task.kind, task.label_names, task.train.labels)
     read = settings["finetune"].get("max_length")
-    learner = from_checkpoint(folder, target, task.name, read or _LONGEST)
+    learner = from_checkpoint(teacher, target, task.name, read or _LONGEST)
     positions = fitting_length(sys.maxsize, learner.tokenizer, learner.make(0))
     tokens = learner.tokens(list(task.train)[:4096], learner.make(0))
     common = _STEP * math.ceil(float(np.percentile(tokens.lengths, _COMMON)) / _STEP)

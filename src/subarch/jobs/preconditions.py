@@ -130,8 +130,8 @@ def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, 
             "--set pretrain.steps=0"
         )
     settled(losses_of(options), teacher, encoder.config, vocabulary)
-    longest = min(teacher.longest, encoder.longest)
-    if options.sequence_length > longest:
+    longest = min((one.longest for one in (teacher, encoder) if one.longest is not None), default=None)
+    if longest is not None and options.sequence_length > longest:
         raise ValueError(
             f"pretrain.sequence_length is {options.sequence_length}, the teacher has positions for {longest}"
         )

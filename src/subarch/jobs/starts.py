@@ -14,11 +14,12 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerFast
 
 from subarch.learning.heads import Copies, Learner, Target, from_architecture, from_checkpoint
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
 from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.sources import find_checkpoint, open_source, read_config, weights_fingerprint
+from subarch.networks.sources import open_source
 from subarch.plugins import NAME
-from subarch.text.examples import Task
+from subarch.text.examples import Task, nameless
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 _LOG = logging.getLogger(__name__)
@@ -59,12 +60,11 @@ def open_start(model: str | None, run: Path | None, task: Task, length: int) -> 
     if model is not None and Path(model).is_file():
         return _from_config(Path(model), None, target, task, length)
     if model is not None:
-        return _from_checkpoint(find_checkpoint(model), model, target, task, length)
+        return _from_checkpoint(open_checkpoint(model), target, task, length)
     if run is None:
         raise ValueError("expected a model or a run directory with an extracted network, got neither")
     if (run / "pretrain" / "config.json").is_file():
-        folder = run / "pretrain"
-        return _from_checkpoint(find_checkpoint(str(folder)), str(folder), target, task, length)
+        return _from_checkpoint(open_checkpoint(run / "pretrain"), target, task, length)
     if not (run / "architecture.json").is_file():
         raise ValueError(
             f"{run} holds no architecture.json and no pretrain/: run subarch extract with this --run first, or give "
@@ -76,9 +76,20 @@ def open_start(model: str | None, run: Path | None, task: Task, length: int) -> 
     return _inherited(checkpoint, architecture, target, task, length)
 
 
-def _from_checkpoint(folder: Path, name: str, target: Target, task: Task, length: int) -> Start:
-    learner = from_checkpoint(folder, target, task.name, length)
-    return Start(learner, weights_fingerprint(folder), name)
+def _from_checkpoint(checkpoint: Checkpoint, target: Target, task: Task, length: int) -> Start:
+    _say_new_head(checkpoint, target)
+    learner = from_checkpoint(checkpoint, target, task.name, length)
+    return Start(learner, checkpoint.fingerprint, checkpoint.name)
+
+
+def _say_new_head(checkpoint: Checkpoint, target: Target) -> None:
+    """A head that was fine-tuned already and is drawn anew."""
+    names = list(checkpoint.label_names)
+    if checkpoint.head.kind == "classification" and not nameless(names) and tuple(names) != target.label_names:
+        wanted = list(target.label_names) or "a number"
+        _LOG.warning("%s has a head for %s, which is drawn anew for %s", checkpoint.name, names, wanted)
+    elif checkpoint.head.kind == "regression" != target.kind:
+        _LOG.warning("%s has a head for one number, which is drawn anew for %s", checkpoint.name, target.kind)
 
 
 def _from_config(
@@ -97,7 +108,7 @@ def _from_config(
     return Start(from_architecture(config, tokenizer, target, task.name, length), identity, f"{path}, random weights")
 
 
-def _extracted(run: Path) -> tuple[Path | None, Mapping[str, Any]]:
+def _extracted(run: Path) -> tuple[Checkpoint | None, Mapping[str, Any]]:
     """The checkpoint that the network of a run inherits from, where there is one, and its architecture."""
     try:
         options = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["options"]
@@ -108,17 +119,19 @@ def _extracted(run: Path) -> tuple[Path | None, Mapping[str, Any]]:
     if NAME.fullmatch(name):  # code that the run names is not run, and there are no weights in it either
         return None, architecture
     # With an error function of the user's the source's weights are still the best start there is.
-    return (None if start == "scratch" else open_source(name).checkpoint), architecture
+    return (None if start == "scratch" else open_source(name).opened), architecture
 
 
-def _inherited(folder: Path, architecture: Mapping[str, Any], target: Target, task: Task, length: int) -> Start:
+def _inherited(
+    checkpoint: Checkpoint, architecture: Mapping[str, Any], target: Target, task: Task, length: int
+) -> Start:
     """The part of the source that fits the architecture, its units ranked on the task's own training texts."""
     if task.kind == "choice":
         raise ValueError(
             f"{task.name} chooses among candidates, for which no head can be inherited: pre-train the extracted "
             "network first (subarch pretrain), or give --model"
         )
-    source = from_checkpoint(folder, target, task.name, length)
+    source = from_checkpoint(checkpoint, target, task.name, length)
     teacher = source.make(0)
     some = random.Random(0).sample(task.train, min(CALIBRATION_TEXTS, len(task.train)))
     tokens = source.tokens(some, teacher)
@@ -128,7 +141,7 @@ def _inherited(folder: Path, architecture: Mapping[str, Any], target: Target, ta
         for rows in tokens.by_length(CALIBRATION_TOKENS)
     ]
     student = Inheritance(teacher, calibration).student(architecture)
-    content = json.dumps([weights_fingerprint(folder), dict(architecture), task.fingerprint], sort_keys=True)
-    words = f"{' / '.join(map(str, architecture.values()))} inherited from {folder}"
+    content = json.dumps([checkpoint.fingerprint, dict(architecture), task.fingerprint], sort_keys=True)
+    words = f"{' / '.join(map(str, architecture.values()))} inherited from {checkpoint.folder}"
     learner = Learner(source.tokenizer, target, source.length, Copies(student))
     return Start(learner, hashlib.sha256(content.encode()).hexdigest(), words)

@@ -11,7 +11,7 @@ from typing import Any
 
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.heads import outputs
-from subarch.networks.sources import find_checkpoint, weights_fingerprint
+from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.tasks import SubmitOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
@@ -82,8 +82,8 @@ def _models(model: str, suite: str) -> dict[str, Path]:
     """The checkpoint for every task of the suite that has one."""
     root = Path(model)
     if not root.is_dir() or (root / "config.json").is_file():
-        folder = find_checkpoint(model)
-        made_for = open_fitted(folder).task
+        checkpoint = open_checkpoint(model)
+        folder, made_for = checkpoint.folder, open_fitted(checkpoint).task
         if made_for is None:
             raise ValueError(f"{model} does not say which task it was fine-tuned on: give a run directory instead")
         known = find_task(made_for).name
@@ -148,7 +148,7 @@ def _answers(
         _LOG.warning("%s: no model; its file is a placeholder", task.name)
         return [(example, None) for example in examples]
     # A task takes up to hours, and what is answered is not asked again.
-    identity = f"{weights_fingerprint(folder)} {Split(examples).digest}"
+    identity = f"{open_checkpoint(folder).fingerprint} {Split(examples).digest}"
     path = kept / f"{task.name.replace('/', '-')}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
         made_directory(kept)

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.learning.batches import Tokens
-from subarch.learning.heads import CLASSES, Learner, fitting_length, read
-from subarch.networks.loading import loaded
+from subarch.learning.heads import Learner, fitting_length, read
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.loading import whole_network
 from subarch.storage import put_in_place, write_json
 from subarch.text.examples import Example, Kind, nameless, places
-from subarch.text.tokenizers import load_tokenizer
+from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
 PURPOSE = "subarch.json"
 LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
@@ -30,13 +31,7 @@ def save_checkpoint(
     part = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(part)
-    tokenizer = cast("Any", learner.tokenizer)
-    longest = tokenizer.model_max_length
-    try:
-        tokenizer.model_max_length = learner.length  # what pipelines cut texts to
-        tokenizer.save_pretrained(part)
-    finally:
-        tokenizer.model_max_length = longest
+    save_tokenizer(learner.tokenizer, part, length=learner.length)
     if purpose is not None:
         write_json(part / PURPOSE, dict(purpose))
     put_in_place(part, folder)
@@ -100,25 +95,28 @@ class Fitted:
         return self.kind == "classification" and nameless(self.label_names)
 
 
-def open_fitted(folder: Path) -> Fitted:
+def open_fitted(given: Checkpoint | Path | str) -> Fitted:
     """A fine-tuned checkpoint, with all of its weights.
 
     Raises:
-        ValueError: when it has no head for a task, or cannot be read.
+        ValueError: when it has no head for a task, or one that nothing here reads, or cannot be read.
     """
-    config: Any = AutoConfig.from_pretrained(str(folder))
-    named = " ".join(config.architectures or ())
-    if "ForMultipleChoice" in named:
-        kind: Kind = "choice"
-    elif "ForSequenceClassification" in named:
-        kind = "regression" if config.problem_type == "regression" or config.num_labels == 1 else "classification"
-    else:
+    checkpoint = open_checkpoint(given)
+    kind = checkpoint.head.kind
+    if kind in ("masked-lm", "encoder"):
+        checkpoint.whole()
         raise ValueError(
-            f"{folder} has no head for a task (its config names {named or 'no architecture'}): fine-tune it first"
+            f"{checkpoint.folder} has no head for a task (its config names {checkpoint.head.name}): fine-tune it first"
         )
-    tokenizer = load_tokenizer(folder)
-    model = loaded(CLASSES[kind], str(folder))
-    names = tuple(str(config.id2label[n]) for n in range(config.num_labels)) if kind == "classification" else ()
+    model = whole_network(checkpoint)
+    tokenizer = load_tokenizer(checkpoint.folder)
+    length = longest_text(checkpoint, tokenizer, model)
+    task: str | None = checkpoint.config.get("finetuning_task")
+    return Fitted(model, tokenizer, cast("Kind", kind), checkpoint.label_names, length, task)
+
+
+def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+    """Tokens that a text is cut to: what the folder says, or the tokenizer, as far as the network has positions."""
+    asked = None if checkpoint.embedding is None else checkpoint.embedding.length
     longest = int(tokenizer.model_max_length)
-    length = fitting_length(longest if longest < _NO_LIMIT else LONGEST, tokenizer, model)
-    return Fitted(model, tokenizer, kind, names, length, getattr(config, "finetuning_task", None))
+    return fitting_length(asked or (longest if longest < _NO_LIMIT else LONGEST), tokenizer, model)

@@ -30,7 +30,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel, Trainer
 
 from subarch.learning.logits import LogitCache, condensed_divergence, divergence, flat, most_likely
-from subarch.learning.teachers import Losses, first_position
+from subarch.learning.teachers import Losses
+from subarch.networks.positions import first_position
 from subarch.text.masking import IGNORED
 
 Batch = dict[str, Tensor]
@@ -61,7 +62,7 @@ class Reading:
 
     def __init__(self, model: PreTrainedModel, layer: int | None = None) -> None:
         known = cast("Any", model)
-        self._first = first_position(known.config.to_dict())
+        self._first = first_position(model)
         self._chosen: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
         self._listens = False

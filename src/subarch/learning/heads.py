@@ -7,6 +7,7 @@ first token (``...ForSequenceClassification``), each candidate of a choice gets 
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -30,9 +31,14 @@ from transformers import (
 
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.distances import Batch
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import loaded
+from subarch.networks.positions import first_position, longest_input
+from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.text.examples import Example, Kind
 from subarch.text.tokenizers import load_tokenizer
+
+_LOG = logging.getLogger(__name__)
 
 TOKENS_A_BATCH = 4096  # for evaluation: more is not faster on a CPU
 CLASSES: dict[Kind, Any] = {
@@ -174,18 +180,21 @@ def read(
     return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
 
 
-def from_checkpoint(folder: Path, target: Target, task: str, length: int) -> Learner:
+def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, length: int) -> Learner:
     """The encoder of a checkpoint; its head too where it has the task's classes.
 
     Raises:
         ValueError: when the weights or the tokenizer cannot be read, or the two do not belong together.
     """
-    tokenizer = load_tokenizer(folder)
-    config: Any = AutoConfig.from_pretrained(str(folder))
-    known = tuple(config.id2label.values()) if target.kind == "classification" else ()
+    checkpoint = open_checkpoint(given).encoder()
+    tokenizer = load_tokenizer(checkpoint.folder)
+    config: Any = AutoConfig.from_pretrained(str(checkpoint.folder))
+    for key in ACTIVATION_KEYS:  # of the head that was; a new one would be asked through it
+        config.__dict__.pop(key, None)
     config.update(target.settings(task))
-    keeps_head = target.kind == "classification" and known == target.label_names
-    make = _Checkpoint(folder, config, target.kind, keeps_head)
+    keeps_head = target.kind == "classification" == checkpoint.head.kind
+    keeps_head = keeps_head and checkpoint.label_names == target.label_names
+    make = _Checkpoint(checkpoint.folder, config, target.kind, keeps_head)
     return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
 
 
@@ -253,15 +262,26 @@ def redraw_head(model: PreTrainedModel) -> None:
 
 
 def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
-    """The length asked for, or the longest that network and tokenizer take."""
+    """The length asked for, or the longest that the network takes.
+
+    Raises:
+        ValueError: when the tokenizer has more tokens than the network.
+    """
     config: Any = model.config
-    positions = getattr(config, "max_position_embeddings", None) or length
-    offset = int(config.pad_token_id or 0) + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     if len(tokenizer) > int(config.vocab_size):
         raise ValueError(
             f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: they do not belong together"
         )
-    return min(length, int(positions) - offset)
+    padding = cast("Any", tokenizer).pad_token_id
+    if first_position(model) and padding not in (None, config.pad_token_id):
+        _LOG.warning(
+            "the tokenizer pads with token %s, the network counts positions without token %s: it reads its texts as "
+            "the stock library does, but do the two belong together?",
+            padding,
+            config.pad_token_id,
+        )
+    longest = longest_input(model)
+    return length if longest is None else min(length, longest)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from subarch.text.corpora import Corpus, open_corpus
 from subarch.text.documentation import cache_folder
 from subarch.text.masking import Samples, most_masked
 from subarch.text.streaming import Layout, Rows, open_rows
+from subarch.text.tokenizers import save_tokenizer
 
 _ELSEWHERE = (
     "workers",
@@ -355,7 +357,7 @@ class _Job:
     def _rows(self, watch: Watch) -> tuple[Rows, Rows]:
         layout = Layout(self.student.vocabulary, self.recipe.length)
         if self.teacher is not None and not self.same:
-            longest = min(self.teacher.longest, 2 * self.recipe.length)
+            longest = min(self.teacher.longest or sys.maxsize, 2 * self.recipe.length)
             layout = Layout(self.student.vocabulary, self.recipe.length, self.teacher.vocabulary, longest)
         return open_rows(
             self.corpus,
@@ -440,9 +442,7 @@ class _Job:
         cast("Any", model.config).use_cache = self.student.config.get("use_cache", True)
         writing = Path(cast("str", self.arguments.output_dir))
         model.save_pretrained(writing / "final", state_dict=state)
-        tokenizer = cast("Any", self.student.tokenizer)
-        tokenizer.model_max_length = self.student.longest  # what pipelines cut texts to
-        tokenizer.save_pretrained(writing / "final")
+        save_tokenizer(self.student.tokenizer, writing / "final", length=self.student.longest)
         synced(writing / "final")
         for file in sorted((writing / "final").iterdir(), key=lambda file: file.name == "config.json"):
             file.replace(self.folder / file.name)

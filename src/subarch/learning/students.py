@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.learning.teachers import Teacher, alike, positions
-from subarch.networks.encoder import NAMES, plain_config, require_encoder, stock_config
+from subarch.learning.teachers import Teacher, alike
+from subarch.networks.checkpoints import Checkpoint
+from subarch.networks.encoder import NAMES, plain_config, positions, require_encoder, stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import loaded
-from subarch.networks.sources import Source, open_source, weights_fingerprint
+from subarch.networks.sources import Source, open_source
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples
 from subarch.text.streaming import Rows, Vocabulary
@@ -45,12 +46,12 @@ class Student:
     @property
     def fingerprint(self) -> dict[str, Any]:
         """JSON data that determine the network before training, but for seed and text."""
-        source = None if self.source is None else weights_fingerprint(cast("Path", self.source.checkpoint))
+        source = None if self.source is None else cast("Checkpoint", self.source.opened).fingerprint
         return {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
 
     @property
-    def longest(self) -> int:
-        """Tokens that it has positions for."""
+    def longest(self) -> int | None:
+        """Tokens that it has positions for; None where there is no limit."""
         return positions(self.config)
 
     def built(self, rows: Rows, *, seed: int, dropout: float) -> PreTrainedModel:
@@ -81,8 +82,8 @@ class Student:
         batches = [{"input_ids": part} for part in tokens.split(32)]
         sizes = {name: self.config[name] for name in NAMES}
         if speaks:
-            return Inheritance(loaded(AutoModelForMaskedLM, str(source.checkpoint)), batches).student(sizes)
-        encoder = loaded(AutoModel, str(source.checkpoint), add_pooling_layer=False)
+            return Inheritance(loaded(AutoModelForMaskedLM, cast("Checkpoint", source.opened)), batches).student(sizes)
+        encoder = loaded(AutoModel, cast("Checkpoint", source.opened), add_pooling_layer=False)
         inherited = Inheritance(encoder, batches).student(sizes)
         student = self._fresh(plain_config(inherited.config))
         student.base_model.load_state_dict(inherited.state_dict())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
 
+from subarch.networks.checkpoints import Checkpoint
+from subarch.networks.encoder import positions
 from subarch.networks.loading import loaded
-from subarch.networks.sources import open_source, weights_fingerprint
+from subarch.networks.sources import open_source
 from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import load_tokenizer
 
@@ -71,14 +72,14 @@ class Teacher:
 
     Attributes:
         name: as it was asked for.
-        folder: of the checkpoint.
+        checkpoint: with all of its weights.
         config: with all defaults written out.
         speaks: whether it has a masked-language-model head.
         vocabulary: of its tokenizer.
     """
 
     name: str
-    folder: Path
+    checkpoint: Checkpoint
     config: dict[str, Any]
     speaks: bool
     vocabulary: Vocabulary
@@ -86,19 +87,24 @@ class Teacher:
     @property
     def fingerprint(self) -> str:
         """Digest of its weights and config."""
-        return weights_fingerprint(self.folder)
+        return self.checkpoint.fingerprint
 
     @property
-    def longest(self) -> int:
-        """Tokens that it has positions for."""
+    def folder(self) -> Path:
+        """Of the checkpoint."""
+        return self.checkpoint.folder
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that it has positions for; None where there is no limit."""
         return positions(self.config)
 
     def load(self, losses: Losses) -> PreTrainedModel:
         """In evaluation mode and frozen; without its head where that is not learned from."""
         if losses.logits:
-            model = loaded(AutoModelForMaskedLM, str(self.folder))
+            model = loaded(AutoModelForMaskedLM, self.checkpoint)
         else:
-            model = loaded(AutoModel, str(self.folder), add_pooling_layer=False)
+            model = loaded(AutoModel, self.checkpoint, add_pooling_layer=False)
         return model.requires_grad_(False)
 
 
@@ -109,13 +115,13 @@ def open_teacher(name: str) -> Teacher:
         ValueError: when there is no BERT or RoBERTa checkpoint with a fast tokenizer.
     """
     source = open_source(name)
-    if source.checkpoint is None:
+    if source.opened is None:
         raise ValueError(
             f"expected a teacher with weights, got the preset {name!r}: give a checkpoint's folder or name"
         )
     config = cast("dict[str, Any]", cast("Any", source.family).config)
-    vocabulary = Vocabulary.of(load_tokenizer(source.checkpoint))
-    return Teacher(name, source.checkpoint, config, source.kind == "masked-lm", vocabulary)
+    vocabulary = Vocabulary.of(load_tokenizer(source.opened.folder))
+    return Teacher(name, source.opened, config, source.kind == "masked-lm", vocabulary)
 
 
 def alike(one: Vocabulary, other: Vocabulary) -> bool:
@@ -174,13 +180,3 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: dict[str, An
     if not 1 <= layer <= layers:
         raise ValueError(f"teacher_layer must lie in 1..{layers}, got {layer}")
     return replace(losses, relation_heads=heads, teacher_layer=layer)
-
-
-def first_position(config: Mapping[str, Any]) -> int:
-    """The position of a sequence's first token."""
-    return int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
-
-
-def positions(config: Mapping[str, Any]) -> int:
-    """Tokens that an encoder has positions for."""
-    return int(config["max_position_embeddings"]) - first_position(config)

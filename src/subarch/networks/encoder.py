@@ -18,7 +18,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self, cast
 
 import torch
@@ -27,6 +27,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelF
 from transformers.configuration_utils import PretrainedConfig
 
 from subarch.networks.family import Family, Parts, require_names
+from subarch.networks.positions import longest_of
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
 
 NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
@@ -319,16 +320,24 @@ def backbone(config: PretrainedConfig) -> nn.Module:
     return cast("nn.Module", AutoModel.from_config(config, add_pooling_layer=False, dtype=torch.float32))
 
 
+def positions(config: Mapping[str, Any]) -> int | None:
+    """Tokens that the network of a config has positions for; None where there is no limit."""
+    return _positions(json.dumps(dict(config), sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _positions(config: str) -> int | None:
+    return longest_of(stock_config(json.loads(config)))
+
+
 def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: int) -> dict[str, Tensor]:
     """Token ids other than padding: ``(batch, sequence)``, int64, on the current default device.
 
     Raises:
         ValueError: when the network has no position for so long a sequence.
     """
-    # RoBERTa numbers positions from padding_idx + 1 on.
-    offset = int(config.get("pad_token_id") or 0) + 1 if config["model_type"] == "roberta" else 0
-    longest = int(config["max_position_embeddings"]) - offset
-    if not 1 <= sequence_length <= longest:
+    longest = positions(config)
+    if sequence_length < 1 or (longest is not None and sequence_length > longest):
         raise ValueError(f"the sequence length must be 1 to {longest} for this network, got {sequence_length}")
     vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
     ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)

@@ -15,9 +15,9 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM
 from transformers.configuration_utils import PretrainedConfig
 
+from subarch.networks.checkpoints import find_checkpoint, read_config
 from subarch.networks.counting import module_macs, num_parameters
 from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
-from subarch.networks.sources import find_checkpoint, read_config
 
 CONVENTIONS = {
     "total": "backbone: embedding + encoder, without pooler and head",

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
-from transformers.utils import logging as library_logging
+
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint, quietly
+from subarch.networks.encoder import stock_config
+from subarch.networks.sentences import Activation
 
 
 def loaded(
-    kind: Any, path: str, *, fresh: tuple[str, ...] = (), headless: bool = False, **options: Any
+    kind: Any, given: Checkpoint | Path | str, *, fresh: tuple[str, ...] = (), headless: bool = False, **options: Any
 ) -> PreTrainedModel:
     """A model with all of its weights.
 
     Args:
         kind: a stock class with ``from_pretrained``.
-        path: a checkpoint folder.
+        given: a checkpoint, or its folder.
         fresh: parts that may be missing and are then initialised, by a piece of their names.
         headless: whether the whole head may be missing: everything outside the encoder, and the encoder's pooler.
         options: for ``from_pretrained``.
@@ -27,9 +31,10 @@ def loaded(
         ValueError: when the weights cannot be read, do not fit the config, or are not all there: the stock library
             would go on with random ones.
     """
+    path = str(open_checkpoint(given).folder)
     advice = "is the checkpoint whole, and do its config and its weights belong together?"
     try:
-        with _quietly():
+        with quietly():
             model, found = kind.from_pretrained(path, dtype=torch.float32, output_loading_info=True, **options)
     except Exception as error:  # the library and its readers raise a dozen unrelated kinds here
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -46,15 +51,25 @@ def loaded(
     return model.eval()
 
 
-@contextmanager
-def _quietly() -> Generator[None]:
-    """Without the stock library's remarks on weights that a head of another kind leaves over."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity_error()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()
+def whole_network(checkpoint: Checkpoint) -> PreTrainedModel:
+    """A checkpoint as it answers: with its own head, and with what its output goes through.
+
+    Raises:
+        ValueError: for a head that nothing here reads, and as :func:`loaded`.
+    """
+    kind = checkpoint.whole().head.opened_by(stock_config(checkpoint.config))
+    model = loaded(kind, checkpoint, fresh=("pooler",) if checkpoint.head.kind == "encoder" else ())
+    if checkpoint.activation is not None:
+        cast("nn.Module", model).register_forward_hook(_Activated(checkpoint.activation))
+    return model
+
+
+@dataclass(frozen=True)
+class _Activated:
+    """Part of the network, so that nobody who asks it can forget it; a class and not a closure, to travel."""
+
+    activation: Activation
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        output["logits"] = getattr(torch, self.activation)(output["logits"])
+        return output

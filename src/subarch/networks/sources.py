@@ -8,18 +8,14 @@ weights (or a Hugging Face name) gives the encoder family inside that checkpoint
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from huggingface_hub import snapshot_download
-from safetensors import safe_open
-
-from subarch.networks.encoder import MODEL_TYPES, EncoderFamily, bort_preset, plain_config, require_encoder
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.encoder import EncoderFamily, bort_preset
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
@@ -29,8 +25,13 @@ Kind = Literal["classifier", "masked-lm", "encoder"]
 
 PRESETS: Mapping[str, Callable[[], Family]] = {"bort": bort_preset, "mlp": mlp_preset}
 
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-_HELP = "give a preset (bort, mlp), a checkpoint folder, a Hugging Face name, or module.path:Name of a Family"
+# What candidates learn from each head; where a head is not named a search would leave it out.
+_KINDS: Mapping[str, Kind] = {
+    "classification": "classifier",
+    "regression": "classifier",
+    "masked-lm": "masked-lm",
+    "encoder": "encoder",
+}
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,19 @@ class Source:
     Args:
         name: as it was asked for.
         family: the space and the networks in it.
-        checkpoint: folder with ``config.json`` and weights; None where there are no weights.
+        opened: the checkpoint; None where there are no weights.
         kind: what the checkpoint's head does; None without a checkpoint.
     """
 
     name: str
     family: Family
-    checkpoint: Path | None = None
+    opened: Checkpoint | None = None
     kind: Kind | None = None
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Its folder, with ``config.json`` and weights."""
+        return None if self.opened is None else self.opened.folder
 
 
 def open_source(name_or_path: str, *, space: Space | None = None, reference: Architecture | None = None) -> Source:
@@ -62,9 +68,31 @@ def open_source(name_or_path: str, *, space: Space | None = None, reference: Arc
         return Source(name_or_path, _fitted(family, space, reference))
     if NAME.fullmatch(name_or_path):
         return Source(name_or_path, _fitted(import_family(name_or_path), space, reference))
-    folder = find_checkpoint(name_or_path, encoder=True)
-    config = read_config(folder)
-    return Source(name_or_path, EncoderFamily.from_config(config, space, reference), folder, _kind(folder, config))
+    opened = open_checkpoint(name_or_path, encoder=True)
+    return Source(name_or_path, EncoderFamily.from_config(opened.config, space, reference), opened, _kind(opened))
+
+
+def _kind(opened: Checkpoint) -> Kind:
+    """What candidates can learn from.
+
+    Raises:
+        ValueError: for a head that no candidate would have.
+    """
+    if opened.head.stock == "AutoModelForPreTraining":  # masked words, and a second task that nobody uses any more
+        opened.encoder()
+        return "masked-lm"
+    if opened.head.kind not in _KINDS:
+        opened.whole()
+        raise ValueError(
+            f"{opened.name} has the head {opened.head.name} ({opened.head.words}), which a search would leave out: "
+            "give a network for classes, numbers or masked words, or an encoder without a head"
+        )
+    kind = _KINDS[opened.head.kind]
+    if kind == "encoder":
+        opened.encoder()
+    else:
+        opened.whole()
+    return kind
 
 
 def family_from_json(data: Mapping[str, Any], custom: Family | None = None) -> Family:
@@ -150,120 +178,3 @@ def import_family(name: str, *, apart_from: Path | None = None) -> Family:
     family = copy.copy(given)
     object.__setattr__(family, "name", name)  # what manifests need to import it again; the family may be frozen
     return family
-
-
-# ---------------------------------------------------------------------- checkpoints
-
-
-def weights_fingerprint(folder: Path) -> str:
-    """SHA-256 over the config and the weight files of a checkpoint, so that another source is noticed."""
-    digest = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]):
-        digest.update(path.name.encode())
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
-def find_checkpoint(name_or_path: str, *, encoder: bool = False) -> Path:
-    """The folder of a checkpoint: a path, or a Hugging Face name, downloaded or from the local cache.
-
-    Args:
-        name_or_path: of the checkpoint.
-        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
-
-    Raises:
-        ValueError: when there is no such folder and the name cannot be fetched, or the folder lacks config or weights.
-    """
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        raise ValueError(f"{name_or_path} is a file, expected the folder of a checkpoint with config.json and weights")
-    if not path.is_dir():
-        path = _download(name_or_path, encoder=encoder)
-    if not (path / "config.json").is_file():
-        raise ValueError(
-            f"{name_or_path} is no checkpoint: the folder has no config.json. {_HELP[0].upper()}{_HELP[1:]}"
-        )
-    if encoder:
-        config = read_config(path)
-        try:
-            require_encoder(config)
-        except ValueError as error:
-            raise ValueError(f"{name_or_path}: {error}") from error
-    if not any((path / weights).is_file() for weights in _WEIGHTS):
-        if (path / "export.json").is_file():
-            raise ValueError(
-                f"{name_or_path} is what subarch export wrote, which Predictor.from_pretrained reads: give the "
-                "checkpoint that it was made of (in a run under finetune/.../checkpoint)"
-            )
-        raise ValueError(
-            f"{name_or_path} has a config.json but no weights ({', '.join(_WEIGHTS)}): save it with save_pretrained()"
-        )
-    return path
-
-
-def _download(name: str, *, encoder: bool) -> Path:
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
-        raise ValueError(f"{name!r} is no folder and no known name: {_HELP}")
-    try:
-        if encoder:
-            folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
-            kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-            if kind not in MODEL_TYPES:
-                return folder  # whoever opens it says what is wrong, without gigabytes of weights
-        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=["pytorch_model.bin"]))
-        return folder
-    except Exception as error:
-        raise ValueError(
-            f"{name!r} is no preset and no folder here, and it could not be fetched from the Hugging Face hub "
-            f"({type(error).__name__}). Without a connection {_HELP.replace(', a Hugging Face name', '')}"
-        ) from error
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A config from a checkpoint folder or a ``config.json``, with all defaults written out.
-
-    Raises:
-        ValueError: for a file that is missing, no JSON object, or of a kind that the stock library does not know.
-    """
-    file = path / "config.json" if path.is_dir() else path
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise ValueError(f"{file} is not valid JSON ({error}): was the download cut short?") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} must hold a JSON object, got {type(data).__name__}")
-    try:
-        return plain_config(cast("dict[str, Any]", data))
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
-
-
-def _kind(folder: Path, config: Mapping[str, Any]) -> Kind:
-    names = [str(name) for name in config.get("architectures") or ()]
-    if any(name.endswith("ForSequenceClassification") for name in names):
-        return "classifier"
-    if any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in names):
-        return "masked-lm"
-    if not names:  # configs need not say: the weights do
-        tensors = _tensor_names(folder)
-        if any(tensor.startswith("classifier.") for tensor in tensors):
-            return "classifier"
-        if any(tensor.startswith(("cls.predictions.", "lm_head.")) for tensor in tensors):
-            return "masked-lm"
-    return "encoder"
-
-
-def _tensor_names(folder: Path) -> tuple[str, ...]:
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        return ()
-    try:
-        with cast("Any", safe_open(file, framework="pt")) as tensors:
-            return tuple(tensors.keys())
-    except Exception as error:
-        raise ValueError(f"{file} is not a valid safetensors file ({error}): was the download cut short?") from error

@@ -18,8 +18,12 @@ from transformers import PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface
 from transformers.modeling_utils import AttentionInterface
 
-Head = Literal["classification", "regression", "choice", "masked-lm", "encoder"]
+from subarch.networks.positions import longest_input
+from subarch.networks.sentences import Embedding
+
+Head = Literal["classification", "regression", "choice", "masked-lm", "encoder", "embedding"]
 FUSED = "subarch_fused"
+_ANY_LENGTH = 1 << 16  # of networks without a limit
 _EXAMPLE = (2, 9)  # batch and length of the traced pass; sizes that stand for nothing else in a network
 
 
@@ -32,17 +36,24 @@ class Graph:
         head: what it predicts.
         inputs: names, each ``(batch, length)``, int64.
         output: name: ``logits`` ``(batch, classes)``, of a choice ``(batch, 1)`` with one candidate a row, of masked
-            language models ``(batch, length, vocabulary)``; or ``last_hidden_state`` ``(batch, length, hidden)``.
+            language models ``(batch, length, vocabulary)``; ``last_hidden_state`` ``(batch, length, hidden)``; or
+            ``sentence_embedding`` ``(batch, hidden)``.
+        embedding: what is made of an encoder's states before they come out; None: nothing.
     """
 
     model: PreTrainedModel
     head: Head
     inputs: tuple[str, ...]
     output: str
+    embedding: Embedding | None = None
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> Graph:
+    def of(cls, model: PreTrainedModel, embedding: Embedding | None = None) -> Graph:
         """How a stock encoder is called.
+
+        Args:
+            model: with or without a head.
+            embedding: of a folder of sentence-transformers: pooling, and unit length.
 
         Raises:
             ValueError: for a head that is not known here.
@@ -65,16 +76,14 @@ class Graph:
             )
         types = int(getattr(config, "type_vocab_size", 0) or 0) > 1
         inputs = ("input_ids", "attention_mask", *(("token_type_ids",) if types else ()))
+        if head == "encoder" and embedding is not None:
+            return cls(model.eval(), "embedding", inputs, "sentence_embedding", embedding)
         return cls(model.eval(), head, inputs, "last_hidden_state" if head == "encoder" else "logits")
 
     @property
     def longest(self) -> int:
         """Tokens that it has positions for."""
-        config: Any = self.model.config
-        offset = (
-            int(config.pad_token_id or 0) + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-        )
-        return int(config.max_position_embeddings) - offset
+        return longest_input(self.model) or _ANY_LENGTH
 
     def forward(self) -> nn.Module:
         """A module that takes the inputs in their order and gives the output."""
@@ -124,12 +133,16 @@ class _Forward(nn.Module):
         super().__init__()
         self.model = graph.model
         self._names, self._output, self._choice = graph.inputs, graph.output, graph.head == "choice"
+        self._embedding = graph.embedding
 
     def forward(self, *values: Tensor) -> Tensor:
         inputs = dict(zip(self._names, values, strict=True))
         if self._choice:
             inputs = {name: value.unsqueeze(1) for name, value in inputs.items()}
-        return cast("Any", self.model)(**inputs)[self._output]
+        found = cast("Any", self.model)(**inputs)
+        if self._embedding is not None:
+            return self._embedding(found["last_hidden_state"], inputs["attention_mask"])
+        return found[self._output]
 
 
 # --- attention --------------------------------------------------------------------------------------------------------

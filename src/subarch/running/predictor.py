@@ -50,7 +50,7 @@ def answers(
 
     Returns:
         For each example logits ``(classes,)``, the number ``(1,)``, a score for each candidate ``(candidates,)``, or of
-        a network without such a head the mean of its last hidden states ``(hidden,)``.
+        a network without such a head the mean of its last hidden states, or its own embedding ``(hidden,)``.
     """
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(tokens)
     done = 0
@@ -179,12 +179,13 @@ class Predictor:
         return said
 
     def embed(self, texts: Texts) -> NDArray[np.float32]:
-        """Means of the last hidden states: ``(texts, hidden)``.
+        """One vector a text ``(texts, hidden)``: the means of the last hidden states, or what the folder that was
+        exported asks for (the pooling and the unit length of sentence-transformers).
 
         Raises:
             ValueError: for a network with a head.
         """
-        if self.head != "encoder":
+        if self.head not in ("encoder", "embedding"):
             raise ValueError(f"only a network without a head gives embeddings, this one is for {self.head}")
         return np.stack(self.outputs(_examples(texts)))
 

@@ -7,19 +7,24 @@ portable file.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from subarch.storage import write_json
 from subarch.text.corpora import Corpus
 from subarch.text.documentation import cache_folder, write_whole
 
-logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 SPECIAL_TOKENS = {
     "pad_token": "[PAD]",
@@ -36,22 +41,205 @@ MAX_TRAINING_CHARACTERS = 30_000_000  # more text changes a vocabulary of a few 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a checkpoint folder or a Hugging Face name.
 
+    Where a vocabulary came alone and nothing says how to read with it, words that would never be made decide: whether
+    capitals and accents are kept. Words that are never made otherwise are said.
+
     Raises:
         ValueError: when there is none, or it has no fast form.
     """
-    advice = "give a folder with tokenizer.json (or vocab.txt), a Hugging Face name, or train one on the corpus"
+    folder = Path(name_or_path)
+    name, advice = str(name_or_path), _advice(folder)
     try:
-        loaded: Any = cast("Any", AutoTokenizer).from_pretrained(str(name_or_path), use_fast=True)
+        loaded: Any = cast("Any", AutoTokenizer).from_pretrained(name, use_fast=True)
     except Exception as error:  # the library raises a dozen unrelated kinds here, some of them bare
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"expected a tokenizer at {str(name_or_path)!r}, got none ({reason}): {advice}") from error
+        raise ValueError(f"expected a tokenizer at {name!r}, got none ({reason}): {advice}") from error
     if not isinstance(loaded, PreTrainedTokenizerFast):
-        kind = type(loaded).__name__
-        raise ValueError(f"expected a fast tokenizer at {str(name_or_path)!r}, got a {kind}: {advice}")
+        raise ValueError(
+            f"expected a fast tokenizer at {name!r}, got a {type(loaded).__name__}, which is read by Python alone: "
+            "save its fast form (tokenizer.json) with a tokenizer class that ends in Fast"
+        )
     if len(loaded) <= len(cast("Any", loaded).all_special_tokens):
         # Where the files are missing the library makes a tokenizer to which every word is unknown, and says nothing.
-        raise ValueError(f"expected a tokenizer at {str(name_or_path)!r}, got one without any words: {advice}")
-    return loaded
+        raise ValueError(f"expected a tokenizer at {name!r}, got one without any words: {advice}")
+    return _as_the_vocabulary_is(loaded, folder)
+
+
+def _advice(folder: Path) -> str:
+    """Where a tokenizer comes from, of a network that has learned with one."""
+    config = _json(folder / "config.json")
+    base = config.get("_name_or_path")
+    named = f" ({base})" if base and str(base) != str(folder) else ""
+    if not config:
+        return "give a folder with tokenizer.json (or vocab.txt), or a Hugging Face name"
+    return (
+        f"copy the tokenizer of the model that this one was fine-tuned from{named} into the folder "
+        "(AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER)): a network reads with the one it learned with"
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+# --- what a vocabulary says -------------------------------------------------------------------------------------------
+
+_NEVER = 0.005  # of the words: fewer are oddities of a vocabulary
+
+
+@dataclass(frozen=True)
+class _Never:
+    """Words of a vocabulary that its tokenizer never makes, each with an example; and words in all.
+
+    Attributes:
+        capitals: lower-cased before they are looked up.
+        accents: without their accents by then.
+        joined: taken apart, as Chinese and Japanese words of several characters.
+    """
+
+    capitals: Sequence[str]
+    accents: Sequence[str]
+    joined: Sequence[str]
+    words: int
+
+    def many(self, words: Sequence[str]) -> bool:
+        return len(words) > _NEVER * self.words
+
+
+def _never_made(tokenizer: PreTrainedTokenizerFast) -> _Never:
+    backend: Any = cast("Any", tokenizer).backend_tokenizer
+    known = {str(token) for token in cast("Any", tokenizer).all_special_tokens}
+    words = [w.removeprefix("##") for w in backend.get_vocab() if w not in known and not (w[0] == "[" and w[-1] == "]")]
+    found: dict[str, list[str]] = {"capitals": [], "accents": [], "joined": []}
+    for word in sorted(words):
+        made = word if backend.normalizer is None else backend.normalizer.normalize_str(word).strip()
+        if made == word:
+            continue
+        if made == word.lower():
+            found["capitals"].append(word)
+        elif " " in made:
+            found["joined"].append(word)
+        elif unicodedata.normalize("NFD", word) != word:
+            found["accents" if word == word.lower() else "capitals"].append(word)
+    return _Never(**found, words=len(words))
+
+
+def lowers(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether capitals are lower-cased before tokens are made."""
+    normalizer: Any = cast("Any", tokenizer).backend_tokenizer.normalizer
+    return normalizer is not None and normalizer.normalize_str("A").strip() == "a"
+
+
+def _as_the_vocabulary_is(tokenizer: PreTrainedTokenizerFast, folder: Path) -> PreTrainedTokenizerFast:
+    """The same, or one that keeps what the vocabulary has, where no file says how texts are read."""
+    if not isinstance(cast("Any", tokenizer).backend_tokenizer.model, models.WordPiece | models.WordLevel):
+        return tokenizer  # others are cased by nature, and their words are bytes or pieces of a normal form
+    said = _json(folder / "tokenizer_config.json")
+    alone = (folder / "vocab.txt").is_file() and not (folder / "tokenizer.json").is_file()
+    never = _never_made(tokenizer)
+    changed: dict[str, Any] = {}
+    if alone and "do_lower_case" not in said and never.many(never.capitals):
+        changed["do_lower_case"] = False
+        _say(
+            f"{folder}: its vocabulary has capitals ({', '.join(never.capitals[:3])}) and nothing says whether texts "
+            'are lower-cased: capitals are read. Where the model is an uncased one, write {"do_lower_case": true} into '
+            "tokenizer_config.json"
+        )
+    elif alone and said.get("strip_accents") is None and never.many(never.accents):
+        changed["strip_accents"] = False
+        _say(
+            f"{folder}: its vocabulary has accents ({', '.join(never.accents[:3])}) and nothing says whether they are "
+            'taken off: they are read. Where the model is without them, write {"strip_accents": true} into '
+            "tokenizer_config.json"
+        )
+    if changed:
+        tokenizer = cast("Any", AutoTokenizer).from_pretrained(str(folder), use_fast=True, **changed)
+        never = _never_made(tokenizer)
+    _tell_never(tokenizer, folder, never)
+    return tokenizer
+
+
+def _tell_never(tokenizer: PreTrainedTokenizerFast, folder: Path, never: _Never) -> None:
+    told = {
+        "has capitals, and the tokenizer lower-cases texts (do_lower_case)": never.capitals,
+        "has accents, and the tokenizer takes them off (strip_accents)": never.accents,
+        "has words of several Chinese or Japanese characters, and the tokenizer parts all of these "
+        "(tokenize_chinese_chars)": never.joined,
+    }
+    for words, lost in told.items():
+        if never.many(lost):
+            _say(
+                f"{folder}: its vocabulary {words}: {len(lost)} of its words are never made, such as {lost[0]!r}. "
+                "Where the model was trained with them, put that right in tokenizer_config.json and tokenizer.json"
+            )
+    vocabulary = cast("Any", tokenizer).backend_tokenizer.get_vocab()
+    own = {str(token) for token in cast("Any", tokenizer).all_special_tokens}
+    letters = [word for word in vocabulary if word not in own and word[0] not in "[<" and word.isascii()]
+    small = sum(word.removeprefix("##").isalpha() for word in letters)
+    if small > _LEAST and not lowers(tokenizer) and all(word == word.lower() for word in letters):
+        _say(
+            f"{folder}: its vocabulary has no capitals, and the tokenizer keeps those of texts: words with capitals "
+            "are unknown to the network. Where the model is an uncased one, write do_lower_case true into "
+            "tokenizer_config.json and lowercase true into tokenizer.json"
+        )
+
+
+_LEAST = 20  # words of letters, before a vocabulary without capitals says something
+
+
+@cache
+def _say(words: str) -> None:
+    """Once in a process, however often a tokenizer is opened."""
+    _LOG.warning("%s", words)
+
+
+# --- saving -----------------------------------------------------------------------------------------------------------
+
+# Names of version 5 of the stock library alone, and what both versions know instead.
+_CLASSES = {"TokenizersBackend": "PreTrainedTokenizerFast"}
+# Of the place and the calls that a tokenizer has seen: no part of it.
+_LEFT_OVER = (
+    "backend",
+    "is_local",
+    "local_files_only",
+    "max_length",
+    "stride",
+    "pad_to_multiple_of",
+    "pad_token_type_id",
+    "truncation_strategy",
+    "name_or_path",
+)
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, *, length: int | None = None) -> None:
+    """Save a tokenizer so that versions 4 and 5 of the stock library open it alike, without traces of earlier calls.
+
+    Args:
+        tokenizer: stays as it is.
+        folder: made where it is not there.
+        length: tokens that texts are cut to by whoever asks for truncation; the tokenizer's own when not given.
+    """
+    cast("Any", tokenizer).save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    said = {name: value for name, value in _json(file).items() if name not in _LEFT_OVER}
+    name = str(said.get("tokenizer_class"))
+    said["tokenizer_class"] = _CLASSES.get(name, name)
+    if isinstance(more := said.pop("extra_special_tokens", None), list):
+        said["additional_special_tokens"] = more  # what both call such a list
+    elif more:
+        said["extra_special_tokens"] = more
+    if length is not None:
+        said["model_max_length"] = length
+    write_json(file, said)
+    file = folder / "tokenizer.json"
+    backend = Tokenizer.from_file(str(file))
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(file))
 
 
 def settings_of(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -92,7 +280,7 @@ def train_tokenizer(
         try:
             write_whole(path, backend.to_str().encode())
         except OSError as error:
-            logger.warning("the tokenizer cannot be cached in %s (%s)", path.parent, error)
+            _LOG.warning("the tokenizer cannot be cached in %s (%s)", path.parent, error)
     return _wrapped(backend)
 
 
@@ -102,7 +290,7 @@ def _cached(path: Path) -> Tokenizer | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # the Rust library raises bare Exception for JSON that it cannot read
-        logger.warning("the cached tokenizer %s is damaged (%s): training it anew", path, error)
+        _LOG.warning("the cached tokenizer %s is damaged (%s): training it anew", path, error)
         return None
 
 

@@ -1,0 +1,149 @@
+"""The weight files of a checkpoint: which of them are loaded, and names and shapes in them, read off their heads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import safe_open
+
+# In the order in which the stock library looks for them.
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_INDEX = ".index.json"
+_ELSEWHERE: Mapping[str, str] = {
+    "tf_model.h5": "TensorFlow",
+    "flax_model.msgpack": "Flax",
+    "model.ckpt*": "TensorFlow 1",
+    "rust_model.ot": "Rust",
+    "*.gguf": "llama.cpp (GGUF)",
+    "*.onnx": "ONNX",
+    "openvino_model.xml": "OpenVINO",
+}
+_QUANTISED = (".qweight", ".qzeros", ".absmax", ".quant_state", ".SCB", ".weight_format", ".g_idx", ".nested_absmax")
+_LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What the weight files of a folder hold.
+
+    Attributes:
+        files: that the stock library loads, without an index.
+        shapes: of each tensor, by its name in the files.
+    """
+
+    files: tuple[Path, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def find_weights(folder: Path) -> tuple[Path, ...]:
+    """The weight files that the stock library loads from a folder, an index before its parts.
+
+    Raises:
+        ValueError: when there are none, or parts of them are missing.
+    """
+    first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if first is None:
+        raise ValueError(f"{folder} {_without(folder)}")
+    if not first.name.endswith(_INDEX):
+        return (first,)
+    try:
+        placed: Mapping[str, str] = json.loads(first.read_text(encoding="utf-8"))["weight_map"]
+        parts = [folder / name for name in sorted(set(placed.values()))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{first} does not say in which file each tensor is ({error}): download it again") from error
+    if missing := [part.name for part in parts if not part.is_file()]:
+        raise ValueError(
+            f"the weights of {folder} are not whole: {first.name} names {', '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not there: download or copy the rest"
+        )
+    return (first, *parts)
+
+
+def _without(folder: Path) -> str:
+    names = [path.name for path in folder.iterdir()]
+    for pattern, of in _ELSEWHERE.items():
+        if found := next((name for name in sorted(names) if fnmatch(name, pattern)), None):
+            return (
+                f"has weights of {of} alone ({found}), expected PyTorch's ({WEIGHTS[0]} or {WEIGHTS[2]}): take the "
+                "model's PyTorch version, or convert it (transformers before version 5 did: from_pretrained(FOLDER, "
+                "from_tf=True or from_flax=True), then save_pretrained)"
+            )
+    return f"has a config.json but no weights ({', '.join(WEIGHTS)}): save it with save_pretrained()"
+
+
+def read_tensors(folder: Path) -> Tensors:
+    """Names and shapes of all tensors that would be loaded; the weights themselves are not read.
+
+    Raises:
+        ValueError: for files that are missing, damaged, quantised, or hold something else.
+    """
+    files = tuple(path for path in find_weights(folder) if not path.name.endswith(_INDEX))
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in files:
+        _require_whole(folder, path)
+        try:
+            shapes |= _of_safetensors(path) if path.suffix == ".safetensors" else _of_torch(path)
+        except ValueError:
+            raise
+        except Exception as error:  # the readers raise a dozen unrelated kinds here
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ValueError(
+                f"the weights of {folder} cannot be loaded ({path.name}: {reason}): was the download cut short, is the "
+                "checkpoint whole?"
+            ) from error
+    if small := next((name for name in shapes if name.endswith(_QUANTISED)), None):
+        raise ValueError(
+            f"the weights of {folder} are quantised ({small}): give the model that they were made from, in floats"
+        )
+    return Tensors(files, shapes)
+
+
+def _require_whole(folder: Path, path: Path) -> None:
+    with path.open("rb") as stream:
+        head = stream.read(len(_LFS))
+    if not head:
+        raise ValueError(f"the weights of {folder} cannot be loaded ({path.name} is empty): download or copy it again")
+    if head == _LFS:
+        raise ValueError(
+            f"the weights of {folder} cannot be loaded ({path.name} is a pointer of Git LFS, not the file itself): run "
+            "git lfs pull in that folder"
+        )
+
+
+def _of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+    with cast("Any", safe_open(path, framework="pt")) as tensors:
+        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+
+
+def _of_torch(path: Path) -> dict[str, tuple[int, ...]]:
+    with path.open("rb") as stream:
+        is_zip = stream.read(2) == b"PK"  # what torch.save has written since 2020 need not be read to be listed
+    found: Any = torch.load(path, map_location="meta", weights_only=True, mmap=is_zip or None)
+    if not isinstance(found, dict) or not all(isinstance(one, torch.Tensor) for one in found.values()):
+        inside = sorted(str(name) for name in found)[:5] if isinstance(found, dict) else type(found).__name__
+        raise ValueError(
+            f"{path} holds no tensors by name, but {inside}: save the network itself with model.save_pretrained(FOLDER)"
+        )
+    return {str(name): tuple(one.shape) for name, one in found.items()}
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """SHA-256 over the config and the weight files of a checkpoint, so that another source is noticed."""
+    return digest_of([folder / "config.json", *find_weights(folder)])
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """SHA-256 over the names and the content of files."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode())
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
