@@ -467,7 +467,12 @@ def _built(name: str, raw: Mapping[str, Any]) -> PretrainedConfig:
     if (error := _unbuildable(config)) is None:
         return config
     reason = str(error).strip() or type(error).__name__
-    alone = [key for key in raw if key != "model_type" and _unbuildable(_less(raw, key)) is None]
+    alone = [
+        key
+        for key in raw
+        if key != "model_type"
+        and (key.replace("_", " ").removeprefix("num ") in reason.lower() or _unbuildable(_less(raw, key)) is None)
+    ]
     fields = ", ".join(f"{key} {raw[key]!r}" for key in alone)
     raise ValueError(
         f"{name}: no network can be made of its config ({fields or 'several fields'}: {reason})"
