@@ -8,7 +8,6 @@ weights (or a Hugging Face name) gives the encoder family inside that checkpoint
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
