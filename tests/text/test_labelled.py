@@ -70,7 +70,7 @@ def test_labels_of_other_types_keep_a_name(tmp_path: Path) -> None:
         ("a.csv", b"text,label\nx,a\ny,a\n", "at least two classes, got only 'a'"),
         ("a.csv", b"text,label\nx,a\ny,z,b\n", r"row 3: expected 2 columns as in the first row, got 3"),
         ("a.csv", b"text,label\nx,a\n\xff,b\n", r"row 3: expected UTF-8 text, got the byte b'\\xff'"),
-        ("a.csv", "text,label\nx,a\n".encode("utf-16"), r"row 1: expected UTF-8 text, got binary data"),
+        ("a.csv", "text,label\nx,a\n".encode("utf-16-le"), r"row 1: expected UTF-8 text, got binary data.*UTF-16LE"),
         ("a.tsv", b"text\tlabel\nx\ta\ty\n", r"row 2: expected 2 columns"),
         ("a.csv", b"text,label\n" + b"".join(b"t%d,w%d\n" % (i, i) for i in range(20)), "20 different labels in 20"),
         ("a.jsonl", b'{"text": "x", "label": "a"}\n{"text": ', r"row 2: expected a JSON object"),

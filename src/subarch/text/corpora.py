@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from subarch.text.documentation import Document, installed_documentation
-from subarch.text.files import COMPRESSIONS, decode, format_of, jsonl_rows, open_bytes, parquet_rows
+from subarch.text.files import COMPRESSIONS, decode, format_of, open_bytes
+from subarch.text.tables import jsonl_rows, parquet_rows
 
 __all__ = ["Corpus", "Document", "blocks", "installed_documentation", "is_held_out", "open_corpus", "packed"]
 

@@ -1,4 +1,4 @@
-"""Reading text files: compressed or not, line by line, and the rows of tables of every format.
+"""Reading text files: compressed or not, line by line.
 
 Everything is read as a stream of bytes, so that a file of any size takes constant memory and an error can name the
 row where it happened.
@@ -6,192 +6,20 @@ row where it happened.
 
 from __future__ import annotations
 
-import csv
+import codecs
 import gzip
 import io
-import json
 import lzma
 import zlib
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 MAX_LINE_BYTES = 10_000_000
 
-DELIMITERS = (",", ";", "\t")
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
-
-Row = tuple[int, Mapping[str, object]]  # row number as an editor or a spreadsheet shows it, values by column
-
-
-# --- rows of every format ---------------------------------------------------------------------------------------------
-
-
-def rows(path: Path, expected: Collection[str] = ()) -> Iterator[Row]:
-    """Rows of a CSV, TSV, JSONL or Parquet file, also compressed, with their numbers.
-
-    A CSV may be delimited by comma, semicolon or tab; a TSV has no line breaks inside its fields.
-
-    Args:
-        path: the file.
-        expected: names of columns in lower case; the delimiter that finds most of them in the header is the CSV's.
-
-    Raises:
-        ValueError: naming the row, for another suffix, binary or damaged files, other encodings than UTF-8, a line of
-            more than 10 MB, rows of unequal length, and a column name that occurs twice.
-        ImportError: for Parquet without the extra ``parquet``.
-        OSError: when the file cannot be opened.
-    """
-    kind = format_of(path)
-    if kind == ".parquet":
-        yield from parquet_rows(path)
-    elif kind == ".jsonl":
-        yield from jsonl_rows(path)
-    elif kind == ".tsv":
-        yield from _named(path, ((n, _split_tsv(line)) for n, line in lines(path)))
-    elif kind == ".csv":
-        with _long_fields():
-            yield from _named(path, _csv_cells(path, delimiter_of(path, expected)))
-    else:
-        raise ValueError(f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl or .parquet), got {kind!r}")
-
-
-def _named(path: Path, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
-    columns: list[str] | None = None
-    for number, cells in table:
-        if not cells or (not any(cells) and (columns is None or len(columns) > 1)):
-            continue  # of a single column, an empty field in quotes is a row without a text
-        if columns is None:
-            columns = _once_each(path, cells)
-        elif len(cells) != len(columns):
-            advice = "quote the fields that hold the delimiter or a line break"
-            if format_of(path) == ".tsv":
-                advice = "fields of a TSV hold no tabs and line breaks; save the table as .csv"
-            raise ValueError(
-                f"{path}, row {number}: expected {len(columns)} columns as in the first row, got {len(cells)}: {advice}"
-            )
-        else:
-            yield number, dict(zip(columns, cells, strict=True))
-
-
-def _once_each(path: Path, names: list[str]) -> list[str]:
-    twice = next((name for n, name in enumerate(names) if name in names[:n] and name), None)
-    if twice is not None:
-        raise ValueError(f"{path}, row 1: expected every column name once, got {twice!r} twice: rename one of them")
-    return names
-
-
-def delimiter_of(path: Path, expected: Collection[str] = ()) -> str:
-    """What stands between the fields of a CSV file: the delimiter that finds most expected names in its header."""
-    header = next((line for _, line in lines(path) if line.strip()), "")
-
-    def score(delimiter: str) -> tuple[int, int]:
-        try:
-            cells = next(csv.reader([header], delimiter=delimiter), [])
-        except csv.Error as error:
-            raise ValueError(
-                f"{path}, row 1: not readable as CSV ({error}): lines must end with LF or CR LF, not with CR alone"
-            ) from error
-        return sum(cell.strip().casefold() in expected for cell in cells), len(cells)
-
-    return max(DELIMITERS, key=score)
-
-
-def _csv_cells(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line + "\n" for _, line in lines(path)), delimiter=delimiter)
-    start = 1
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ValueError(f"{path}, row {start}: not readable as CSV ({error}): is a quote left open?") from error
-        yield start, cells
-        start = reader.line_num + 1
-
-
-@contextmanager
-def _long_fields() -> Generator[None]:
-    """Lift the csv module's limit of 131,072 characters a field; the limit is the process's, so put it back."""
-    before = csv.field_size_limit(MAX_LINE_BYTES)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _split_tsv(line: str) -> list[str]:
-    """Fields between tabs, none of a blank line. Quotes are stripped only where they enclose a field: many TSV files do
-    not quote at all."""
-    cells = line.split("\t") if line else []
-    return [c[1:-1].replace('""', '"') if len(c) > 1 and c[0] == c[-1] == '"' else c for c in cells]
-
-
-def jsonl_rows(path: Path) -> Iterator[Row]:
-    """One JSON object a line.
-
-    Raises:
-        ValueError: naming the row, for a line that is no JSON object, is longer than 10 MB or is not UTF-8.
-    """
-    for number, line in lines(path):
-        if not line.strip():
-            continue
-        try:
-            values: object = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}, row {number}: expected a JSON object a line, got {line[:60]!r}") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path}, row {number}: expected a JSON object a line, got {line[:60]!r}")
-        yield number, cast("dict[str, object]", values)
-
-
-def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
-    """Rows of a Parquet file, read in batches.
-
-    Raises:
-        ImportError: without the extra ``parquet``.
-        ValueError: for a damaged file or a column that is not there.
-    """
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ImportError(f"reading {path} needs pyarrow: pip install 'subarch[parquet]'") from error
-    library = cast("Any", parquet)
-    number = 0
-    try:
-        with _parquet_source(path) as source, library.ParquetFile(source) as file:
-            names: list[str] = _once_each(path, file.schema_arrow.names)
-            if missing := set(columns or ()) - set(names):
-                raise ValueError(f"{path}: expected a column {sorted(missing)[0]!r}, got {names[:12]}: rename it")
-            for batch in file.iter_batches(batch_size=256, columns=columns):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield number, values
-    except cast("Any", arrow).ArrowInvalid as error:
-        raise ValueError(
-            f"{path}: not readable as Parquet ({error}): the file is damaged or of another kind"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}, after row {number}: expected UTF-8 text, got other bytes: save it as UTF-8"
-        ) from error
-
-
-@contextmanager
-def _parquet_source(path: Path) -> Generator[Path | IO[bytes]]:
-    """The file itself, or its bytes in memory where it is compressed as a whole: Parquet is read from its end."""
-    if path.suffix.lower() not in COMPRESSIONS:
-        yield path
-        return
-    with open_bytes(path) as stream:
-        whole = io.BytesIO(stream.read())
-    yield whole
-
-
-# --- bytes ------------------------------------------------------------------------------------------------------------
+_FORMATS = (".txt", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
 
 def format_of(path: Path) -> str:
@@ -199,7 +27,7 @@ def format_of(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         inner = suffixes[-2] if len(suffixes) > 1 else ""
-        return inner if inner in (".txt", ".jsonl", ".csv", ".tsv", ".parquet") else ".txt"
+        return inner if inner in _FORMATS else ".txt"
     return suffixes[-1] if suffixes else ""
 
 
@@ -284,23 +112,90 @@ class _ZstdStream(io.RawIOBase):
         super().close()
 
 
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+_SIGNATURES = {
+    b"PK\x03\x04": "a ZIP archive: unpack it; or, where it is a workbook, save that as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV UTF-8",
+    b"\x1f\x8b": "compressed by gzip: add .gz to its name",
+    b"\xfd7zXZ": "compressed by xz: add .xz to its name",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: add .zst to its name",
+    b"BZh": "compressed by bzip2: unpack it, or compress it by gzip",
+    b"PAR1": "Parquet: name it .parquet",
+}
+
+
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 file with their numbers from 1, without line ends; a byte-order mark is dropped.
+    """Lines of a text file with their numbers from 1, without line ends; otherwise as :func:`raw_lines`."""
+    for number, line in raw_lines(path):
+        yield number, line.rstrip("\r\n")
+
+
+def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines of a text file as they stand, with their numbers from 1; a byte-order mark is dropped.
+
+    The text is UTF-8, or UTF-16 where such a mark says so. Lines end with LF or CR LF; where a file has none of these,
+    with CR, in whose place LF is given.
 
     Raises:
-        ValueError: naming the row, for a line of more than 10 MB, a NUL byte or bytes that are not UTF-8.
+        ValueError: naming the row, for a line of more than 10 MB, a NUL byte or bytes that are no such text.
     """
     with open_bytes(path) as stream:
-        number = 0
-        while raw := stream.readline(MAX_LINE_BYTES + 1):
-            number += 1
+        begin: bytes = cast("Any", stream).peek(1 << 13)
+        if (kind := next((kind for sign, kind in _SIGNATURES.items() if begin.startswith(sign)), None)) is not None:
+            raise ValueError(f"{path}: expected text, got what is {kind}")
+        if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield from _lines_of_utf16(path, stream)
+            return
+        read = _until_cr(path, stream) if b"\r" in begin and b"\n" not in begin else _until_lf(stream)
+        for number, raw in enumerate(read, start=1):
             if len(raw) > MAX_LINE_BYTES:
-                raise ValueError(
-                    f"{path}, row {number}: longer than {MAX_LINE_BYTES:,} bytes: one row a line is expected"
-                )
-            if number == 1:
-                raw = raw.removeprefix(b"\xef\xbb\xbf")
-            yield number, decode(raw, f"{path}, row {number}").rstrip("\r\n")
+                raise _too_long(path, number)
+            line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+            yield number, decode(line, f"{path}, row {number}")
+
+
+def _too_long(path: Path, number: int) -> ValueError:
+    return ValueError(f"{path}, row {number}: longer than {MAX_LINE_BYTES:,} bytes: one row a line is expected")
+
+
+def _until_lf(stream: IO[bytes]) -> Iterator[bytes]:
+    while raw := stream.readline(MAX_LINE_BYTES + 1):
+        yield raw
+
+
+def _until_cr(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines of a file without LF, as old spreadsheets leave them."""
+    rest, number = b"", 1
+    while block := stream.read(1 << 16):
+        *whole, rest = (rest + block).split(b"\r")
+        for raw in whole:
+            if b"\n" in raw:
+                raise ValueError(f"{path}, row {number}: some lines end with CR alone, others with LF: make them alike")
+            yield raw + b"\n"
+            number += 1
+        if len(rest) > MAX_LINE_BYTES:
+            break
+    if rest:
+        yield rest
+
+
+def _lines_of_utf16(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        with io.TextIOWrapper(cast("Any", stream), encoding="utf-16", newline="\n") as text:
+            while line := text.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MAX_LINE_BYTES:
+                    raise _too_long(path, number)
+                if "\0" in line:
+                    raise ValueError(f"{path}, row {number}: expected UTF-16 text, got a NUL character: is this text?")
+                yield number, line
+    except UnicodeError as error:
+        raise ValueError(
+            f"{path}, after row {number}: expected UTF-16 text as the first bytes say, got others ({error}): the file "
+            "is damaged; save it as UTF-8"
+        ) from error
 
 
 def decode(raw: bytes, place: str) -> str:
@@ -310,11 +205,17 @@ def decode(raw: bytes, place: str) -> str:
         ValueError: naming the place, for binary data and other encodings.
     """
     if b"\0" in raw:
-        raise ValueError(
-            f"{place}: expected UTF-8 text, got binary data (a NUL byte): is this a text file? UTF-16 is not"
-        )
+        halves = raw[1::2].count(0), raw[::2].count(0)
+        if max(halves) > len(raw) / 4:
+            advice = f"it looks like UTF-16: iconv -f UTF-16{'LE' if halves[0] >= halves[1] else 'BE'} -t UTF-8"
+        else:
+            advice = "is this a text file?"
+        raise ValueError(f"{place}: expected UTF-8 text, got binary data (a NUL byte): {advice}")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         bad = raw[error.start : error.start + 1]
-        raise ValueError(f"{place}: expected UTF-8 text, got the byte {bad!r}: save the file as UTF-8") from error
+        raise ValueError(
+            f"{place}: expected UTF-8 text, got the byte {bad!r}: save the file as UTF-8, or convert it from what it "
+            "is (in Western Europe mostly iconv -f CP1252 -t UTF-8)"
+        ) from error

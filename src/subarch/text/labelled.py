@@ -17,8 +17,10 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from subarch.text.dialects import delimiter_of
 from subarch.text.examples import Example, Kind, Split
-from subarch.text.files import delimiter_of, format_of, lines, rows
+from subarch.text.files import format_of, lines
+from subarch.text.tables import rows
 
 _LOG = logging.getLogger(__name__)
 

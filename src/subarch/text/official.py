@@ -19,8 +19,9 @@ from typing import Any, cast
 
 from subarch.text.casting import Values, as_it_is, number_of
 from subarch.text.examples import Example, Split
-from subarch.text.files import COMPRESSIONS, MAX_LINE_BYTES, decode, format_of, jsonl_rows, lines, open_bytes
+from subarch.text.files import COMPRESSIONS, MAX_LINE_BYTES, decode, format_of, lines, open_bytes
 from subarch.text.suites import TASKS, BenchmarkTask, Part
+from subarch.text.tables import jsonl_rows
 
 Rows = Iterator[tuple[str, Values]]  # where a row stands, for messages, and its values by official column
 

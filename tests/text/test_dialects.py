@@ -1,0 +1,230 @@
+"""Dialects: what five kinds of writers leave is read as it was written, or it is said by the row that it may not be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import random
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from subarch.text.tables import rows
+
+Table = list[list[str]]
+ROW = re.compile(r"\brow \d+")
+
+
+class Heard(logging.Handler):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+# --- writers, by what their manuals say -------------------------------------------------------------------------------
+
+
+def by_csv(table: Table, delimiter: str, *, quoting: int = csv.QUOTE_MINIMAL, end: str = "\n", **more: object) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, delimiter=delimiter, quoting=quoting, lineterminator=end, **more).writerows(table)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def quoted(cell: str, escape: str = '"') -> str:
+    if escape == "\\":
+        cell = cell.replace("\\", "\\\\")
+    return '"' + cell.replace('"', f'{escape}"') + '"'
+
+
+def needs_quotes(cell: str, delimiter: str) -> bool:
+    return any(one in cell for one in (delimiter, '"', "\n", "\r"))
+
+
+def by_spark(table: Table, delimiter: str) -> str:
+    """escape=backslash, quotes where they are needed, nothing at all as two quotes."""
+
+    def cell(one: str) -> str:
+        return quoted(one, "\\") if not one or needs_quotes(one, delimiter) else one
+
+    return "".join(delimiter.join(map(cell, row)) + "\n" for row in table)
+
+
+def by_excel(table: Table, delimiter: str, *, more: str = "") -> str:
+    """CR LF, line feeds inside of cells; a comma needs quotes also where tabs delimit."""
+
+    def cell(one: str) -> str:
+        return quoted(one) if needs_quotes(one, delimiter) or any(c in one for c in more) else one
+
+    return "".join(delimiter.join(map(cell, row)) + "\r\n" for row in table)
+
+
+def by_database(table: Table) -> str:
+    """Tabs, with a backslash before what would be mistaken (MySQL's and Hive's text)."""
+
+    def cell(one: str) -> str:
+        return one.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+    return "".join("\t".join(map(cell, row)) + "\n" for row in table)
+
+
+def by_hand(table: Table, delimiter: str, quotes: Sequence[bool] = ()) -> str:
+    """What a script joins, with quotes around some columns or none, and nothing escaped."""
+    quotes = quotes or [False] * len(table[0])
+    body = (delimiter.join(f'"{one}"' if q else one for one, q in zip(row, quotes, strict=True)) for row in table[1:])
+    return "\n".join([delimiter.join(table[0]), *body]) + "\n"
+
+
+def documented(table: Table, delimiter: str) -> Iterator[str]:
+    """The same table by every writer that has rules."""
+    for quoting, end in product((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC), ("\n", "\r\n")):
+        yield by_csv(table, delimiter, quoting=quoting, end=end)
+        yield by_csv(table[:1], delimiter, end=end) + by_csv(table[1:], delimiter, quoting=quoting, end=end)
+    if [""] not in table:  # which that writer refuses
+        yield by_csv(table, delimiter, quoting=csv.QUOTE_NONE, escapechar="\\")
+    yield by_spark(table, delimiter)
+    yield by_excel(table, delimiter)
+    yield by_excel(table, delimiter, more=",")
+    yield by_excel(table, delimiter, more=" \t\\").replace("\r\n", "\n")  # PHP's rule
+    masks = product((False, True), repeat=len(table[0]))
+    for columns, escape, empty, missing in product(masks, ('"', "\\"), (False, True), ((), ("NULL", "NA"))):
+        # Some columns always, as databases put strings into quotes (PostgreSQL also what is empty), but for no value.
+        always = [[q and c not in missing for c, q in zip(row, columns, strict=True)] for row in table[1:]]
+        body = [
+            delimiter.join(
+                quoted(c, escape) if q or needs_quotes(c, delimiter) or (empty and not c) else c
+                for c, q in zip(row, quotes, strict=True)
+            )
+            for row, quotes in zip(table[1:], always, strict=True)
+        ]
+        yield "\n".join([delimiter.join(table[0]), *body]) + "\n"
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+PIECES = (
+    *['"', '""', "\\", '\\"', "\\\\", ",", ";", "\t", "|", "\n", " ", "'", '",', ',"', '"\n', '\n"'],
+    *[
+        "a",
+        "it is",
+        "5",
+        "é",
+        "e\u0301",
+        "😀",
+        "\u200b",
+        "\u00a0",
+        "\u2028",
+        "good",
+        "bad",
+        ",good",
+        "good,",
+        "\\n",
+        "\\t",
+    ],
+)
+WHOLE = ("", '"', '"quoted"', "plain text", "1,5", "\\N", "NULL", "#x", "=1+1", "-", "C:\\new\\dir\\", 'a 5" disk')
+HEADERS = (["text", "label"], ["label", "text"], ["text"], ["id", "text", "label"], ["sentence1", "sentence2", "label"])
+
+
+def text_of(rng: random.Random) -> str:
+    if rng.random() < 0.35:
+        return rng.choice(WHOLE)
+    return "".join(rng.choice(PIECES) for _ in range(rng.randint(1, 5)))
+
+
+def table_of(rng: random.Random) -> Table:
+    header = rng.choice(HEADERS)
+    plain = rng.random() < 0.3  # fields without line breaks and delimiters, as joined tables need them
+    body: Table = []
+    for n in range(rng.randint(1, 6)):
+        row = []
+        for name in header:
+            one = {"label": rng.choice(("good", "bad")), "id": str(n)}.get(name) or text_of(rng)
+            row.append(re.sub(r"[\n,;\t|]", " ", one) if plain else one)
+        body.append(row)
+    return [header, *body]
+
+
+def written(rng: random.Random, table: Table) -> tuple[str, bytes, str]:
+    """The name of the writer, what it leaves, and the suffix."""
+    delimiter = rng.choice(",;\t|") if rng.random() < 0.5 else ","
+    which = rng.choice(("csv", "pandas", "spark", "excel", "hand", "database"))
+    suffix = ".tsv" if delimiter == "\t" and rng.random() < 0.5 else ".csv"
+    if which == "csv":
+        quoting = rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC))
+        content = by_csv(table, delimiter, quoting=quoting, end=rng.choice(("\n", "\r\n")))
+    elif which == "pandas":
+        if rng.random() < 0.5 or [""] in table:  # with its index
+            table = [["", *table[0]], *([str(n), *row] for n, row in enumerate(table[1:]))]
+        quoting = rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONE, csv.QUOTE_NONE))
+        more = {"escapechar": "\\"} if quoting == csv.QUOTE_NONE or rng.random() < 0.3 else {}
+        if more and quoting != csv.QUOTE_NONE and rng.random() < 0.7:
+            more["doublequote"] = False  # type: ignore[assignment]
+        content = by_csv(table, delimiter, quoting=quoting, **more)
+    elif which == "spark":
+        content = by_spark(table, delimiter)
+    elif which == "excel":
+        if rng.random() < 0.3:
+            return which, by_excel(table, "\t", more=",").encode("utf-16"), rng.choice((".csv", ".tsv"))
+        told = f"sep={delimiter}\r\n" if rng.random() < 0.3 and suffix == ".csv" else ""
+        return which, (told + by_excel(table, delimiter)).encode(rng.choice(("utf-8", "utf-8-sig"))), suffix
+    elif which == "database":
+        content, suffix = by_database(table), ".tsv"
+    else:
+        quotes = [rng.random() < 0.2 for _ in table[0]]
+        content = by_hand(table, delimiter, quotes)
+    return which, content.encode(), suffix
+
+
+def wrong(rng: random.Random, path: Path, heard: Heard) -> str | None:
+    """What a random table is read as, where it is something else and nobody says so."""
+    table = table_of(rng)
+    which, content, suffix = written(rng, table)
+    path = path.with_suffix(suffix)
+    path.write_bytes(content)
+    heard.messages.clear()
+    try:
+        read = [[str(row[name] or "") for name in table[0]] for _, row in rows(path, set(table[0]))]
+    except KeyError as error:
+        return f"{which}: no column {error} in {content!r}"
+    except ValueError as error:
+        return None if ROW.search(str(error)) else f"{which}: refused without a row: {error} for {content!r}"
+    if read == table[1:] or any(map(ROW.search, heard.messages)):
+        return None
+    if which in ("hand", "database"):  # what another writer would have left byte by byte cannot be told apart
+        text = content.decode()
+        others = {one for delimiter in ",;\t|" for one in documented([table[0], *read], delimiter)}
+        broken = any("\n" in one or any(c in one for c in ",;\t|") for row in table[1:] for one in row)
+        if broken:  # texts that joining alone cannot keep whole: another table, joined in the same way
+            others |= {by_hand([table[0], *read], delimiter) for delimiter in ",;\t|"}
+            text = re.sub("\n\n+$", "\n", text)
+        if text in others:
+            return None
+    return f"{which}: {table[1:]!r}\nwritten as {content!r}\nread as    {read!r}\nand said {heard.messages}"
+
+
+def mistakes(seed: int, count: int, folder: Path) -> list[str]:
+    rng, heard = random.Random(seed), Heard()
+    log = logging.getLogger("subarch.text")
+    log.addHandler(heard)
+    before, log.propagate = log.propagate, False
+    try:
+        found = (wrong(rng, folder / "table", heard) for _ in range(count))
+        return [one for one in found if one is not None]
+    finally:
+        log.removeHandler(heard)
+        log.propagate = before
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 10_000), pytest.param(2, 100_000, marks=pytest.mark.slow)])
+def test_no_table_of_any_writer_is_read_wrongly_in_silence(seed: int, count: int, tmp_path: Path) -> None:
+    found = mistakes(seed, count, tmp_path)
+    assert not found, f"{len(found)} of {count}, such as\n{found[0]}"
