@@ -22,6 +22,9 @@ from transformers import (
     RobertaModel,
 )
 
+from subarch.networks.checkpoints import open_checkpoint
+from subarch.networks.loading import whole_network
+from subarch.networks.sentences import Embedding
 from subarch.running.artifacts import FORMS, Artifact, TorchProgram, write
 from subarch.running.graphs import Graph
 
@@ -85,6 +88,36 @@ def test_forms_in_floats_agree_with_pytorch(head: str, runtime: Any, tmp_path: P
     (form,) = write(graph, tmp_path, [runtime], [])
     # Floats have seven digits, and every processor adds in an order of its own.
     assert max(difference(graph, form, tmp_path, *shape) for shape in SHAPES) < 1e-4
+
+
+@pytest.mark.parametrize("runtime", INSTALLED)
+@pytest.mark.parametrize("embedding", [Embedding("cls", normalize=True), Embedding("max")])
+def test_pooling_and_unit_length_are_part_of_every_form(embedding: Embedding, runtime: Any, tmp_path: Path) -> None:
+    pytest.importorskip(runtime)
+    model = built("encoder").model
+    graph = Graph.of(model, embedding)
+    (form,) = write(graph, tmp_path, [runtime], [])
+    inputs = batch(graph, 3, 20)
+    found = form.open(tmp_path, threads=1)(inputs)
+    for row in range(3):
+        count = int(inputs["attention_mask"][row].sum())
+        with torch.no_grad():
+            states = model(torch.tensor(inputs["input_ids"][row : row + 1, :count])).last_hidden_state[0].numpy()
+        wanted = states[0] / np.linalg.norm(states[0]) if embedding.normalize else states.max(0)
+        assert found[row] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_what_a_cross_encoders_output_goes_through_is_part_of_every_form(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    plain = built("regression").model
+    plain.config.sentence_transformers = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}
+    plain.save_pretrained(tmp_path / "cross")
+    graph = Graph.of(whole_network(open_checkpoint(tmp_path / "cross")))
+    (form,) = write(graph, tmp_path, ["onnx"], [])
+    inputs = batch(graph, 1, 20)
+    with torch.no_grad():
+        logit = float(plain(**{name: torch.tensor(inputs[name]) for name in graph.inputs}).logits)
+    assert form.open(tmp_path, threads=1)(inputs).item() == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "onnx-int8-static", "openvino-int8"])

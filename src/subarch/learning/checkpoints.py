@@ -78,7 +78,8 @@ class Fitted:
         """
         if self.kind != kind:
             raise ValueError(
-                f"{task} is a {kind}, the model's head is made for {self.kind}: take the task it was fine-tuned on"
+                f"{task} is a {kind}, the model's head is made for {self.kind}{self._one_output(label_names)}: "
+                "take the task it was fine-tuned on"
             )
         if kind != "classification":
             return None
@@ -88,6 +89,12 @@ class Fitted:
             f"{task} has the classes {list(label_names)}, the model {list(self.label_names)}: take the task it was "
             "fine-tuned on"
         )
+
+    def _one_output(self, label_names: tuple[str, ...]) -> str:
+        """A word where labels are two and there is one output, as cross-encoders have."""
+        if self.kind != "regression" or set(label_names) != {"0", "1"}:
+            return ""
+        return " (it has one output: a number from 0 to 1, which finetune and compress learn with --kind regression)"
 
     @property
     def is_nameless(self) -> bool:

@@ -189,9 +189,7 @@ def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, l
     checkpoint = open_checkpoint(given).encoder()
     tokenizer = load_tokenizer(checkpoint.folder)
     config: Any = AutoConfig.from_pretrained(str(checkpoint.folder))
-    for key in ACTIVATION_KEYS:  # of the head that was; a new one would be asked through it
-        config.__dict__.pop(key, None)
-    config.update(target.settings(task))
+    _make_for(config, target, task)
     keeps_head = target.kind == "classification" == checkpoint.head.kind
     keeps_head = keeps_head and checkpoint.label_names == target.label_names
     make = _Checkpoint(checkpoint.folder, config, target.kind, keeps_head)
@@ -203,9 +201,16 @@ def from_architecture(
 ) -> Learner:
     """A network of random weights."""
     settings = copy.deepcopy(config)
-    settings.update(target.settings(task))
+    _make_for(settings, target, task)
     make = _RandomWeights(settings, target.kind)
     return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
+
+
+def _make_for(config: PretrainedConfig, target: Target, task: str) -> None:
+    """Let a config say what its network is for now."""
+    for key in ACTIVATION_KEYS:  # what outputs of another head went through
+        vars(config).pop(key, None)
+    config.update(target.settings(task))
 
 
 # Classes and not closures: a learner travels to other processes.
@@ -262,12 +267,20 @@ def redraw_head(model: PreTrainedModel) -> None:
 
 
 def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
-    """The length asked for, or the longest that the network takes.
+    """The length asked for, or the longest that the network takes; what looks as if tokenizer and network did not
+    belong together is said.
 
     Raises:
         ValueError: when the tokenizer has more tokens than the network.
     """
     config: Any = model.config
+    if 2 * len(tokenizer) < int(config.vocab_size):
+        _LOG.warning(
+            "the tokenizer has %d tokens, the network %d: most of them are never read, unless it is another one's "
+            "tokenizer",
+            len(tokenizer),
+            config.vocab_size,
+        )
     if len(tokenizer) > int(config.vocab_size):
         raise ValueError(
             f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: they do not belong together"

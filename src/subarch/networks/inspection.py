@@ -15,9 +15,10 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM
 from transformers.configuration_utils import PretrainedConfig
 
-from subarch.networks.checkpoints import find_checkpoint, read_config
+from subarch.networks.checkpoints import open_checkpoint, read_config
 from subarch.networks.counting import module_macs, num_parameters
 from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
+from subarch.networks.weights import has_weights
 
 CONVENTIONS = {
     "total": "backbone: embedding + encoder, without pooler and head",
@@ -150,11 +151,11 @@ def _config(name_or_path: str) -> dict[str, Any]:
     if name_or_path in PRESETS:
         return preset_config(name_or_path)
     path = Path(name_or_path).expanduser()
-    if path.is_file() or (path / "config.json").is_file():
+    if path.is_file() or ((path / "config.json").is_file() and not has_weights(path)):
         config = read_config(path)  # weights are not needed to count
     else:
         try:
-            config = read_config(find_checkpoint(name_or_path))
+            config = dict(open_checkpoint(name_or_path).config)
         except ValueError as error:
             raise ValueError(f"{error}. Presets to inspect: {', '.join(PRESETS)}") from error
     if config["model_type"] != "distilbert":

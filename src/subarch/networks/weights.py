@@ -42,6 +42,12 @@ class Tensors:
     shapes: Mapping[str, tuple[int, ...]]
 
 
+def has_weights(folder: Path) -> bool:
+    """Whether a folder has weights of any kind, whole or not."""
+    patterns = (*WEIGHTS, *_ELSEWHERE, "adapter_model.*")
+    return any(next(folder.glob(pattern), None) is not None for pattern in patterns)
+
+
 def find_weights(folder: Path) -> tuple[Path, ...]:
     """The weight files that the stock library loads from a folder, an index before its parts.
 
