@@ -137,6 +137,16 @@ def learn_from_mistakes(
     }
 
 
+def require_checkpoints(options: FinetuneOptions) -> None:
+    """Refuse a teacher or a language model that cannot be opened, before anything is written.
+
+    Raises:
+        ValueError: naming what is wrong with it.
+    """
+    open_checkpoint(str(options.loop.teacher)).whole()
+    _language_model(options)
+
+
 def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
     """The quality of a fine-tuned teacher on development data, before anything is built on it.
 

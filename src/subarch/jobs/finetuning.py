@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from subarch import __version__
-from subarch.jobs.agora import depends_on, learn_from_mistakes
+from subarch.jobs.agora import depends_on, learn_from_mistakes, require_checkpoints
 from subarch.jobs.splits import opened_task, split_of
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
@@ -38,6 +38,8 @@ def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = 
     """
     watch("reading the data", note=options.where.name)
     task = opened_task(options.where)
+    if options.loop.agora:
+        require_checkpoints(options)
     with pinned(options.threads):
         watch("opening the network", note=options.model or str(options.run))
         start = open_start(options.model, options.run, task, options.max_length or task.length)

@@ -35,6 +35,7 @@ from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import loaded
 from subarch.networks.positions import first_position, longest_input
 from subarch.networks.sentences import ACTIVATION_KEYS
+from subarch.progress import say_once
 from subarch.text.examples import Example, Kind
 from subarch.text.tokenizers import load_tokenizer
 
@@ -275,11 +276,9 @@ def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTr
     """
     config: Any = model.config
     if 2 * len(tokenizer) < int(config.vocab_size):
-        _LOG.warning(
-            "the tokenizer has %d tokens, the network %d: most of them are never read, unless it is another one's "
-            "tokenizer",
-            len(tokenizer),
-            config.vocab_size,
+        say_once(
+            _LOG,
+            f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: is it the network's own one?",
         )
     if len(tokenizer) > int(config.vocab_size):
         raise ValueError(
@@ -287,11 +286,10 @@ def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTr
         )
     padding = cast("Any", tokenizer).pad_token_id
     if first_position(model) and padding not in (None, config.pad_token_id):
-        _LOG.warning(
-            "the tokenizer pads with token %s, the network counts positions without token %s: it reads its texts as "
-            "the stock library does, but do the two belong together?",
-            padding,
-            config.pad_token_id,
+        say_once(
+            _LOG,
+            f"the tokenizer pads with token {padding}, the network counts positions without token "
+            f"{config.pad_token_id}: texts are read as the stock library reads them, but do the two belong together?",
         )
     longest = longest_input(model)
     return length if longest is None else min(length, longest)

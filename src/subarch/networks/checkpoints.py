@@ -18,7 +18,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -41,6 +41,7 @@ from subarch.networks.sentences import (
     read_sentence_folder,
 )
 from subarch.networks.weights import digest_of, find_weights, read_tensors, weights_fingerprint
+from subarch.progress import say_once
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,9 @@ class Checkpoint:
         if self.embedding is not None:
             left.append(f"the pooling ({_pooled(self.embedding)}) of sentence-transformers")
         if left:
-            _say(self.folder, f"the encoder alone is taken from it, and this is not used: {'; '.join(left)}")
+            say_once(
+                _LOG, f"{self.folder}: the encoder alone is taken from it, and this is not used: {'; '.join(left)}"
+            )
         return self
 
 
@@ -138,12 +141,6 @@ _WORKS = (
 def _pooled(embedding: Embedding) -> str:
     words = {"mean": "mean of all tokens", "cls": "first token", "max": "largest of each unit"}[embedding.pooling]
     return words + (", scaled to unit length" if embedding.normalize else "")
-
-
-@cache
-def _say(folder: Path, words: str) -> None:
-    """Once in a process, however often a checkpoint is opened."""
-    _LOG.warning("%s: %s", folder, words)
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
@@ -166,7 +163,7 @@ def open_checkpoint(given: str | Path | Checkpoint, *, encoder: bool = False) ->
     folder = find_checkpoint(str(given), encoder=encoder)
     opened = _opened(str(given), folder, tuple(_state(folder)))
     for words in opened.remarks:
-        _say(opened.folder, words)
+        say_once(_LOG, f"{opened.folder}: {words}")
     return opened
 
 

@@ -13,13 +13,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from subarch.progress import say_once
 from subarch.storage import write_json
 from subarch.text.corpora import Corpus
 from subarch.text.documentation import cache_folder, write_whole
@@ -144,17 +144,19 @@ def _as_the_vocabulary_is(tokenizer: PreTrainedTokenizerFast, folder: Path) -> P
     changed: dict[str, Any] = {}
     if alone and "do_lower_case" not in said and never.many(never.capitals):
         changed["do_lower_case"] = False
-        _say(
+        say_once(
+            _LOG,
             f"{folder}: its vocabulary has capitals ({', '.join(never.capitals[:3])}) and nothing says whether texts "
             'are lower-cased: capitals are read. Where the model is an uncased one, write {"do_lower_case": true} into '
-            "tokenizer_config.json"
+            "tokenizer_config.json",
         )
     elif alone and said.get("strip_accents") is None and never.many(never.accents):
         changed["strip_accents"] = False
-        _say(
+        say_once(
+            _LOG,
             f"{folder}: its vocabulary has accents ({', '.join(never.accents[:3])}) and nothing says whether they are "
             'taken off: they are read. Where the model is without them, write {"strip_accents": true} into '
-            "tokenizer_config.json"
+            "tokenizer_config.json",
         )
     if changed:
         tokenizer = cast("Any", AutoTokenizer).from_pretrained(str(folder), use_fast=True, **changed)
@@ -172,29 +174,25 @@ def _tell_never(tokenizer: PreTrainedTokenizerFast, folder: Path, never: _Never)
     }
     for words, lost in told.items():
         if never.many(lost):
-            _say(
+            say_once(
+                _LOG,
                 f"{folder}: its vocabulary {words}: {len(lost)} of its words are never made, such as {lost[0]!r}. "
-                "Where the model was trained with them, put that right in tokenizer_config.json and tokenizer.json"
+                "Where the model was trained with them, put that right in tokenizer_config.json and tokenizer.json",
             )
     vocabulary = cast("Any", tokenizer).backend_tokenizer.get_vocab()
     own = {str(token) for token in cast("Any", tokenizer).all_special_tokens}
     letters = [word for word in vocabulary if word not in own and word[0] not in "[<" and word.isascii()]
     small = sum(word.removeprefix("##").isalpha() for word in letters)
     if small > _LEAST and not lowers(tokenizer) and all(word == word.lower() for word in letters):
-        _say(
+        say_once(
+            _LOG,
             f"{folder}: its vocabulary has no capitals, and the tokenizer keeps those of texts: words with capitals "
             "are unknown to the network. Where the model is an uncased one, write do_lower_case true into "
-            "tokenizer_config.json and lowercase true into tokenizer.json"
+            "tokenizer_config.json and lowercase true into tokenizer.json",
         )
 
 
 _LEAST = 20  # words of letters, before a vocabulary without capitals says something
-
-
-@cache
-def _say(words: str) -> None:
-    """Once in a process, however often a tokenizer is opened."""
-    _LOG.warning("%s", words)
 
 
 # --- saving -----------------------------------------------------------------------------------------------------------
