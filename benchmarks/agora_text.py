@@ -34,7 +34,7 @@ from subarch.learning.finetuning import Precision
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.learning.proposals import mean_pooled, recombine, retrieve, swap
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.sources import weights_fingerprint
+from subarch.networks.weights import weights_fingerprint
 from subarch.storage import write_json
 from subarch.text.examples import Example, Split, Task
 from subarch.text.tasks import load_task
