@@ -121,7 +121,7 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
         lambda: labelled(task, task.sealed.open()),
         [{"learning_rate": rate} for rate in RATES],
         functions=functions,
-        guard=TextGuard(task.development, task.sealed.unlabelled()),
+        guard=TextGuard.of(task),
         folder=run / "agora",
         seeds=range(arguments.seeds),
         settings=Settings(

@@ -244,7 +244,7 @@ def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
     if pool is not None:
         watch("keeping copies of development and sealed texts out", note=str(pool))
         found = list({example.texts: example for example in read_pool(pool, task)}.values())
-        copies = TextGuard(task.development, task.sealed.unlabelled()).forbids(found)
+        copies = TextGuard.of(task).forbids(found)
         each |= dict.fromkeys(example.texts for example, copy in zip(found, copies, strict=True) if not copy)
     rows = [dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False)) for texts in each]
     write_text(plan.examples, "".join(json.dumps(row) + "\n" for row in rows))

@@ -73,7 +73,7 @@ def learn_from_mistakes(
     )
     shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
     # The sealed texts go into the guard, which answers with yes or no alone; their labels stay sealed.
-    guard = TextGuard(task.development, task.sealed.unlabelled())
+    guard = TextGuard.of(task)
     bounds = Bounds(
         per_mistake=asked.per_mistake,
         min_confidence=asked.min_confidence,

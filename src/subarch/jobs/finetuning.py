@@ -100,6 +100,7 @@ def _finetuned(
             "method": "plain",
             "max_length": tuned.length,
             "cut": tuned.cut,
+            "related": tuned.related,
             "trainings": tuned.trainings,
         }
     result = {

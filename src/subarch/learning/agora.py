@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,10 @@ from subarch.learning.training import Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import written_whole
-from subarch.text.examples import UNSPACED, Example, normalised
+from subarch.text.dealing import Kinship
+from subarch.text.examples import Example, Task
 from subarch.text.examples import Kind as TaskKind
+from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
 
 
@@ -187,64 +188,29 @@ def _probabilities(scores: Sequence[NDArray[np.float32]], columns: int = 0) -> L
 
 
 class TextGuard:
-    """Refuses copies of given texts: of single texts and pairs, whatever their case and punctuation, and near ones.
+    """Refuses what belongs with given examples: all that :func:`subarch.text.dealing.deal` would keep beside them.
 
-    A near copy shares nearly all of its words with a forbidden text: the Jaccard similarity of the two sets of words is
-    at least ``near``. Where a script has no spaces, runs of three characters are taken for words.
+    That are examples with an equal text (of pairs one of four words or more), near copies, and texts that contain or
+    lie in one of theirs.
 
     Args:
         forbidden: development and sealed examples.
-        near: in (0, 1]; 1 refuses exact copies alone.
+        common: texts that keep nothing together, as the task has them.
+        near: the similarity of near copies, in (0, 1]; 1 refuses equal texts alone.
+
+    Raises:
+        ValueError: for a similarity outside of its range.
     """
 
-    def __init__(self, *forbidden: Sequence[Example], near: float = 0.8) -> None:
+    def __init__(self, *forbidden: Sequence[Example], common: frozenset[str] = frozenset(), near: float = NEAR) -> None:
         if not 0 < near <= 1:
             raise ValueError(f"near must lie in (0, 1], got {near}")
-        self._near = near
-        self._exact: set[str] = set()
-        self._words: list[frozenset[str]] = []
-        self._counts: Counter[str] = Counter()
-        self._holding: dict[str, dict[int, list[int]]] = {}  # texts with a word, by the number of their words
-        for example in (one for split in forbidden for one in split):
-            text = _whole(example)
-            if text in self._exact:
-                continue
-            self._exact.add(text)
-            words = _words(text)
-            self._counts.update(words)
-            for word in words:
-                self._holding.setdefault(word, {}).setdefault(len(words), []).append(len(self._words))
-            self._words.append(words)
+        self._kinship = Kinship([one for split in forbidden for one in split], common, near=near)
+
+    @classmethod
+    def of(cls, task: Task) -> TextGuard:
+        """The guard of a task's development and sealed examples, of which it knows the texts alone."""
+        return cls(task.development, task.sealed.unlabelled(), common=task.common)
 
     def forbids(self, points: Sequence[Example]) -> list[bool]:
-        return [self._forbids(_whole(point)) for point in points]
-
-    def _forbids(self, text: str) -> bool:
-        if text in self._exact:
-            return True
-        words = _words(text)
-        if self._near == 1 or not words:
-            return False
-        # A near copy lacks at most 1 - near of the words, so it holds one of any so many and one more: take the rarest.
-        # Nor has it many more or fewer words.
-        count = len(words) - math.ceil(self._near * len(words)) + 1
-        rarest = sorted(words, key=lambda word: self._counts[word])[:count]
-        least, most = self._near * len(words) - 1e-9, len(words) / self._near + 1e-9
-        by_size = (one for word in rarest for one in self._holding.get(word, {}).items())
-        candidates = {n for size, texts in by_size if least <= size <= most for n in texts}
-        return any(self._alike(words, self._words[n]) for n in candidates)
-
-    def _alike(self, one: frozenset[str], other: frozenset[str]) -> bool:
-        shared = len(one & other)
-        return shared >= self._near * (len(one) + len(other) - shared)
-
-
-def _words(text: str) -> frozenset[str]:
-    run = "".join(UNSPACED.findall(text))
-    if not run:
-        return frozenset(text.split())
-    return frozenset([*UNSPACED.sub(" ", text).split(), *(run[n : n + 3] for n in range(max(1, len(run) - 2)))])
-
-
-def _whole(example: Example) -> str:
-    return "\n".join(normalised(text) or text for text in example.texts)
+        return self._kinship.of(points)

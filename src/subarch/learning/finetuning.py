@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,9 +32,10 @@ from subarch.learning.distances import Batch
 from subarch.learning.heads import Learner, outputs, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
-from subarch.storage import write_json, written_whole
+from subarch.storage import read_json, write_json, written_whole
+from subarch.text.dealing import related_to_others
 from subarch.text.examples import Split, Task
-from subarch.text.metrics import decide, interval, score
+from subarch.text.metrics import decide, interval, score, score_apart
 from subarch.text.tokenizers import settings_of
 
 _LOG = logging.getLogger(__name__)
@@ -108,6 +110,8 @@ class Finetuned:
         hyperparameters: the set that is best on development data, mean over the seeds.
         development: score of each seed with it, on development data: what the choice was made on.
         sealed: for each seed every metric by name, and their mean ``"score"``, on the sealed split.
+        apart: for each seed the score on the sealed rows that belong with none of the others; None where all do.
+        related: how many sealed rows belong with training or development rows: near copies, texts within texts.
         steps: optimiser steps of each seed.
         trainings: how many trainings were compared.
         length: tokens that sequences were cut to.
@@ -118,6 +122,8 @@ class Finetuned:
     hyperparameters: Hyperparameters
     development: tuple[float, ...]
     sealed: tuple[Mapping[str, float], ...]
+    apart: tuple[float, ...] | None
+    related: int
     steps: tuple[int, ...]
     trainings: int
     length: int
@@ -135,6 +141,7 @@ class Finetuned:
             "steps": max(self.steps),
             "metrics": {name: value for name, value in metrics.items() if name != "score"},
             "scores": [one["score"] for one in self.sealed],
+            "apart": None if self.apart is None else statistics.fmean(self.apart),
             "development": statistics.fmean(self.development),
             "learning_rate": self.hyperparameters.learning_rate,
         }
@@ -216,13 +223,16 @@ class _Finetuning:
             failures = sorted({str(self._record(theta, seed)["failure"]) for theta, seed in self._plan})
             raise RuntimeError(f"a training of every learning rate diverged ({'; '.join(failures)}): lower them")
         sealed = self._sealed(chosen)
+        apart = [one["apart"] for one in sealed]
         checkpoint = self._checkpoint(max(best, key=_rank))
         self._sweep()
         return Finetuned(
             checkpoint=checkpoint,
             hyperparameters=chosen,
             development=tuple(record["development"]["score"] for record in best),
-            sealed=tuple(sealed),
+            sealed=tuple({name: value for name, value in one.items() if name != "apart"} for one in sealed),
+            apart=None if None in apart else tuple(apart),
+            related=sum(self._related),
             steps=tuple(record["steps"] for record in best),
             trainings=len(self._plan),
             length=self._learner.length,
@@ -278,17 +288,23 @@ class _Finetuning:
         model.load_state_dict(load_file(home / "model.safetensors"))
         return model.eval()
 
-    def _sealed(self, theta: Hyperparameters) -> list[dict[str, float]]:
-        found: list[dict[str, float]] = []
+    @cached_property
+    def _related(self) -> list[bool]:
+        return related_to_others(self._task)
+
+    def _sealed(self, theta: Hyperparameters) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         split = self._task.sealed.open()
         tokens: Tokens | None = None
         for n, seed in enumerate(self._recipe.seeds):
             path = self._home(theta, seed) / "sealed.json"
-            if not path.is_file():
+            if "apart" not in (read_json(path) or {}):
                 self._watch("scoring the sealed split", done=n, total=len(self._recipe.seeds))
                 model = self._model(theta, seed)
                 tokens = self._learner.tokens(split, model) if tokens is None else tokens
-                write_json(path, scored(self._task, split, outputs(model, tokens)))
+                task, said = self._task, decide(self._task.kind, outputs(model, tokens))
+                apart = score_apart(task.kind, task.metrics, split, said, self._related)
+                write_json(path, {**score(task.kind, task.metrics, split, said), "apart": apart})
             found.append(json.loads(path.read_text(encoding="utf-8")))
         return found
 

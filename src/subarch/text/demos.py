@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from subarch.text.documentation import STANDARD_LIBRARY, Document
-from subarch.text.examples import Example, Split, normalised
+from subarch.text.examples import Example, Split
+from subarch.text.relatives import normalised
 
 PACKAGES_TASK = "demo/packages"
 DOCS_TASK = "demo/docs"

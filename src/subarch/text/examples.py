@@ -1,4 +1,4 @@
-"""What a labelled task is, as pure data, and how examples are dealt out to splits that never share a text.
+"""What a labelled task is, as pure data.
 
 An :class:`Example` has a first text and any number of second ones: none for a single text, one for a pair, and one for
 each candidate of a choice (the first text is what they share). A :class:`Task` has three splits: networks learn from
@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Kind = Literal["classification", "regression", "choice"]
-
-LINKING_WORDS = 4  # a text of a pair with so many words is taken for the same wherever it occurs
 
 
 class Example(NamedTuple):
@@ -121,6 +116,7 @@ class Task:
         length: tokens of a sequence that do for nearly all of its examples.
         text_columns: what a table calls its texts; empty for other tasks.
         label_column: what a table calls its label.
+        common: texts that keep nothing together (:func:`subarch.text.dealing.common_texts`).
         train: what a network learns from.
         development: what choices are made on.
         sealed: for the final score alone.
@@ -133,6 +129,7 @@ class Task:
     length: int = 128
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
+    common: frozenset[str] = frozenset()
     train: Split
     development: Split
     sealed: SealedSplit
@@ -150,80 +147,6 @@ class Task:
         return f"mean of {', '.join(others)} and {last}" if others else last
 
 
-class Shares(NamedTuple):
-    """How large the development and the sealed split are, as fractions of all examples."""
-
-    development: float = 0.15
-    sealed: float = 0.15
-
-    def checked(self) -> Shares:
-        """Itself.
-
-        Raises:
-            ValueError: unless both are above 0 and leave something to learn from.
-        """
-        if not (self.development > 0 and self.sealed > 0 and sum(self) < 1):
-            raise ValueError(
-                f"expected shares above 0 that leave something to learn from, got {self.development} for development "
-                f"and {self.sealed} for the sealed split"
-            )
-        return self
-
-
-def deal(
-    name: str,
-    examples: Sequence[Example],
-    shares: Sequence[float],
-    *,
-    seed: int,
-    strata: Sequence[str],
-    common: frozenset[str] = frozenset(),
-) -> tuple[Split, ...]:
-    """Deal examples out to splits: stratified, with a seed, and without parting what belongs together.
-
-    Examples with an equal text (letters and digits alone, in any case; of pairs those of four words or more, of choices
-    what the candidates share) or an equal group stay in one split. Within a split examples keep their order.
-
-    Args:
-        name: of the task, for messages.
-        examples: all of them.
-        shares: the fraction of each split, together 1.
-        seed: of the choice.
-        strata: for each example what it is counted under: the name of its class, a bin of its number.
-        common: texts that keep nothing together, as :func:`common_texts` found them.
-
-    Raises:
-        ValueError: when strata have fewer different texts than there are splits, naming all of them or ten.
-    """
-    by_stratum: dict[str, list[list[int]]] = defaultdict(list)
-    for members in _connected(examples, common):
-        by_stratum[strata[members[0]]].append(members)
-    _require_enough(name, {stratum: len(clusters) for stratum, clusters in by_stratum.items()}, len(shares))
-    chosen: tuple[list[int], ...] = tuple([] for _ in shares)
-    for stratum in sorted(by_stratum):
-        clusters = by_stratum[stratum]
-        random.Random(f"{seed} {stratum}").shuffle(clusters)
-        _hand_out(clusters, shares, chosen)
-    return tuple(Split(examples[row] for row in sorted(rows)) for rows in chosen)
-
-
-_NUMBERS: Mapping[int, str] = {2: "two", 3: "three"}
-_NAMED = 10  # small classes that a message names; the others are counted
-
-
-def _require_enough(name: str, texts: Mapping[str, int], least: int) -> None:
-    """Refuse all strata at once that have fewer different texts than there are splits."""
-    small = sorted((stratum for stratum, count in texts.items() if count < least), key=lambda one: (texts[one], one))
-    if small:
-        counted = ", ".join(f"{texts[stratum]} of {stratum!r}" for stratum in small[:_NAMED])
-        more = f" and as few of {len(small) - _NAMED} more classes" if len(small) > _NAMED else ""
-        raise ValueError(
-            f"{name}: expected at least {_NUMBERS.get(least, least)} different texts of every class, "
-            f"got {counted}{more}: each split needs one; add texts, merge small classes (into one called "
-            "other), remove them, or give the splits files of their own (--development-data, --test-data)"
-        )
-
-
 def nameless(names: Sequence[str]) -> bool:
     """Whether classes have the names that the stock library gives where nobody did: nothing but their numbers."""
     return all(name == f"LABEL_{n}" for n, name in enumerate(names))
@@ -239,104 +162,3 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
         if len(set(theirs)) == len(theirs) == len(asked) and set(theirs) == set(asked):
             return [theirs.index(name) for name in asked]
     return list(range(len(names))) if nameless(among) and len(among) == len(names) else None
-
-
-UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-"""Kana and Chinese characters, which are written without spaces between words."""
-
-
-def normalised(text: str) -> str:
-    """Letters and digits alone, lower case: texts that differ in nothing else count as the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _is_long(text: str) -> bool:
-    """Whether a normalised text has four words or more; two characters of a script without spaces count as one."""
-    words = text.split(" ", LINKING_WORDS)
-    if len(words) >= LINKING_WORDS:
-        return True
-    return sum(max(1.0, len(UNSPACED.findall(word)) / 2) for word in words) >= LINKING_WORDS
-
-
-def _connected(examples: Sequence[Example], common: frozenset[str]) -> list[list[int]]:
-    """Rows that must not be parted: linked by an equal text or group, over any number of steps."""
-    leader = list(range(len(examples)))
-
-    def root(row: int) -> int:
-        while leader[row] != row:
-            leader[row] = row = leader[leader[row]]
-        return row
-
-    first: dict[tuple[str, str], int] = {}
-    for row, example in enumerate(examples):
-        for key in linking_keys(example, common):
-            low, high = sorted((root(row), root(first.setdefault(key, row))))
-            leader[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(examples)):
-        members[root(row)].append(row)
-    return list(members.values())
-
-
-def common_texts(examples: Sequence[Example]) -> frozenset[str]:
-    """Second texts that link most of the pairs into one piece: a few questions, asked of every text, part nothing.
-
-    They do not keep pairs together; first texts, and pairs as a whole, still do. Mostly there are none: only where more
-    than half of all pairs hang together, and fall apart without them, are those left out that a twentieth of them has.
-
-    Args:
-        examples: all of them, whatever file they came from.
-    """
-    if not examples or len(examples[0].seconds) != 1:
-        return frozenset()
-    counts = Counter(example.seconds[0] for example in examples)
-    frequent = {normalised(text) for text, count in counts.items() if count > max(2, len(examples) / 20)}
-    common = frozenset(text for text in frequent if _is_long(text))
-
-    def largest(common: frozenset[str]) -> int:
-        return max(map(len, _connected(examples, common)))
-
-    half = len(examples) / 2
-    return common if common and largest(frozenset()) > half >= largest(common) else frozenset()
-
-
-def linking_keys(example: Example, common: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
-    """What keeps examples in one split: two with an equal key are never parted.
-
-    Args:
-        example: of any task.
-        common: as :func:`common_texts` found them.
-    """
-    texts = [normalised(text) or text for text in example.texts]
-    if len(texts) == 2:
-        # Short ones ("yes", "Why?") would link half of all pairs; the pair as a whole counts whatever its length.
-        yield "pair", "\n".join(texts)
-        texts = [text for text in texts if _is_long(text) and text not in common]
-    for text in texts[: 2 if len(example.seconds) < 2 else 1]:
-        yield "text", text
-    if example.group is not None:
-        yield "group", example.group
-
-
-def _hand_out(clusters: list[list[int]], shares: Sequence[float], chosen: tuple[list[int], ...]) -> None:
-    """Hand clusters out, each to the split that lacks most of its share; every split gets one."""
-    total, dealt = sum(map(len, clusters)), [0] * len(shares)
-
-    def give(cluster: list[int], split: int) -> None:
-        chosen[split].extend(cluster)
-        dealt[split] += len(cluster)
-
-    # What is larger than a whole split is learned from, while enough is left for the others: no one text may decide a
-    # score.
-    spare = len(clusters) - (len(shares) - 1)
-    large = [n for n, cluster in enumerate(clusters) if len(cluster) > max(2, min(shares) * total)]
-    huge = set(sorted(large, key=lambda n: -len(clusters[n]))[:spare])
-    for n in sorted(huge):
-        give(clusters[n], 0)
-    rest = [cluster for n, cluster in enumerate(clusters) if n not in huge]
-    # The first ones go one to each split that has none yet, the largest of them to the first.
-    empty = range(1 if huge else 0, len(shares))
-    for split, cluster in zip(empty, sorted(rest[: len(empty)], key=len, reverse=True), strict=True):
-        give(cluster, split)
-    for cluster in rest[len(empty) :]:
-        give(cluster, max(range(len(shares)), key=lambda split: shares[split] * total - dealt[split]))

@@ -81,6 +81,20 @@ def score(kind: Kind, metrics: Sequence[str], examples: Sequence[Example], predi
     return values | {"score": sum(values.values()) / len(values)}
 
 
+def score_apart(
+    kind: Kind,
+    metrics: Sequence[str],
+    examples: Sequence[Example],
+    predicted: Predicted,
+    related: Sequence[bool],
+) -> float | None:
+    """The score on those examples alone that are not related to what was learned from; None where all of them are."""
+    rows = [row for row, out in enumerate(related) if not out]
+    if not rows:
+        return None
+    return score(kind, metrics, [examples[row] for row in rows], [predicted[row] for row in rows])["score"]
+
+
 def interval(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean over seeds and half the width of its 95 % confidence interval (Student's t).
 

@@ -1,9 +1,10 @@
 """Labelled data: one name or path in, one task with three splits out.
 
 A task is one of the 23 of the benchmarks, a demo that needs no download, or the user's own table. No example that the
-final score is taken on is ever learned from: tables and demos are dealt out so that splits share no text, and what
-shares one with a file given for another split is left out. A benchmark's own parts may share a premise or a passage,
-as published; only what is equal in all of its texts is left out there.
+final score is taken on is ever learned from: tables and demos are dealt out so that splits share no text and no near
+copy of one (:mod:`~subarch.text.dealing`), and what belongs with a file given for another split is left out. A
+benchmark's own parts may share a premise or a passage, as published; only what is equal in all of its texts is left out
+there.
 """
 
 from __future__ import annotations
@@ -12,26 +13,17 @@ import difflib
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from subarch.text.dealing import RULE, Kinship, Rule, Shares, common_texts, deal
 from subarch.text.demos import DEMOS
 from subarch.text.documentation import installed_documentation
-from subarch.text.examples import (
-    Example,
-    Kind,
-    SealedSplit,
-    Shares,
-    Split,
-    Task,
-    common_texts,
-    deal,
-    linking_keys,
-    normalised,
-)
+from subarch.text.examples import Example, Kind, SealedSplit, Split, Task
 from subarch.text.labelled import Table, read_table
 from subarch.text.official import official_examples
+from subarch.text.relatives import normalised
 from subarch.text.suites import TASKS, BenchmarkTask, find_task
 
 _LOG = logging.getLogger(__name__)
@@ -53,6 +45,7 @@ def load_task(
     development_data: Path | None = None,
     test_data: Path | None = None,
     limit: int | None = None,
+    rule: Rule = RULE,
     cache: Path | None = None,
 ) -> Task:
     """A benchmark's task, a demo or a table of the user's, in three splits.
@@ -70,6 +63,7 @@ def load_task(
         development_data: a table for the development split, instead of a share of the first one.
         test_data: likewise, for the sealed split.
         limit: learn from so many training examples, drawn with the proportions of all; the other splits stay whole.
+        rule: what keeps examples together; another one than today's deals as an earlier version did.
         cache: folder for what is read out of installed documentation; the user's cache folder when not given.
 
     Raises:
@@ -89,7 +83,7 @@ def load_task(
     }
     if name in DEMOS:
         _check_unused(name, "a demo", {**of_tables, "task_data": task_data})
-        task = _demo(name, shares, seed, cache)
+        task = _demo(name, shares, seed, rule, cache)
     elif Path(name_or_path).is_file():
         _check_unused(name, "a table", {"task_data": task_data})
         table = read_table(Path(name_or_path), text_columns=text_columns, label_column=label_column, kind=kind)
@@ -100,11 +94,11 @@ def load_task(
             for part, path in (("development", development_data), ("sealed", test_data))
             if path is not None
         }
-        task = _own(name, table, given, shares, seed)
+        task = _own(name, table, given, shares, seed, rule)
     else:
         benchmark = benchmark_task(name)
         _check_unused(benchmark.name, "a benchmark's task", of_tables)
-        task = _official(benchmark, task_data, shares, seed)
+        task = _official(benchmark, task_data, shares, seed, rule)
     return task if limit is None else replace(task, train=_drawn(task, limit, seed))
 
 
@@ -144,12 +138,12 @@ def benchmark_task(name: str) -> BenchmarkTask:
         ) from error
 
 
-def _demo(name: str, shares: Shares, seed: int, cache: Path | None) -> Task:
+def _demo(name: str, shares: Shares, seed: int, rule: Rule, cache: Path | None) -> Task:
     demo = DEMOS[name]
     examples = demo.examples(installed_documentation(cache=cache))
     parts = (1 - sum(shares), *shares)
     strata = _strata(examples, demo.label_names)
-    train, development, sealed = deal(name, examples, parts, seed=seed, strata=strata)
+    train, development, sealed = deal(name, examples, parts, seed=seed, strata=strata, rule=rule)
     return Task(
         name=name,
         label_names=demo.label_names,
@@ -162,7 +156,7 @@ def _demo(name: str, shares: Shares, seed: int, cache: Path | None) -> Task:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, seed: int) -> Task:
+def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, seed: int, rule: Rule) -> Task:
     """A table's splits; a part that has a table of its own is taken whole, and its texts are not learned from."""
     assert table.kind is not None
     for other in given.values():
@@ -172,7 +166,8 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
                 f"{len(other.columns.texts)}: say which columns hold the texts"
             )
     parts = {part: other.examples for part, other in given.items()}
-    common = common_texts([*table.examples, *(example for part in parts.values() for example in part)])
+    whole = [example for part in parts.values() for example in part]
+    common = common_texts([*table.examples, *whole])
     if common:
         _LOG.warning(
             "%s: %d second texts, such as %r, stand beside so many first ones that pairs are kept together by their "
@@ -181,18 +176,17 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
             len(common),
             max(common, key=len)[:60],
         )
-
-    def keys(example: Example) -> Iterable[tuple[str, ...]]:
-        return linking_keys(example, common)
-
-    rest = _without(name, table.examples, [example for part in parts.values() for example in part], keys)
+    rest = _apart(name, table.examples, whole, common, rule)
     if "development" in parts and "sealed" in parts:
-        parts["development"] = _without(name, parts["development"], parts["sealed"], keys)
+        parts["development"] = _apart(
+            f"{name} (--development-data)", parts["development"], parts["sealed"], common, rule
+        )
         parts["train"] = rest
     else:
         wanted = {part: share for part, share in shares._asdict().items() if part not in parts}
         fractions = (1 - sum(wanted.values()), *wanted.values())
-        dealt = deal(name, rest, fractions, seed=seed, strata=_strata(rest, table.label_names), common=common)
+        strata = _strata(rest, table.label_names)
+        dealt = deal(name, rest, fractions, seed=seed, strata=strata, common=common, rule=rule)
         parts |= dict(zip(("train", *wanted), dealt, strict=True))
     return Task(
         name=name,
@@ -201,6 +195,7 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
         metrics=metrics_of(table.kind),
         text_columns=table.columns.texts,
         label_column=table.columns.label,
+        common=common,
         train=parts["train"],
         development=parts["development"],
         sealed=SealedSplit(parts["sealed"]),
@@ -225,24 +220,37 @@ def _strata(examples: Split, label_names: Sequence[str]) -> list[str]:
     return strata
 
 
-Keys = Callable[[Example], Iterable[tuple[str, ...]]]
+def _apart(
+    name: str, examples: Sequence[Example], others: Sequence[Example], common: frozenset[str], rule: Rule
+) -> Split:
+    """Examples that do not belong with any of the others; where that would leave less than half, that equal none."""
+    if not others:
+        return Split(examples)
+    if rule == "relatives":
+        shared = Kinship(others, common).of(examples)
+        if 2 * sum(shared) <= len(shared):
+            return _left(name, examples, shared, ", or are near copies of its texts, contain or lie in one")
+        _LOG.warning(
+            "%s: %d of %d examples are near copies of rows of another given file, or contain or lie in one: so many "
+            "are not left out",
+            name,
+            sum(shared),
+            len(shared),
+        )
+    return _left(name, examples, Kinship(others, common, near=1).of(examples))
 
 
-def _whole(example: Example) -> Iterable[tuple[str, ...]]:
-    """All of its texts together: a benchmark's own parts share premises and passages, and are left as they are."""
-    return [tuple(normalised(text) or text for text in example.texts)]
-
-
-def _without(name: str, examples: Sequence[Example], others: Iterable[Example], keys: Keys) -> Split:
-    """Examples that have no key in common with any of the others."""
-    taken = {key for example in others for key in keys(example)}
-    kept = Split(example for example in examples if taken.isdisjoint(keys(example)))
+def _left(name: str, examples: Sequence[Example], shared: Sequence[bool], kin: str = "") -> Split:
+    """Those that are not shared with a split that choices or scores are made on."""
+    kept = Split(example for example, out in zip(examples, shared, strict=True) if not out)
     if len(kept) < len(examples):
         _LOG.warning(
-            "%s: %d of %d examples also occur in a split that choices or scores are made on; they are not learned from",
+            "%s: %d of %d examples also occur in a split that choices or scores are made on%s; they are not learned "
+            "from",
             name,
             len(examples) - len(kept),
             len(examples),
+            kin,
         )
     if not kept:
         raise ValueError(f"{name}: every example also occurs in another of the given files: give other files")
@@ -252,18 +260,24 @@ def _without(name: str, examples: Sequence[Example], others: Iterable[Example], 
 # --- benchmarks -------------------------------------------------------------------------------------------------------
 
 
-def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed: int) -> Task:
+def _whole(example: Example) -> tuple[str, ...]:
+    """All of its texts together: a benchmark's own parts share premises and passages, and are left as they are."""
+    return tuple(normalised(text) or text for text in example.texts)
+
+
+def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed: int, rule: Rule) -> Task:
     if benchmark.trained_on is not None:
         raise ValueError(
             f"{benchmark.name} has nothing to learn from: fine-tune {benchmark.trained_on}, whose model answers it in "
             "subarch evaluate and subarch submit"
         )
     sealed = official_examples(benchmark, "dev", data)
-    train = _without(benchmark.name, official_examples(benchmark, "train", data), sealed, _whole)
+    given, taken = official_examples(benchmark, "train", data), {_whole(example) for example in sealed}
+    train = _left(benchmark.name, given, [_whole(example) in taken for example in given])
     share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
     names = benchmark.label_names
     strata = ["all"] * len(train) if benchmark.kind == "choice" else _strata(train, names)
-    learned, development = deal(benchmark.name, train, (1 - share, share), seed=seed, strata=strata)
+    learned, development = deal(benchmark.name, train, (1 - share, share), seed=seed, strata=strata, rule=rule)
     return Task(
         name=benchmark.name,
         kind=benchmark.kind,
