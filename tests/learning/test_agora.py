@@ -214,23 +214,44 @@ def test_mask_fill_needs_a_head(encoder: Any) -> None:
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
-def test_copies_are_refused_exact_and_near() -> None:
-    guard = TextGuard([Example("The film, in short, is a very good one.")], PAIRS)
+def test_copies_are_refused_exact_near_and_within_others() -> None:
+    guard = TextGuard([Example("The film, in short, is a very good one.")], [Example("a fine film")])
     assert guard.forbids(
         [
             Example("the film in short is a VERY good one"),
             Example("the film in short is a very good play one"),  # nine of ten words
+            Example("in short, is a very"),  # lies in it
+            Example("we say that the film in short is a very good one, and so do they all"),  # contains it
             Example("the film is good"),
             Example("a fine film"),
-            Example("The film is good", ("A fine film!",)),
-            Example("the film is good", ("a bad play",)),
+            Example("a fine film and so on"),  # three words are too few
         ]
-    ) == [True, True, False, False, True, False]
+    ) == [True, True, True, True, False, True, False]
     # Without spaces, runs of characters are compared: texts of one script share most of their characters.
     chinese = TextGuard([Example("今天天气很好我们一起去公园散步然后吃晚饭")])
     assert chinese.forbids([Example("今天天气很好,我们一起去公园散步,然后吃晚饭吧!")]) == [True]
     assert chinese.forbids([Example("晚饭吃很好天气今天然后我们散步公园去一起")]) == [False]
-    assert TextGuard(PAIRS, near=1).forbids([Example("the film is good", ("a fine film so",))]) == [False]
+
+
+def test_of_pairs_whatever_a_split_would_keep_together_is_refused() -> None:
+    guard = TextGuard([PAIRS[0]])
+    assert guard.forbids(
+        [
+            Example("The film is good", ("A fine film!",)),
+            Example("the film is good", ("a bad play",)),  # four words, verbatim beside another text
+            Example("a bad play", ("they say the film is good",)),
+            Example("a bad play", ("a fine film",)),  # three words link nothing
+        ]
+    ) == [True, True, True, False]
+    common = TextGuard([PAIRS[0]], common=frozenset(["the film is good"]))
+    assert common.forbids([Example("the film is good", ("a bad play",)), PAIRS[0]]) == [False, True]
+    assert TextGuard(PAIRS, near=1).forbids([Example("the film is so good", ("a fine film so",))]) == [False]
+    # Of choices what the candidates share is what links.
+    choice = TextGuard([CHOICES[0]])
+    assert choice.forbids([Example("The film is good", ("so", "or so")), Example("so", CHOICES[0].seconds)]) == [
+        True,
+        False,
+    ]
 
 
 @given(
@@ -241,7 +262,10 @@ def test_copies_are_refused_exact_and_near() -> None:
 def test_near_is_jaccard_over_every_forbidden_text(texts: list[list[str]], text: list[str], near: float) -> None:
     forbidden = [Example(" ".join(one)) for one in texts]
     similar = [len({*one} & {*text}) / len({*one} | {*text}) for one in texts]
-    expected = text in texts or (near < 1 and max(similar) >= near)
+    within = any(
+        f" {' '.join(a)} " in f" {' '.join(b)} " for one in texts for a, b in ((one, text), (text, one)) if len(a) >= 4
+    )
+    expected = text in texts or (near < 1 and (max(similar) >= near or within))
     assert TextGuard(forbidden, near=near).forbids([Example(" ".join(text))]) == [expected]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subarch.text.dealing import Shares, common_texts, deal
-from subarch.text.examples import Example
+from subarch.text.dealing import Kinship, Shares, common_texts, deal, linking_keys, related_to_others
+from subarch.text.examples import Example, SealedSplit, Split, Task
 from subarch.text.relatives import normalised
 
 SHARES = (0.6, 0.2, 0.2)
@@ -122,3 +122,96 @@ def test_small_classes_are_told_at_once_or_ten_of_them(classes: int) -> None:
 def test_impossible_shares(shares: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="shares above 0"):
         Shares(*shares).checked()
+
+
+SENTENCE = "the old lighthouse keeper wrote a long letter to his sister about the storm"
+
+
+def sides(examples: list[Example], splits: tuple[Split, ...]) -> list[int]:
+    """The split that each example lies in."""
+    return [next(n for n, split in enumerate(splits) if example in split) for example in examples]
+
+
+def test_near_copies_and_texts_within_texts_stay_on_one_side() -> None:
+    family = [
+        Example(SENTENCE, label=0),
+        Example(SENTENCE.replace("storm", "fire").upper(), label=0),  # twelve of fourteen words
+        Example("wrote a long letter", label=0),  # lies in the first
+        Example("she says he wrote a long letter", label=1),  # contains the third
+    ]
+    others = [Example(f"{n} {n + 60} {n}{n + 60}", label=n % 2) for n in range(60)]
+    for seed in range(8):
+        splits = deal("t", [*others, *family], SHARES, seed=seed, strata=[str(e.label) for e in [*others, *family]])
+        assert len(set(sides(family, splits))) == 1
+        assert sum(map(len, splits)) == 64
+    parted = (
+        deal("t", [*others, *family], SHARES, seed=seed, strata=["all"] * 64, rule="equal texts") for seed in range(8)
+    )
+    assert any(len(set(sides(family, splits))) > 1 for splits in parted)  # as earlier versions dealt
+
+
+def test_of_pairs_every_long_text_has_relatives_and_common_ones_have_none() -> None:
+    one = Example("what did the keeper write", (SENTENCE,), 0)
+    assert Kinship([one]).of(
+        [
+            Example("who was it", (SENTENCE + " and the fire",)),  # contains the sealed second text
+            Example("What did the keeper write?", ("something else entirely, and at some length",)),
+            Example(SENTENCE, ("yes",)),  # the same text on the other side
+            Example("who was it", ("a long",)),
+            Example("who was it", ("yes",)),
+        ]
+    ) == [True, True, True, False, False]
+    known = Kinship([one], frozenset(["what did the keeper write"]))
+    asked = [Example("what did the keeper write?", ("no",)), Example("no", ("What did the keeper write",))]
+    assert known.of(asked) == [False, False]
+
+
+@given(st.data())
+def test_no_split_keeps_together_what_the_guard_lets_pass(data: st.DataObject) -> None:
+    """Whatever shares a linking key with a row belongs with it."""
+    text = st.lists(st.sampled_from("abcd"), min_size=1, max_size=6).map(" ".join)
+    kind = data.draw(st.sampled_from([0, 1, 3]))
+    example = st.builds(Example, text, st.tuples(*[text] * kind))
+    rows, new = data.draw(st.lists(example, min_size=1, max_size=6)), data.draw(example)
+    common = data.draw(st.frozensets(text, max_size=2))
+    linked = any(set(linking_keys(new, common)) & set(linking_keys(row, common)) for row in rows)
+    assert Kinship(rows, common).of([new]) >= [linked]
+    assert Kinship(rows, common, near=1).of([new]) == [linked]
+
+
+def test_families_that_would_fill_a_split_are_parted_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Forms with a number: all are near copies, so that which ones are sealed is no matter; and some that are not."""
+    forms = [f"your order {n} of the many that we had this week is still on its way to you" for n in range(200)]
+    texts = [f"nothing like it {n} {n + 1000} {n + 2000} {n + 3000}" for n in range(100)]
+    examples = [Example(text, label=0) for text in [*forms, *texts]]
+    splits = deal("t", examples, (0.7, 0.15, 0.15), seed=0, strata=["all"] * 300)
+    assert [len(split) for split in splits] == [210, 45, 45]
+    assert all(20 <= sum(text in forms for text in split.texts) <= 170 for split in splits)
+    assert "200 of 300 examples hang together" in caplog.text
+
+
+def test_a_small_class_of_relatives_is_parted_rather_than_refused() -> None:
+    rare = [Example(f"{SENTENCE} {n}", label=1) for n in range(6)]
+    examples = [*rare, *(Example(f"{n} {n + 100}", label=0) for n in range(60))]
+    splits = deal("t", examples, SHARES, seed=0, strata=[str(example.label) for example in examples])
+    assert [sum(example.label == 1 for example in split) for split in splits] == [4, 1, 1]
+
+
+def test_sealed_rows_with_relatives_on_the_other_side_are_known() -> None:
+    task = Task(
+        name="t",
+        label_names=("a", "b"),
+        train=Split([Example(SENTENCE, label=0), Example("short", label=1)]),
+        development=Split([Example("an apple is a fruit of a tree", label=0)]),
+        sealed=SealedSplit(
+            Split(
+                [
+                    Example("to his sister about", label=0),
+                    Example("a fruit of a tree, and more", label=1),
+                    Example("an apple, a fruit of an old tree, is", label=1),
+                    Example("short of it", label=1),
+                ]
+            )
+        ),
+    )
+    assert related_to_others(task) == [True, False, True, False]
