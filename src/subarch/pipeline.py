@@ -39,9 +39,10 @@ from subarch.storage import (
 )
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
+from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
 from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS
-from subarch.text.metrics import decide, score
+from subarch.text.metrics import decide, score, score_apart
 
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
@@ -264,13 +265,20 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
     if task.kind == "classification":
         order = [predictor.label_names.index(name) for name in task.label_names]
         outputs = [one[order] for one in outputs]
-    got = score(task.kind, task.metrics, examples, decide(task.kind, outputs))["score"]
-    teacher = next(row["mean"] for row in result["finetune"]["rows"] if row["method"] == "teacher")
+    said, related = decide(task.kind, outputs), related_to_others(task)
+    got = score(task.kind, task.metrics, examples, said)["score"]
+    row = next(row for row in result["finetune"]["rows"] if row["method"] == "teacher")
+    teacher = row["mean"]
     return {
         "metric": task.metric,
         "examples": len(examples),
         "exported": got,
         "teacher": teacher,
         "drop": 100 * (teacher - got),
+        "related": sum(related),
+        "apart": {
+            "exported": score_apart(task.kind, task.metrics, examples, said, related),
+            "teacher": row.get("apart"),
+        },
         "identity": identity,
     }

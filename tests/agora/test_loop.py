@@ -241,8 +241,8 @@ def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:
     )
     assert opened == [len(trained)]
     assert tuple(found.scores) == (*METHODS[:-1], REFITTED, "teacher")
-    for gathered, data in zip(found.gathered, found.refitted, strict=True):
-        assert len(data) == len(gathered.data) + len(development)
+    for gathered, kept in zip(found.gathered, found.kept, strict=True):
+        assert len(kept.data) == len(gathered.data) + len(development)
     rows = {row["method"]: row for row in found.rows()}
     assert rows["agora"]["mean"] > rows["plain"]["mean"] + 0.1
     assert rows["teacher"]["mean"] == 1  # it is right, if not sure

@@ -104,8 +104,11 @@ def test_every_refusal_has_its_reason() -> None:
 def test_the_classes_are_balanced_as_far_as_leaving_out_can(right: list[bool], ratio: float) -> None:
     new = [(1 + n if yes else -1 - n, 0) for n, yes in enumerate(right)]
     found = admitted(Bounds(per_mistake=100, balance=ratio), new)
+    if len({*right}) == 1:  # there is nothing to balance it with
+        assert len(found.data) == len(right) and found.unbalanced == [int(not right[0])]
+        return
     counts = np.bincount(found.data.classes, minlength=2) + 1  # one of each is known
-    assert counts.max() <= max(ratio * counts.min(), 1)
+    assert counts.max() <= max(ratio * counts.min(), 1) and not found.unbalanced
     offered = np.bincount([int(p[0] > 0) for p in new], minlength=2) + 1
     assert counts.min() == offered.min()  # of the rarer class nothing is left out
 
@@ -116,5 +119,67 @@ def test_the_classes_keep_the_shares_that_they_had(right: list[bool], ratio: flo
     known = Labelled.of([np.array([float(x), 5.0]) for x in (5, 6, 7, -5)], [1, 1, 1, 0], 2)
     new = [(1 + n if yes else -1 - n, 0) for n, yes in enumerate(right)]
     found = admitted(Bounds(per_mistake=100, balance=ratio, balance_to="data"), new, known=known)
+    if len({*right}) == 1:
+        assert len(found.data) == len(right) and found.unbalanced == [int(not right[0])]
+        return
     counts = np.bincount(found.data.classes, minlength=2) + np.array([1, 3])
     assert counts[1] < 3 * ratio * (counts[0] + 1) and counts[0] < ratio * counts[1] / 3 + 1
+
+
+def around(classes: int, per_class: dict[int, int]) -> tuple[list[Any], Any]:
+    """New points, and a teacher that reads a point's class off its second coordinate."""
+    points = [(10 + n, c) for c, count in per_class.items() for n in range(count)]
+    return points, lambda new: np.eye(classes)[[int(p[1]) for p in new]]
+
+
+@pytest.mark.parametrize(
+    ("before", "proposed", "kept", "unbalanced"),
+    [
+        # Nothing of the rare class is proposed, or little: it holds nobody back, and all of it is taken.
+        ([300, 300, 300, 300, 10], {0: 400, 1: 400, 2: 400, 3: 400}, [400, 400, 400, 400, 0], [4]),
+        ([300, 300, 300, 300, 10], {0: 400, 1: 400, 2: 400, 3: 400, 4: 2}, [400, 400, 400, 400, 2], [4]),
+        # The others are balanced among themselves: 350 is the least, 1.5 times that the most.
+        ([300, 300, 10], {0: 50, 1: 400, 2: 1}, [50, 225, 1], [2]),
+        # A class that can catch up does hold the others back: 1.5 times 90 is 135.
+        ([100, 80], {0: 50, 1: 10}, [35, 10], []),
+        ([300, 200], {0: 400}, [400, 0], [1]),
+    ],
+)
+def test_a_class_that_cannot_be_balanced_holds_no_other_back(
+    before: list[int], proposed: dict[int, int], kept: list[int], unbalanced: list[int]
+) -> None:
+    known_classes = [c for c, count in enumerate(before) for _ in range(count)]
+    known = Labelled.of([np.array([-1.0 - n, c]) for n, c in enumerate(known_classes)], known_classes, len(before))
+    new, says = around(len(before), proposed)
+    found = admitted(Bounds(per_mistake=5000, made_per_kept=1, balance=1.5), new, teacher=says, known=known)
+    assert np.bincount(found.data.classes, minlength=len(before)).tolist() == kept
+    assert found.unbalanced == unbalanced
+
+
+def test_every_round_brings_neighbours_that_are_not_known_yet() -> None:
+    """A line of points: three around the origin a round, until there are no more."""
+    pool = [np.array([float(x), 0.0]) for x in range(1, 11)]
+    asked: list[int] = []
+
+    def counting(points: Any, count: int, rng: Any) -> Any:
+        asked.append(count)
+        return retrieve(pool)(points, count, rng)
+
+    known, taken = Labelled.of([np.array([-5.0, 0.0])], [0], 2), []
+    for _ in range(5):
+        found = admit(
+            [np.zeros(2)],
+            [counting],
+            bounds=Bounds(per_mistake=3, made_per_kept=1, balance=None),
+            teacher=lambda points: np.eye(2)[[1] * len(points)],
+            space=None,
+            guard=VectorGuard([np.array([2.0, 0.0])]),
+            known=known,
+            key=lambda point: repr(point.tolist()),
+            numbers=False,
+            rng=np.random.default_rng(0),
+        )
+        taken.append(sorted(int(p[0]) for p in found.data.points))
+        known = known + found.data
+    assert taken == [[1, 3], [4, 5, 6], [7, 8, 9], [10], []]
+    assert max(asked) <= 3 * 2**3

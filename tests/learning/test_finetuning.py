@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny import WORDS, encoder
 
 from subarch.learning.checkpoints import open_fitted
-from subarch.learning.finetuning import Finetuned, Recipe, finetune
+from subarch.learning.finetuning import Finetuned, Recipe, finetune, is_stale
 from subarch.learning.heads import Learner, Target, from_checkpoint, outputs
 from subarch.learning.training import Hyperparameters, Training
 from subarch.text.examples import Example, SealedSplit, Split, Task
@@ -142,9 +142,17 @@ def test_more_seeds_train_those_alone(
 
 
 def test_patience_ends_a_training_early(task: Task, learner: Learner, tmp_path: Path) -> None:
-    recipe = Recipe(learning_rates=(1e-7,), batch_size=8, epochs=12, patience=1, seeds=(0,))
+    recipe = Recipe(learning_rates=(3e-3,), batch_size=8, epochs=12, patience=1, seeds=(0,))
     tuned = finetune(task, learner, recipe, tmp_path)
     assert tuned.steps[0] < 12 * 30
+
+
+def test_an_epoch_of_an_equal_score_and_a_smaller_loss_is_a_better_one() -> None:
+    better = [{"score": 0.5, "loss": 1 / n} for n in range(1, 6)]
+    assert not is_stale(better, 1)
+    assert [is_stale([*better, *[{"score": 0.5, "loss": 0.3}] * n], 2) for n in range(4)] == [False, False, True, True]
+    assert is_stale([{"score": 0.5, "loss": 1.0}, {"score": 0.4, "loss": 0.1}], 1)  # the score goes before the loss
+    assert not is_stale([{"score": 0.5, "loss": 1.0}] * 9, None) and not is_stale([], 1)
 
 
 def test_divergence_of_one_rate_is_a_record_and_of_all_a_failure(task: Task, learner: Learner, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 (a) ``plain`` on D; (b) ``plain on D and E``, what one would do with development rows otherwise; (c) ``distilled``: the
 teacher's labels on D; (d) ``augmented``: as many proposals of the same kind around random points of D, whose labels are
-the teacher's to the same share as in (e); (e) ``agora``;
-(f) the ``teacher``. Only (e) against (b), (c) and (d) says what Agora adds. Where it is asked for, there is also (g)
-``agora on D and E``: what (e) ended with, and the development rows as well, which have served their purpose by then; it
-stands against (b).
+the teacher's to the same share as in (e); (e) ``agora``; (f) the ``teacher``. Only (e) against (b), (c) and (d) says
+what Agora adds.
+
+What is kept is the way that is best on development data: of (a), (c), (d) and (e) the one with the best mean over the
+seeds, and of equal ones the simplest. Where it is asked for, this way is trained once more with the development rows
+among its data, which have served their purpose by then: a row such as ``agora on D and E``, which stands against (b).
 """
 
 from __future__ import annotations
@@ -42,7 +44,28 @@ from subarch.text.metrics import interval
 _LOG = logging.getLogger(__name__)
 
 METHODS = ("plain", "plain on D and E", "distilled", "augmented", "agora", "teacher")
-REFITTED = "agora on D and E"
+JUDGED = ("plain", "distilled", "augmented", "agora")  # on development data, which they have not learned from
+_REFITTED = "{} on D and E"
+REFITTED = _REFITTED.format("agora")
+
+
+@dataclass(frozen=True)
+class Kept(Generic[X]):
+    """The student of one seed that is kept: whoever fits this gets it.
+
+    Attributes:
+        method: how it was trained.
+        data: what it learned from.
+        theta: its hyperparameter set.
+        seed: of the training.
+        development: score on development data of the way that was chosen: no evidence, the choice was made on it.
+    """
+
+    method: str
+    data: Labelled[X]
+    theta: Theta
+    seed: int
+    development: float
 
 
 @dataclass(frozen=True)
@@ -51,13 +74,24 @@ class Comparison(Generic[X]):
 
     Attributes:
         scores: on the sealed split, by method, one a seed (the teacher: one).
+        apart: likewise, on the sealed points alone that are not related to others; empty where all are.
+        development: scores on development data of the ways that can be judged there, one a seed.
+        chosen: the one of these that is kept.
+        kept: its students, by seed.
         gathered: the loops, by seed.
-        refitted: what (g) learned from, by seed; empty where it was not asked for.
     """
 
     scores: dict[str, list[float]]
+    apart: dict[str, list[float]]
+    development: dict[str, list[float]]
+    chosen: str
+    kept: tuple[Kept[X], ...]
     gathered: tuple[Gathered[X], ...]
-    refitted: tuple[Labelled[X], ...] = ()
+
+    @property
+    def best(self) -> Kept[X]:
+        """The kept student that was best on development data."""
+        return max(self.kept, key=lambda one: (one.development, -one.seed))
 
     def rows(self) -> list[dict[str, Any]]:
         """Means with 95 % intervals, and the mean difference to the teacher."""
@@ -66,8 +100,20 @@ class Comparison(Generic[X]):
         for method, scores in self.scores.items():
             mean, half = interval(scores)
             row = {"method": method, "mean": mean, "ci95": half, "seeds": len(scores), "scores": scores}
+            row["apart"] = statistics.fmean(self.apart[method]) if method in self.apart else None
+            row["development"] = statistics.fmean(self.development[method]) if method in self.development else None
             found.append(row | {"to_teacher": statistics.fmean(scores) - teacher})
         return found
+
+
+@dataclass(frozen=True)
+class _Trained(Generic[X]):
+    """A student of one way and seed; how it does on development data where it may be judged there."""
+
+    student: Predict[X]
+    data: Labelled[X]
+    theta: Theta
+    development: float
 
 
 def compare(
@@ -87,21 +133,24 @@ def compare(
     score: Score | None = None,
     weak_teacher: bool = False,
     refit: bool = False,
+    related: Sequence[bool] = (),
     origin: str = "",
     executor: Executor | None = None,
     watch: Watch = silent,
 ) -> Comparison[X]:
     """Train every way with every seed; open the sealed split when all of them are done.
 
-    Hyperparameter sets are chosen on development data for each way and seed; for (b), which has learned these, the set
-    that (a) chose.
+    Hyperparameter sets are chosen on development data for each way and seed; for ways that have learned these, the set
+    that was chosen without them. Where such a training diverges, the student without them counts.
 
     Args:
         learner: as for :func:`~subarch.agora.loop.agora`, like all that are not named here.
         sealed: opens the sealed split; called once, after all training.
         folder: each seed's loop has its own below it.
         seeds: at least one.
-        refit: train (g) too.
+        refit: train the way that is kept once more, on D and E.
+        related: for each sealed point whether it is so close to one that is learned from or chosen on that scores are
+            told without it, too; none, when not given.
         watch: told of every training.
 
     Raises:
@@ -110,18 +159,27 @@ def compare(
     settings = settings or Settings()
     score = score or (pearson if learner.kind == "regression" else accuracy)
 
-    def best(on: Labelled[X], seed: int) -> tuple[Theta, Predict[X]]:
+    def best(on: Labelled[X], seed: int) -> _Trained[X]:
         tried = [(theta, answers_of(learner, on, theta, seed, development.points)) for theta in hyperparameters]
-        made = [(theta, found[0], score(development.labels, found[1])) for theta, found in tried if found is not None]
+        made = [
+            _Trained(found[0], on, theta, score(development.labels, found[1]))
+            for theta, found in tried
+            if found is not None
+        ]
         if not made:
             raise diverged(hyperparameters)
-        theta, student, _ = max(made, key=lambda one: one[2])
-        return theta, student
+        return max(made, key=lambda one: one.development)
 
-    ways = (*METHODS[:-1], REFITTED) if refit else METHODS[:-1]
-    students: dict[str, list[Predict[X]]] = {method: [] for method in ways}
+    def refitted(one: _Trained[X], method: str, more: Labelled[X], seed: int) -> _Trained[X]:
+        """The same with development points among its data; itself where that diverges."""
+        made = answers_of(learner, one.data + more, one.theta, seed, development.points)
+        if made is None:
+            _LOG.warning("seed %d: %s diverged on D and E: the student without E is taken", seed, method)
+            return one
+        return replace(one, student=made[0], data=one.data + more)
+
     loops: list[Gathered[X]] = []
-    refitted: list[Labelled[X]] = []
+    ways: dict[str, list[_Trained[X]]] = {method: [] for method in METHODS[:-1]}
     for n, seed in enumerate(seeds):
         loop = agora(
             learner,
@@ -142,11 +200,7 @@ def compare(
         )
         watch("the other ways", done=n, total=len(seeds))
         loops.append(loop)
-        students["agora"].append(learner.fit(loop.data, loop.theta, seed))
-        theta, student = best(data, seed)
-        students["plain"].append(student)
-        students["plain on D and E"].append(learner.fit(data + development, theta, seed))
-        students["distilled"].append(best(Labelled(data.points, teacher(data.points)), seed)[1])
+        plain = best(data, seed)
         more = around_training(
             len(loop.data) - len(data),
             learner,
@@ -157,20 +211,42 @@ def compare(
             space=space,
             settings=replace(settings, seed=seed),
         )
-        students["augmented"].append(best(data.distilled(teacher, settings.distill) + more, seed)[1])
-        if refit:
-            whole = loop.data + development.distilled(teacher, settings.distill)
-            made = answers_of(learner, whole, loop.theta, seed, development.points)
-            if made is None:
-                _LOG.warning("seed %d diverged on D and E: what Agora ended with is kept", seed)
-            refitted.append(loop.data if made is None else whole)
-            students[REFITTED].append(students["agora"][-1] if made is None else made[0])
+        ways["agora"].append(_Trained(learner.fit(loop.data, loop.theta, seed), loop.data, loop.theta, loop.score))
+        ways["plain"].append(plain)
+        ways["plain on D and E"].append(refitted(plain, "plain", development, seed))
+        ways["distilled"].append(best(Labelled(data.points, teacher(data.points)), seed))
+        ways["augmented"].append(best(data.distilled(teacher, settings.distill) + more, seed))
+    judged = {method: [one.development for one in ways[method]] for method in JUDGED}
+    chosen = max(JUDGED, key=lambda method: (statistics.fmean(judged[method]), -JUDGED.index(method)))
+    kept, method = ways[chosen], chosen
+    if refit:
+        method = _REFITTED.format(chosen)
+        if method not in ways:
+            labels = {"distilled": 1.0}.get(chosen, settings.distill)
+            labelled = development.distilled(teacher, labels)
+            ways[method] = [refitted(one, chosen, labelled, seed) for one, seed in zip(kept, seeds, strict=True)]
+        kept = ways[method]
     final = sealed()
-    scores = {
-        method: [score(final.labels, student(final.points)) for student in made] for method, made in students.items()
-    }
-    scores["teacher"] = [score(final.labels, teacher(final.points))]
-    return Comparison(scores, tuple(loops), tuple(refitted))
+    rows = [n for n in range(len(final)) if not (related and related[n])]
+    scores: dict[str, list[float]] = {}
+    apart: dict[str, list[float]] = {}
+    students = {name: [one.student for one in found] for name, found in ways.items()}
+    for name, predicts in {**students, "teacher": [teacher]}.items():
+        said = [predict(final.points) for predict in predicts]
+        scores[name] = [score(final.labels, one) for one in said]
+        if rows:
+            apart[name] = [score(final.labels[rows], one[rows]) for one in said]
+    return Comparison(
+        scores=scores,
+        apart=apart,
+        development=judged,
+        chosen=chosen,
+        kept=tuple(
+            Kept(method if one.data is not before.data else chosen, one.data, one.theta, seed, one.development)
+            for one, before, seed in zip(kept, ways[chosen], seeds, strict=True)
+        ),
+        gathered=tuple(loops),
+    )
 
 
 def around_training(

@@ -125,6 +125,7 @@ class Round:
         kept: positions in ``near`` that each point learned from afterwards was made near.
         surviving: positions of the sets that go on.
         diverged: positions of those whose training diverged, and that were dropped for it.
+        unbalanced: classes that leaving proposals out could not balance with the others.
     """
 
     number: int
@@ -139,6 +140,7 @@ class Round:
     kept: list[int]
     surviving: list[int]
     diverged: list[int] = field(default_factory=list[int])
+    unbalanced: list[int] = field(default_factory=list[int])
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"scores": {str(n): score for n, score in self.scores.items()}}
@@ -345,6 +347,7 @@ class _Loop(Generic[X]):
                     kept=list(admitted.origins) if admitted else [],
                     surviving=following,
                     diverged=lost,
+                    unbalanced=admitted.unbalanced if admitted else [],
                 )
             )
             states.append(data)
@@ -449,6 +452,7 @@ class _Loop(Generic[X]):
                 "origins": list(admitted.origins),
                 "made": admitted.made,
                 "refused": admitted.refused,
+                "unbalanced": admitted.unbalanced,
             },
         )
         return admitted
@@ -456,7 +460,9 @@ class _Loop(Generic[X]):
     def _read(self, kept: dict[str, Any]) -> Admitted[X]:
         points = tuple(self.learner.unpack(one) for one in kept["points"])
         labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self.data.labels.shape[1])
-        return Admitted(Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"])
+        return Admitted(
+            Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"], kept["unbalanced"]
+        )
 
 
 def _answers(job: tuple[Learner[X], Labelled[X], Theta, int, Sequence[X]]) -> Labels | None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subarch.agora.data import Labelled, Predict, X, neighbours
+from subarch.agora.data import Labelled, Labels, Predict, X, neighbours
 
 Z = TypeVar("Z", contravariant=True)
+_ASKED_AGAIN = 3  # times at most, each for twice as many
 Vector = NDArray[np.float64]
 ProposalFunction = Callable[[Sequence[X], int, np.random.Generator], Iterable[tuple[int, X]]]
 
@@ -85,8 +86,9 @@ class Bounds:
         max_distance: from its mistake; farther ones are about something else. None: no limit.
         min_confidence: of the teacher's likeliest class; does not matter for numbers.
         soft: learn the teacher's probabilities; otherwise its likeliest class.
-        balance: after each round the largest class is at most so many times the smallest, as far as leaving proposals
-            out can do that; None: whatever comes.
+        balance: after each round the largest class is at most so many times the smallest, among those for which leaving
+            proposals out can do that: a class for which too little was proposed holds none of the others back. None:
+            whatever comes.
         balance_to: what is balanced: ``even`` numbers of every class, as the theory asks, or the classes' ``data``
             shares, those among the points that were learned from first: what is rare there stays rare.
 
@@ -130,12 +132,15 @@ class Admitted(Generic[X]):
         origins: of each, the position of the point it was made around.
         made: how many there were.
         refused: by reason.
+        unbalanced: classes that leaving proposals out cannot balance with the others: those that nothing was proposed
+            for, or too little.
     """
 
     data: Labelled[X]
     origins: tuple[int, ...]
     made: int
     refused: dict[str, int]
+    unbalanced: list[int] = field(default_factory=list[int])
 
 
 def admit(
@@ -167,25 +172,37 @@ def admit(
         numbers: whether labels are numbers, which have no classes to balance.
         rng: of everything random here.
     """
-    wanted = -(-round(bounds.per_mistake * bounds.made_per_kept) // len(functions))
-    made = [pair for function in functions for pair in function(around, wanted, rng)]
+    wanted = round(bounds.per_mistake * bounds.made_per_kept)
     refused: Counter[str] = Counter()
-    pairs = _new(made, {key(point) for point in known.points}, key, refused)
-    forbidden = guard.forbids([point for _, point in pairs])
-    refused["copies of development or sealed points"] = int(np.sum(forbidden))
-    pairs = [pair for pair, no in zip(pairs, forbidden, strict=True) if not no]
-    pairs = _within(pairs, around, space, bounds, refused)
-    labels = teacher([point for _, point in pairs]) if pairs else np.empty((0, known.labels.shape[1]))
-    if not numbers:
-        sure = labels.max(1, initial=0.0) >= bounds.min_confidence
-        refused["the teacher was not sure"] = int((~sure).sum())
-        pairs, labels = [pair for pair, yes in zip(pairs, sure, strict=True) if yes], labels[sure]
+    pairs: list[tuple[int, X]] = []
+    labels = np.empty((0, known.labels.shape[1]))
+    seen = {key(point) for point in known.points}
+    asked: set[tuple[int, str]] = set()
+    novel: Counter[int] = Counter()
+    made, lacking = 0, list(range(len(around)))
+    for again in range(_ASKED_AGAIN + 1):
+        share = -(-wanted * 2**again // len(functions))
+        points = [around[n] for n in lacking]
+        found = [(lacking[n], point) for function in functions for n, point in function(points, share, rng)]
+        fresh = [(origin, point) for origin, point in found if (origin, key(point)) not in asked]
+        asked |= {(origin, key(point)) for origin, point in fresh}
+        made += len(fresh)
+        new = _new(fresh, seen, key, refused)
+        novel.update(origin for origin, _ in new)
+        good, said = _good(new, around, bounds, teacher, space, guard, labels.shape[1], numbers, refused)
+        pairs, labels = pairs + good, np.concatenate([labels, said])
+        counts = Counter(origin for origin, _ in pairs)
+        # A pool has the same nearest points every time: where they are known, or of no use, the next ones come.
+        lacking = [n for n in lacking if counts[n] < bounds.per_mistake and (novel[n] < wanted or not counts[n])]
+        if not lacking or not fresh:
+            break
     kept = _few_around_each(pairs, bounds.per_mistake)
     refused["more than wanted"] = len(pairs) - len(kept)
+    unbalanced: list[int] = []
     if not numbers and bounds.balance is not None:
         even = np.ones(known.labels.shape[1])
         shares = even if bounds.balance_to == "even" else np.bincount((first or known).classes, minlength=len(even))
-        balanced = _balanced(labels[kept].argmax(1), known, bounds.balance, shares / shares.max(), rng)
+        balanced, unbalanced = _balanced(labels[kept].argmax(1), known, bounds.balance, shares / shares.max(), rng)
         refused["their class has enough"] = len(kept) - len(balanced)
         kept = [kept[n] for n in balanced]
     labels = labels[kept]
@@ -193,15 +210,15 @@ def admit(
         labels = np.eye(labels.shape[1])[labels.argmax(1)]
     chosen = [pairs[n] for n in kept]
     reasons = {reason: count for reason, count in refused.items() if count}
-    return Admitted(Labelled(tuple(p for _, p in chosen), labels), tuple(n for n, _ in chosen), len(made), reasons)
+    data = Labelled(tuple(point for _, point in chosen), labels)
+    return Admitted(data, tuple(origin for origin, _ in chosen), made, reasons, unbalanced)
 
 
 def _new(
-    made: Sequence[tuple[int, X]], known: set[str], key: Callable[[X], str], refused: Counter[str]
+    made: Sequence[tuple[int, X]], seen: set[str], key: Callable[[X], str], refused: Counter[str]
 ) -> list[tuple[int, X]]:
-    """Those that are not there already."""
+    """Those that are not there already; they are from now on."""
     found: list[tuple[int, X]] = []
-    seen = set(known)
     for origin, point in made:
         name = key(point)
         if name in seen:
@@ -210,6 +227,32 @@ def _new(
             seen.add(name)
             found.append((origin, point))
     return found
+
+
+def _good(
+    pairs: list[tuple[int, X]],
+    around: Sequence[X],
+    bounds: Bounds,
+    teacher: Predict[X],
+    space: Space[X] | None,
+    guard: Guard[X],
+    columns: int,
+    numbers: bool,
+    refused: Counter[str],
+) -> tuple[list[tuple[int, X]], Labels]:
+    """Those that may be learned from, lie where they should and have a label that can be trusted, with their labels."""
+    forbidden = guard.forbids([point for _, point in pairs])
+    refused["copies of development or sealed points"] += int(np.sum(forbidden))
+    pairs = [pair for pair, no in zip(pairs, forbidden, strict=True) if not no]
+    pairs = _within(pairs, around, space, bounds, refused)
+    if not pairs:
+        return [], np.empty((0, columns))
+    labels = teacher([point for _, point in pairs])
+    if numbers:
+        return pairs, labels
+    sure = labels.max(1, initial=0.0) >= bounds.min_confidence
+    refused["the teacher was not sure"] += int((~sure).sum())
+    return [pair for pair, yes in zip(pairs, sure, strict=True) if yes], labels[sure]
 
 
 def _within(
@@ -221,7 +264,8 @@ def _within(
     distances = np.linalg.norm(places - centres[[origin for origin, _ in pairs]], axis=1)
     near = distances < bounds.min_distance
     far = distances > (np.inf if bounds.max_distance is None else bounds.max_distance)
-    refused["too near to their mistake"], refused["too far from it"] = int(near.sum()), int(far.sum())
+    refused["too near to their mistake"] += int(near.sum())
+    refused["too far from it"] += int(far.sum())
     return [pair for pair, out in zip(pairs, near | far, strict=True) if not out]
 
 
@@ -242,19 +286,27 @@ def _balanced(
     ratio: float,
     shares: NDArray[np.float64],
     rng: np.random.Generator,
-) -> list[int]:
-    """Positions that stay, in order; which ones of a class that has too many go is left to chance."""
+) -> tuple[list[int], list[int]]:
+    """Positions that stay, in order, and the classes that cannot be balanced.
+
+    Balance is among classes that have proposals, and with them are within ``ratio`` of what the largest of these had
+    before: others would hold back everything, and not be helped by that. Which proposals of a class that has too many
+    go is left to chance.
+    """
     count = known.labels.shape[1]
-    before = np.bincount(known.classes, minlength=count)
-    totals = before + np.bincount(classes, minlength=count)
-    there = (totals > 0) & (shares > 0)
-    level = ratio * (totals[there] / shares[there]).min(initial=len(known) + len(classes))
+    before, new = np.bincount(known.classes, minlength=count), np.bincount(classes, minlength=count)
+    there = shares > 0
+    parts = np.where(there, shares, 1.0)
+    proposed = there & (new > 0)
+    largest = (before / parts)[proposed].max(initial=0.0)
+    judged = proposed & (ratio * (before + new) / parts >= largest)
+    level = ratio * ((before + new) / parts)[judged].min(initial=np.inf)
     kept: list[int] = []
     for c in range(count):
         rows = np.flatnonzero(classes == c)
-        room = int(np.clip(level * shares[c] - before[c], 0, len(rows)))
-        kept += rng.permutation(rows)[:room].tolist()
-    return sorted(kept)
+        room = len(rows) if proposed[c] and not judged[c] else np.clip(level * shares[c] - before[c], 0, len(rows))
+        kept += rng.permutation(rows)[: int(room)].tolist()
+    return sorted(kept), np.flatnonzero(there & ~judged).tolist()
 
 
 class VectorGuard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
@@ -13,13 +14,13 @@ from typing import Any
 import numpy as np
 from transformers import AutoModelForMaskedLM
 
-from subarch.agora.comparison import REFITTED, compare
+from subarch.agora.comparison import Comparison, compare
 from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
 from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, ProposalFunction, Space
 from subarch.executors import open_executor
 from subarch.jobs.starts import Start
-from subarch.learning.agora import TextGuard, TextLearner, teacher
+from subarch.learning.agora import Stopping, TextGuard, TextLearner, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
 from subarch.learning.finetuning import Recipe, say_what_is_cut
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
@@ -29,6 +30,7 @@ from subarch.options.tasks import PROPOSALS, AgoraOptions, FinetuneOptions
 from subarch.plugins import imported
 from subarch.progress import Watch
 from subarch.storage import sha256_of
+from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example, Split, Task
 from subarch.text.labelled import read_texts
 from subarch.text.metrics import decide, score
@@ -49,7 +51,8 @@ def learn_from_mistakes(
 ) -> dict[str, Any]:
     """Run Agora beside the other ways of training the same student; the part of the result that is its own.
 
-    Every training has as many steps as plain fine-tuning on the training data would take.
+    Every training has as many steps as plain fine-tuning on the training data would take; with patience it may stop
+    before that.
 
     Raises:
         ValueError: for a teacher of another task or one that is too weak, a pool that cannot be read or is of no use,
@@ -68,6 +71,14 @@ def learn_from_mistakes(
         folder=folder / "students",
         batch_size=recipe.batch_size,
         precision=recipe.precision,
+        stopping=None
+        if recipe.patience is None
+        else Stopping(
+            patience=recipe.patience,
+            every=math.ceil(len(task.train) / recipe.batch_size),
+            metrics=task.metrics,
+            development=task.development,
+        ),
         threads=options.threads,
         watch=watch,
     )
@@ -85,6 +96,7 @@ def learn_from_mistakes(
         balance_to="data" if asked.balance == "data" else "even",
     )
     space = _space(asked.space, start, fitted)
+    related = related_to_others(task)
     with open_executor(asked.executor)[0] or nullcontext() as executor:
         found = compare(
             learner,
@@ -111,25 +123,30 @@ def learn_from_mistakes(
             score=by_metrics(task),
             weak_teacher=asked.weak_teacher,
             refit=asked.refit,
+            related=related,
             origin=_origin(options),
             executor=executor,
             watch=watch,
         )
     loops = dict(zip(recipe.seeds, found.gathered, strict=True))
-    best = max(loops, key=lambda seed: (loops[seed].score, -seed))
-    data = found.refitted[recipe.seeds.index(best)] if asked.refit else loops[best].data
-    refitted = data is not loops[best].data  # it may have diverged
-    method = REFITTED if refitted else "agora"
-    model = learner.student(data, loops[best].theta, best)
+    kept = found.best
+    model = learner.student(kept.data, kept.theta, kept.seed)
     start.learner.target.in_units(model)
-    said = {**purpose, "method": method, "seed": best, "learned_development": refitted}
+    said = {
+        **purpose,
+        "method": kept.method,
+        "seed": kept.seed,
+        "learned_development": kept.method.endswith(" on D and E"),
+    }
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
     return {
         "metric": metric_of(task),
         "rows": table,
+        "related": sum(related),
         "checkpoint": str(folder / "checkpoint"),
-        "method": method,
+        "method": kept.method,
+        "chosen": _choice(found),
         "max_length": start.learner.length,
         "trainings": sum(loop.trainings for loop in found.gathered),
         "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
@@ -145,6 +162,17 @@ def require_checkpoints(options: FinetuneOptions) -> None:
     """
     open_checkpoint(str(options.loop.teacher)).whole()
     _language_model(options)
+
+
+def _choice(found: Comparison[Example]) -> dict[str, Any]:
+    """Which way was kept, and why, for people and programs."""
+    means = {way: statistics.fmean(scores) for way, scores in found.development.items()}
+    best, *others = sorted(means, key=lambda way: (way != found.chosen, -means[way]))
+    listed = ", ".join(f"{way} {100 * means[way]:.1f}" for way in others)
+    words = f"Kept: {best}, which is best on the development rows ({100 * means[best]:.1f}; {listed})"
+    if found.best.method != best:
+        words += f", trained once more with them ({found.best.method})"
+    return {"way": found.chosen, "development": means, "told": f"{words}."}
 
 
 def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
@@ -241,7 +269,7 @@ def _functions(
         elif name == "recombine":
             made.append(recombine(pool))
         elif name == "swap":
-            made.append(swap(start.learner.make(0), start.learner.tokenizer))
+            made.append(swap(start.learner.make(0), start.learner.tokenizer, common=task.common))
         elif name != "mask_fill":
             made.append(imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs"))
         elif speaking is None:
@@ -345,6 +373,8 @@ def _told(task: Task, seed: int, loop: Gathered[Example]) -> dict[str, Any]:
         f"{len(loop.rounds[0].mistakes)} first mistakes, best in round {best.number}; ended because "
         f"{STOPPED[loop.stopped]}"
     )
+    if task.label_names and (apart := sorted({c for one in loop.rounds for c in one.unbalanced})):
+        told += f"; too little was proposed to balance {', '.join(task.label_names[c] for c in apart)} with the others"
     said = {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds]}
     return said | {"samples": list(islice(_samples(task, loop), 20)), "classes": _classes(task, loop)}
 

@@ -23,22 +23,44 @@ from subarch.agora.ledger import training_key
 from subarch.agora.pruning import Theta
 from subarch.learning.batches import epoch
 from subarch.learning.distances import Batch
-from subarch.learning.finetuning import Precision, advance, in_precision
+from subarch.learning.finetuning import Precision, advance, in_order, in_precision, is_stale
 from subarch.learning.heads import Learner, by_owner, forward, outputs, read, seeded
-from subarch.learning.training import Hyperparameters, Training
+from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.text.dealing import Kinship
-from subarch.text.examples import Example, Task
+from subarch.text.examples import Example, Split, Task
 from subarch.text.examples import Kind as TaskKind
+from subarch.text.metrics import decide, score
 from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """When a training ends early, and which of its moments counts: judged by development examples after every epoch.
+
+    Args:
+        patience: epochs without a better score, or the same one with a smaller loss.
+        every: steps of an epoch of the training data.
+        metrics: of the score.
+        development: examples with labels. What has learned from them cannot be judged by them: it makes all steps.
+    """
+
+    patience: int
+    every: int
+    metrics: tuple[str, ...]
+    development: Split
+
+    def judges(self, points: Sequence[Example]) -> bool:
+        """Whether a training on these points may be judged."""
+        return {one.texts for one in self.development}.isdisjoint(one.texts for one in points)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextLearner:
-    """A network with a head, trained for a number of steps that does not depend on the data.
+    """A network with a head, trained for a number of steps that does not depend on the data, or fewer where it stops.
 
     Of a choice among candidates the position of the right one is what is learned: a label has a column for each
     position, and zeros where an example has fewer candidates.
@@ -52,6 +74,7 @@ class TextLearner:
         batch_size: examples a step.
         folder: finished trainings are kept here by a digest of all that determines them, and never made again.
         precision: of the large matrix products in training.
+        stopping: when a training ends before that; None: never.
         threads: of torch, in whichever process it is trained; None leaves them as they are there.
         watch: told of the steps, in this process.
     """
@@ -62,6 +85,7 @@ class TextLearner:
     folder: Path
     batch_size: int = 32
     precision: Precision = "float32"
+    stopping: Stopping | None = None
     threads: int | None = None
     watch: Watch = silent
 
@@ -77,7 +101,10 @@ class TextLearner:
         target = self.learner.target
         named = [target.kind, target.label_names, target.mean, target.scale, self.learner.length]
         read_with = hashlib.sha256(settings_of(self.learner.tokenizer).encode()).hexdigest()
-        return json.dumps([self.network, named, read_with, self.steps, self.batch_size, self.precision])
+        known = [self.network, named, read_with, self.steps, self.batch_size, self.precision]
+        if (stop := self.stopping) is not None:
+            known += [stop.patience, stop.every, stop.metrics, stop.development.digest]
+        return json.dumps(known)
 
     def fit(self, data: Labelled[Example], theta: Theta, seed: int) -> Predict[Example]:
         """What the trained student says; its weights stay on disk until it is asked.
@@ -123,6 +150,9 @@ class TextLearner:
         given: dict[str, Any] = {"learning_rate": 5e-5, "warmup": 0.1, "weight_decay": 0.01} | dict(theta)
         chosen = Hyperparameters(schedule="linear", betas=(0.9, 0.999), **given)
         training = Training(model, in_precision(self._loss, self.precision), chosen, steps=self.steps)
+        judge = None
+        if self.stopping is not None and self.stopping.judges(data.points):
+            judge = _Judge(self.learner, self.stopping, model)
         model.train()
         with seeded(seed):
             for number in range(math.ceil(self.steps / math.ceil(len(data) / self.batch_size))):
@@ -131,6 +161,12 @@ class TextLearner:
                         break
                     advance(training, tokens, rows, labels=labels)
                     self.watch("a student", done=training.step, total=self.steps)
+                    if judge is not None and judge.has_seen_enough(training.step, self.steps):
+                        break
+                if judge is not None and judge.stale:
+                    break
+        if judge is not None:
+            model.load_state_dict(judge.weights)
 
     def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy with soft labels, or squared error in units of the labels' scale."""
@@ -147,6 +183,40 @@ class TextLearner:
 
     def unpack(self, data: Any) -> Example:
         return Example(data[0], tuple(data[1]))
+
+
+class _Judge:
+    """Looks at a network after every epoch, and keeps its weights when it was best."""
+
+    def __init__(self, learner: Learner, stopping: Stopping, model: PreTrainedModel) -> None:
+        self._learner, self._stopping, self._model = learner, stopping, model
+        self._tokens = learner.tokens(stopping.development, model)
+        self._history: list[dict[str, float]] = []
+        self.weights: dict[str, Tensor] = {}
+
+    @property
+    def stale(self) -> bool:
+        return is_stale(self._history, self._stopping.patience)
+
+    def has_seen_enough(self, step: int, last: int) -> bool:
+        """Judge the network where an epoch ends.
+
+        Raises:
+            DivergenceError: when its outputs are not finite.
+        """
+        if step % self._stopping.every and step != last:
+            return False
+        development, target = self._stopping.development, self._learner.target
+        found = outputs(self._model, self._tokens)
+        self._model.train()
+        if not all(np.isfinite(one).all() for one in found):
+            raise DivergenceError("the outputs for the development split are not finite")
+        value = score(target.kind, self._stopping.metrics, development, decide(target.kind, found))["score"]
+        said = {"score": value, "loss": target.loss_of(found, development)}
+        if not self._history or in_order(said) > max(map(in_order, self._history)):
+            self.weights = {name: one.clone() for name, one in self._model.state_dict().items()}
+        self._history.append(said)
+        return self.stale
 
 
 def teacher(

@@ -60,7 +60,8 @@ class Recipe:
         epochs: passes over the training split, at most.
         warmup: fraction of the steps over which the rate rises; then it falls linearly to zero.
         weight_decay: decoupled, on matrices only.
-        patience: stop after so many epochs without a better development score; None: never.
+        patience: stop after so many epochs without a better development score, or an equal one with a smaller loss;
+            None: never.
         seeds: of head, order and dropout.
         precision: of the large matrix products in training; weights and evaluation stay float32. ``bfloat16`` is half
             as fast again where the processor has it.
@@ -340,7 +341,7 @@ class _OneTraining:
         with seeded(seed):
             kept.restore(training)
             try:
-                while len(kept.history) < self.recipe.epochs and not self._is_stale(kept.history):
+                while len(kept.history) < self.recipe.epochs and not is_stale(kept.history, self.recipe.patience):
                     note = f"best so far {kept.best['score']:.3f}" if kept.best else ""
                     self._epoch(training, model, seed, kept, lambda step, note=note: tick(step, steps, note))
                     kept.add(training, model, self._scores(model))
@@ -382,12 +383,18 @@ class _OneTraining:
         loss = self.learner.target.loss_of(found, self.task.development)
         return {**scored(self.task, self.task.development, found), "loss": loss}
 
-    def _is_stale(self, history: Sequence[Mapping[str, float]]) -> bool:
-        patience = self.recipe.patience
-        if patience is None or not history:
-            return False
-        best = max(range(len(history)), key=lambda n: (history[n]["score"], -n))
-        return len(history) - 1 - best >= patience
+
+def is_stale(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
+    """Whether so many epochs have passed since the best one.
+
+    Args:
+        history: score and loss on development data after every epoch; of equal scores the smaller loss is better.
+        patience: epochs; None: never.
+    """
+    if patience is None or not history:
+        return False
+    best = max(range(len(history)), key=lambda n: (in_order(history[n]), -n))
+    return len(history) - 1 - best >= patience
 
 
 def say_what_is_cut(tokens: Tokens) -> None:
@@ -452,7 +459,7 @@ class _Kept:
     def add(self, training: Training[Any], model: PreTrainedModel, scores: dict[str, float]) -> None:
         """An epoch is done."""
         self.history.append(scores)
-        if self.best is None or _order(scores) > _order(self.best):
+        if self.best is None or in_order(scores) > in_order(self.best):
             self.best = scores
             self.weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.save(training, 0)
@@ -475,13 +482,13 @@ def scored(task: Task, split: Split, found: Sequence[Any]) -> dict[str, float]:
     return score(task.kind, task.metrics, split, decide(task.kind, found))
 
 
-def _order(scores: Mapping[str, float]) -> tuple[float, float]:
+def in_order(scores: Mapping[str, float]) -> tuple[float, float]:
     """Small development sets know few scores; among equal ones the loss decides."""
     return scores["score"], -scores["loss"]
 
 
 def _rank(record: Mapping[str, Any]) -> tuple[float, float]:
-    return _order(record["development"])
+    return in_order(record["development"])
 
 
 def _mean(records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

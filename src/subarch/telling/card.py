@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from subarch.telling.wording import claim_in_words, describe, milliseconds, short
+from subarch.telling.wording import apart, apart_as_exported, claim_in_words, describe, milliseconds, short
 
 Record = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
@@ -91,10 +91,16 @@ def _text(result: Record, manifest: Record) -> Iterator[str]:
         ("way of training", "mean", "± 95 %", "seeds"),
         [(row["method"], f"{100 * row['mean']:.1f}", _half(row), str(row["seeds"])) for row in tuned["rows"]],
     )
+    if told := apart(tuned):
+        yield f"\n{told}"
+    if "chosen" in tuned:
+        yield f"\n{tuned['chosen']['told']}"
     yield (
         f"\nAs exported ({result['export']['chosen']}): {100 * sealed['exported']:.1f}, that is {sealed['drop']:+.1f} "
         "points of loss against the teacher. A teacher that had seen these rows before has too high a score here."
     )
+    if told := apart_as_exported(sealed):
+        yield f"\n{told}"
     yield ""
     yield "## Time"
     yield ""

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from subarch.telling.card import target_in_words
-from subarch.telling.wording import check_command, decimal, describe, short, whole
+from subarch.telling.wording import apart, apart_as_exported, check_command, decimal, describe, short, whole
 
 _QUIET_SECONDS = 10.0
 """Without a terminal a line at most this often says where the work is."""
@@ -185,8 +185,12 @@ class Console:
         ]
         last = "to the teacher" if "rounds" in result else "learning rate"
         self._table(["method", "mean, 95 % interval", "each seed", "steps", last], rows)
+        if told := apart(result):
+            self._out.print(told, soft_wrap=True, markup=False)
         for loop in result.get("rounds", ()):
             self._out.print(loop["told"], soft_wrap=True, markup=False)
+        if "chosen" in result:
+            self._out.print(result["chosen"]["told"], soft_wrap=True, markup=False)
         self.written(result["checkpoint"])
         self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True, markup=False)
 
@@ -257,6 +261,8 @@ class Console:
         rows = [("teacher", _points(result["sealed"]["teacher"]), *self._of(result, "teacher"))]
         rows.append(("this model", _points(result["sealed"]["exported"]), *self._of(result, "student")))
         self._table(("", f"{result['sealed']['metric']}, sealed rows", "ms a text", "runs on", "MB"), rows)
+        if told := apart_as_exported(result["sealed"]):
+            self._out.print(told, soft_wrap=True, markup=False)
         certificate = result["extract"]["certificate"]
         self._out.print(
             f"The search: {certificate['verdict']}, {whole(certificate['evaluated'])} of "

@@ -14,7 +14,7 @@ from typing import Any
 from subarch.telling.card import target_in_words
 from subarch.telling.page import Cell, Html, chart, number_cell, table, tag
 from subarch.telling.plots import axis, bars, figure, line
-from subarch.telling.wording import decimal, finite, short, whole
+from subarch.telling.wording import apart, apart_as_exported, decimal, finite, short, whole
 
 Record = Mapping[str, Any]
 _COLORS = ("--trained", "--front", "--pick-w", "--pick-knee", "--pick-c", "--untrained", "--accent")
@@ -86,6 +86,8 @@ def _targets(result: Record) -> Stage:
         f"On {whole(sealed['examples'])} sealed rows the exported model reaches {100 * sealed['exported']:.1f}, its "
         f"teacher {100 * sealed['teacher']:.1f} ({sealed['metric']})."
     )
+    if told := apart_as_exported(sealed):
+        words += f" {told}"
     if any(one["target"] in ("speedup", "latency_ms") for word in ("met", "missed") for one in result["targets"][word]):
         words += " The search was given a limit of time of its own, so that its pick keeps the target as it will run."
     content = [tag("p", words), table("Targets, asked and measured on what was exported", ("Target", "Verdict"), rows)]
@@ -140,6 +142,10 @@ def _finetuning(result: Record, number: int) -> Stage:
         f"learned from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % "
         "intervals."
     )
+    if told := apart(result):
+        words += f" {told}"
+    if "chosen" in result:
+        words += f" {result['chosen']['told']}"
     if any(row["method"].endswith("D and E") for row in rows):
         words += " The ways 'on D and E' have learned from the development rows as well."
     means = [100 * row["mean"] for row in rows]

@@ -40,6 +40,38 @@ def check_command(run: object, certificate: Mapping[str, Any]) -> str:
     return f"subarch verify {run}{named}"
 
 
+def relatives(related: object, sealed: object, scores: Mapping[str, object]) -> str:
+    """How many sealed rows are too much like rows that were learned from, and what is scored without them.
+
+    Args:
+        related: so many.
+        sealed: of so many.
+        scores: on the other rows, between 0 and 1, by what is scored.
+    """
+    count, among = finite(related), finite(sealed)
+    if count is None or not among:
+        return ""
+    kin = (
+        "near copies of rows that were learned from or chosen on, contain or lie in one, or share a long text with one"
+    )
+    if not count:
+        return f"None of the sealed rows are {kin}."
+    said = f"{whole(count)} of the {whole(among)} sealed rows ({100 * count / among:.0f} %) are {kin}"
+    told = ", ".join(f"{name} {100 * value:.1f}" for name, one in scores.items() if (value := finite(one)) is not None)
+    return f"{said}. On the others: {told}." if told else f"{said}: no other row is left to score on."
+
+
+def apart(result: Mapping[str, Any]) -> str:
+    """The same of a fine-tuning."""
+    scores = {row["method"]: row.get("apart") for row in result["rows"]}
+    return relatives(result.get("related"), result["data"]["examples"]["sealed"], scores)
+
+
+def apart_as_exported(sealed: Mapping[str, Any]) -> str:
+    """The same of an exported form beside its teacher."""
+    return relatives(sealed.get("related"), sealed.get("examples"), sealed.get("apart") or {})
+
+
 def whole(value: object) -> str:
     """Write a count with thousands separators."""
     number = finite(value)
