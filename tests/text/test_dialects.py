@@ -95,7 +95,7 @@ def documented(table: Table, delimiter: str) -> Iterator[str]:
     yield by_excel(table, delimiter, more=",")
     yield by_excel(table, delimiter, more=" \t\\").replace("\r\n", "\n")  # PHP's rule
     masks = product((False, True), repeat=len(table[0]))
-    for columns, escape, empty, missing in product(masks, ('"', "\\"), (False, True), ((), ("NULL", "NA"))):
+    for columns, escape, empty, missing in product(masks, ('"', "\\"), (False, True), ((), ("",), ("NULL", "NA"))):
         # Some columns always, as databases put strings into quotes (PostgreSQL also what is empty), but for no value.
         always = [[q and c not in missing for c, q in zip(row, columns, strict=True)] for row in table[1:]]
         body = [

@@ -61,11 +61,9 @@ _ESCAPED = r"[\\\"']"
 _ESCAPED_TAB = r"[\\\"'ntr0NbfvZ]"  # as MySQL, PostgreSQL and Hive have them
 
 
-@lru_cache(maxsize=64)
-def grammar_of(way: Way, delimiter: str) -> Grammar:
-    """What records look like; without a delimiter a record is one field."""
-    end, each = _END, re.escape(delimiter)
-    d = each or "(?!)"
+def _fields(way: Way, delimiter: str) -> tuple[str, str]:
+    """A field in quotes, and one without."""
+    each = re.escape(delimiter)
     inner, quote, closing = _INNER[way == "backslash"], '"', '"'
     if way in ("blanks", "loose"):
         quote, closing = ' *+"', '" *+'
@@ -74,11 +72,28 @@ def grammar_of(way: Way, delimiter: str) -> Grammar:
         quoted, plain = "(?!)", rf"[^{each}\r\n]*+"
     if way == "escaped":
         after = _ESCAPED if delimiter and delimiter != "\t" else _ESCAPED_TAB
-        others = d if delimiter else f"[{''.join(map(re.escape, DELIMITERS))}]"
+        others = each or f"[{''.join(map(re.escape, DELIMITERS))}]"
         plain = rf"[^{each}\\\r\n]*+(?:\\(?:{after}|{others}|\r?\n)[^{each}\\\r\n]*+)*+"
     elif way == "loose":
         plain = rf'(?! *")[^{each}\r\n]*+'
-    one = f"(?:{quoted}|{plain})"
+    return quoted, plain
+
+
+@lru_cache(maxsize=64)
+def exact(way: Way, delimiter: str, columns: int, rule: int | None = None) -> re.Pattern[str]:
+    """Records of so many fields, of any kind or by a rule of the grammar's."""
+    quoted, plain = _fields(way, delimiter) if rule is None else [*_rules(way, delimiter or ",")][rule]
+    d = re.escape(delimiter) or "(?!)"
+    return re.compile(f"(?:{quoted}|{plain})" + f"(?:{d}(?:{quoted}|{plain})){{{columns - 1}}}" + _END)
+
+
+@lru_cache(maxsize=64)
+def grammar_of(way: Way, delimiter: str) -> Grammar:
+    """What records look like; without a delimiter a record is one field."""
+    end, d = _END, re.escape(delimiter) or "(?!)"
+    inner = _INNER[way == "backslash"]
+    quote, closing = (' *+"', '" *+') if way in ("blanks", "loose") else ('"', '"')
+    one = "(?:{}|{})".format(*_fields(way, delimiter))
     never = re.compile("(?!)")
     if way == "escaped":
         # A line that ends in an escaped line break is taken whole by its last field, with nothing left to end it.

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from subarch.text.delimited import DELIMITERS, Dialect, Quoting, Way, columnwise, content, grammar_of, records
+from subarch.text.delimited import DELIMITERS, Dialect, Quoting, Way, columnwise, content, exact, grammar_of, records
 from subarch.text.files import MAX_LINE_BYTES, format_of, lines
 
 _LOG = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class _Reading:
     _pending: list[str] = field(default_factory=list[str])
     _opened: int = 0
     _size: int = 0
+    _exact: re.Pattern[str] | None = None
 
     def __post_init__(self) -> None:
         self._grammar = grammar_of(self.way, self.delimiter)
@@ -79,6 +80,12 @@ class _Reading:
         restrictive = bool(self._rules) and self._rules != [self._grammar.rules[0]]
         return bool(self._pending) or self.rows < 2 or restrictive
 
+    def overlook(self) -> None:
+        """Lines without quotes are not shown any more: what they say of blanks at the ends of fields is not known."""
+        if len(self._rules) > 1 and self._rules[0] is self._grammar.rules[0]:
+            self._rules = [rule for rule in self._rules if rule not in self._grammar.rules[3::6]]
+            self._settle()
+
     @property
     def always(self) -> bool:
         """Whether every field of every row stands in quotes."""
@@ -91,12 +98,36 @@ class _Reading:
         elif line in ("\n", "\r\n"):
             if self.rows:
                 self._blank = self._blank or number
+        elif self._exact is not None and self._exact.fullmatch(line) and "\\" not in line:
+            self._sure(line)
         elif self._grammar.closed.fullmatch(line):
             self._end(number, line)
         elif self._grammar.opens.fullmatch(line):
             self._pending, self._opened, self._size = [line], number, len(line)
         else:
             self._break(number, self._reason(line))
+
+    def _sure(self, line: str) -> None:
+        """One more line as nearly all are: a record of the usual width, by the rules that hold."""
+        self.rows += 1
+        self.blank = self.blank or self._blank
+        if not self.proven and '"' in line:
+            bare = line.count(self.delimiter) + 1 if self.delimiter else 1
+            self.proven = bare > (self.columns or 0) or self._grammar.escape.search(line) is not None
+
+    def _settle(self) -> None:
+        """Know the lines of which nothing is learned: by the narrowest rule that holds, which implies the others."""
+        rules, known = self._rules, self._grammar.rules
+        if self.trailing or self.columns is None or self.rows < 2:
+            self._exact = None
+        elif self.way not in ("doubled", "backslash") or not rules:
+            self._exact = exact(self.way, self.delimiter, self.columns)
+        elif rules == [known[0]]:
+            self._exact = exact(self.way, self.delimiter, self.columns, 0)
+        elif known[1] in rules:
+            self._exact = exact(self.way, self.delimiter, self.columns, 1)
+        else:
+            self._exact = rules[0] if len(rules) == 1 and rules[0] not in known else None
 
     def _go_on(self, number: int, line: str) -> None:
         self._pending.append(line)
@@ -136,7 +167,10 @@ class _Reading:
         if count > 1 and self.way != "none" and ('"' in record or "\\" in record):
             count = len(self.cells(record))
         self._count(number, record, count)
-        if self.broken is not None or self.rows < 2 or self.way not in ("doubled", "backslash"):
+        if self.broken is not None or self.rows < 2:
+            return
+        if self.way not in ("doubled", "backslash"):
+            self._settle()
             return
         if record.count("\n") > 1:
             self.over_lines = self.over_lines or number
@@ -170,12 +204,13 @@ class _Reading:
     def _follow_rules(self, number: int, record: str) -> None:
         if self.rows == 2:
             self._rules = [*self._grammar.rules]
-            if self.way in ("doubled", "backslash"):
+            if '"' in record:
                 self._rules.append(columnwise(self.way, self.delimiter, record))
         if self._rules:
             self._rules = [rule for rule in self._rules if rule.fullmatch(record)]
             if not self._rules:
                 self.unruly = number
+        self._settle()
 
     def _suspect(self, number: int, record: str) -> None:
         """Keep lines inside of quotes that may be rows of the table."""
@@ -213,10 +248,10 @@ class _Seen:
     other_end: int | None = None  # a line that ends otherwise than the header does
     regular: dict[str, int] | None = None  # of a single column: delimiters of which every line has as many
 
-    def look(self, number: int, line: str, enclosed: re.Pattern[str]) -> None:
+    def look(self, number: int, line: str, enclosed: re.Pattern[str] | None) -> None:
         if '"' in line:
             self.quote = self.quote or number
-            if enclosed.search(line):
+            if enclosed is not None and enclosed.search(line):
                 self.num_enclosed += 1
                 self.enclosed = self.enclosed or number
             if self.bare_quote is None and _BARE_QUOTE.search(line):
@@ -241,7 +276,6 @@ class _Evidence:
         readings: as far as they hold.
         seen: where quotes and backslashes are.
         single: whether the header has one column.
-        inside: the first row of a single column with a delimiter in it.
     """
 
     readings: dict[Way, _Reading]
@@ -255,11 +289,11 @@ def _evidence(path: Path, dialect: Dialect, ways: Sequence[Way], *, single: bool
     seen, alive, total = _Seen(), list(readings.values()), 0
     d = re.escape(delimiter)
     enclosed = re.compile(rf'(?:^|{d})"[^{d}\n]*"\r?(?:{d}|$)')
-    width, quiet = -1, False
+    width, quiet, plain = -1, False, readings.get("none")
     line_end: str | None = None
     for number, line in content(path, dialect):
         if '"' in line or "\\" in line:
-            seen.look(number, line, enclosed)
+            seen.look(number, line, enclosed if plain is not None and plain.holds else None)
         elif (
             quiet
             and len(line) > 2
@@ -270,7 +304,7 @@ def _evidence(path: Path, dialect: Dialect, ways: Sequence[Way], *, single: bool
             continue
         ends = "\r\n" if line.endswith("\r\n") else "\n"
         inside = any(reading.waits for reading in alive)
-        if single and line_end is not None:
+        if single and line_end is not None and seen.regular != {}:
             counts = {one: line.count(one) for one in DELIMITERS if one in line}
             seen.regular = dict((counts if seen.regular is None else seen.regular).items() & counts.items())
         if ends != (line_end or ends) and not inside:
@@ -281,8 +315,10 @@ def _evidence(path: Path, dialect: Dialect, ways: Sequence[Way], *, single: bool
         alive = [reading for reading in alive if reading.holds]
         if not alive:
             break
+        for reading in alive:
+            reading.overlook()
         width = (alive[0].columns or 0) - 1
-        quiet = all(one.columns == width + 1 and not one.trailing and not one.watches for one in alive)
+        quiet = line != ends and all(one.columns == width + 1 and not one.trailing and not one.watches for one in alive)
     for reading in readings.values():
         reading.finish()
         reading.rows += total
