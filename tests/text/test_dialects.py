@@ -17,6 +17,10 @@ from subarch.text.tables import rows
 
 Table = list[list[str]]
 ROW = re.compile(r"\brow \d+")
+NUMBER = re.compile(r"\d+")
+EMPTY = re.compile(
+    r'(?:^|(?<=[,;\t|]))""(?=[,;\t|\n])', re.MULTILINE
+)  # what has nothing in it, where others have no value
 
 
 class Heard(logging.Handler):
@@ -94,6 +98,12 @@ def documented(table: Table, delimiter: str) -> Iterator[str]:
     yield by_excel(table, delimiter)
     yield by_excel(table, delimiter, more=",")
     yield by_excel(table, delimiter, more=" \t\\").replace("\r\n", "\n")  # PHP's rule
+    numbers = "".join(
+        delimiter.join(one if NUMBER.fullmatch(one) else quoted(one) for one in row) + "\n" for row in table[1:]
+    )
+    yield delimiter.join(table[0]) + "\n" + numbers
+    ends = [[quoted(c) if needs_quotes(c, delimiter) or c != c.strip() else c for c in row] for row in table]  # Ruby's
+    yield "".join(delimiter.join(row) + "\n" for row in ends)
     masks = product((False, True), repeat=len(table[0]))
     for columns, escape, empty, missing in product(masks, ('"', "\\"), (False, True), ((), ("",), ("NULL", "NA"))):
         # Some columns always, as databases put strings into quotes (PostgreSQL also what is empty), but for no value.
@@ -206,7 +216,7 @@ def wrong(rng: random.Random, path: Path, heard: Heard) -> str | None:
         if broken:  # texts that joining alone cannot keep whole: another table, joined in the same way
             others |= {by_hand([table[0], *read], delimiter) for delimiter in ",;\t|"}
             text = re.sub("\n\n+$", "\n", text)
-        if text in others:
+        if text in others or EMPTY.sub("", text) in {EMPTY.sub("", one) for one in others}:
             return None
     return f"{which}: {table[1:]!r}\nwritten as {content!r}\nread as    {read!r}\nand said {heard.messages}"
 

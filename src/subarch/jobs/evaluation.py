@@ -143,11 +143,19 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, fitted: Fitted
         raise ValueError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
     columns = options.text_columns or tuple(purpose.get("text_columns", ()))
     if isinstance(options, PredictOptions):
-        table = read_table(path, text_columns=columns, labelled=False)
+        table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
     else:
         label = options.label_column or purpose.get("label_column")
         classes = () if fitted.is_nameless else fitted.label_names
-        table = read_table(path, text_columns=columns, label_column=label, kind=fitted.kind, classes=classes)
+        table = read_table(
+            path,
+            text_columns=columns,
+            label_column=label,
+            kind=fitted.kind,
+            classes=classes,
+            quoting=options.quoting,
+            missing_label=options.missing_label,
+        )
     known = len(purpose.get("text_columns", ()))
     if known and len(table.columns.texts) != known:
         raise ValueError(
@@ -208,10 +216,16 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     folder, fitted = checkpoint.folder, open_fitted(checkpoint)
     watch("reading the data", note=str(options.data))
     table = _table(options.data, options, fitted, read_purpose(folder) or {})
+    without = frozenset(table.without_text)
+    asked = [example for place, example in enumerate(table.examples) if place not in without]
     with pinned(options.threads):
-        found = _answers(fitted, table.examples, watch)
+        found = _answers(fitted, asked, watch)
     decide(fitted.kind, found)  # refuses outputs that are no numbers
-    rows = ({"id": example.id, **_said(fitted, one)} for example, one in zip(table.examples, found, strict=True))
+    answers = iter(found)
+    rows = (
+        {"id": example.id, **_said(fitted, None if place in without else next(answers))}
+        for place, example in enumerate(table.examples)
+    )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         _write(rows, fitted, stream, as_csv=path.suffix.lower() == ".csv")
     return {
@@ -222,7 +236,11 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     }
 
 
-def _said(fitted: Fitted, output: NDArray[np.float32]) -> dict[str, Any]:
+def _said(fitted: Fitted, output: NDArray[np.float32] | None) -> dict[str, Any]:
+    """What is written of one row; nothing of one without a text, which keeps its place."""
+    if output is None:
+        names = ("value",) if fitted.kind == "regression" else ("label", "probability", "probabilities")
+        return dict.fromkeys(names)
     if fitted.kind == "regression":
         return {"value": float(output[0])}
     shares = softmax(output.astype(np.float64))
@@ -244,5 +262,5 @@ def _write(rows: Iterator[dict[str, Any]], fitted: Fitted, stream: TextIO, *, as
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        each = {f"probability of {name}": value for name, value in row.pop("probabilities", {}).items()}
+        each = {f"probability of {name}": value for name, value in (row.pop("probabilities", None) or {}).items()}
         writer.writerow(row | each)

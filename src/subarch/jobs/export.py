@@ -214,6 +214,8 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mappi
         label_column=options.label_column or purpose.get("label_column"),
         kind=fitted.kind,
         classes=classes,
+        quoting=options.quoting,
+        missing_label=options.missing_label,
     )
     examples = list(table.examples)
     random.Random(0).shuffle(examples)

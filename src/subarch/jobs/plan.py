@@ -244,7 +244,10 @@ def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
     except ValueError:
         theirs, ours = (list(one.label_names) or one.kind for one in (fitted, task))
         _LOG.warning(
-            "the teacher was made for %s, not for %s: it gets a new head, and is fine-tuned first", theirs, ours
+            "the teacher was made for %s, not for %s: it gets a new head, and is fine-tuned first (where these are the "
+            "same classes, renamed labels keep its head: write the teacher's names into the table)",
+            theirs,
+            ours,
         )
         return None
     return fitted

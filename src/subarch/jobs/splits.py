@@ -24,6 +24,8 @@ def opened_task(where: TaskOptions) -> Task:
         text_columns=where.text_columns,
         label_column=where.label_column,
         kind=where.kind,
+        quoting=where.quoting,
+        missing_label=where.missing_label,
         task_data=where.task_data,
         development_data=where.development_data,
         test_data=where.test_data,
@@ -38,6 +40,7 @@ def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
         "seed": where.split_seed,
         "limit": where.limit,
         "columns": {"texts": list(where.text_columns), "label": where.label_column},
+        "reading": {"quoting": where.quoting, "missing_label": list(where.missing_label)},
         "sealed": task.sealed.digest,
         "files": {
             name: {"path": str(file.resolve()), "sha256": sha256_of(file)}
@@ -80,8 +83,11 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
                 )
     # As they were given: files of one split may call their columns by different names, which are found in each.
     columns = purpose["split"].get("columns", {"texts": purpose["text_columns"], "label": purpose["label_column"]})
+    reading = purpose["split"].get("reading", {})
     task = load_task(
         path,
+        quoting=reading.get("quoting"),
+        missing_label=tuple(reading.get("missing_label", ())),
         seed=int(purpose["split"]["seed"]),
         text_columns=tuple(columns["texts"]),
         label_column=columns["label"],

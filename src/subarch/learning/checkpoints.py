@@ -87,7 +87,7 @@ class Fitted:
             return found
         raise ValueError(
             f"{task} has the classes {list(label_names)}, the model {list(self.label_names)}: take the task it was "
-            "fine-tuned on"
+            "fine-tuned on; or, where these are the same classes, write the model's names instead of them"
         )
 
     def _one_output(self, label_names: tuple[str, ...]) -> str:

@@ -46,6 +46,12 @@ class ExportOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
+    quoting: Literal["doubled", "backslash", "none", "escaped"] | None = None
+    """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
+    (characters), escaped (characters after backslashes); seen from the whole file when not given."""
+    missing_label: tuple[str, ...] = ()
+    """Words that stand for no label, such as null: rows with them, or with nothing, are left out; refused when not
+    given."""
     max_drop: float = 0.5
     """Points of the metric (of 100) that the chosen form may lose against PyTorch."""
     artifacts: tuple[ArtifactName, ...] = ()

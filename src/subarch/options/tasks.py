@@ -16,6 +16,7 @@ from subarch.options.limits import at_least, positive
 from subarch.plugins import NAME
 
 Positional = tyro.conf.Positional
+Quoting = Literal["doubled", "backslash", "none", "escaped"]
 
 
 def _require_one(task: str | None, data: Path | None) -> None:
@@ -41,6 +42,12 @@ class TaskOptions:
     """Column of your file that holds the label; found by its usual names when not given."""
     kind: Literal["classification", "regression"] | None = None
     """Whether the labels of your file are classes or numbers; seen from the labels when not given."""
+    quoting: Quoting | None = None
+    """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
+    (characters), escaped (characters after backslashes); seen from the whole file when not given."""
+    missing_label: tuple[str, ...] = ()
+    """Words that stand for no label, such as null: rows with them, or with nothing, are left out; refused when not
+    given."""
     development_data: Path | None = None
     """Your own development file; otherwise a part of the data, carved with --split-seed."""
     test_data: Path | None = None
@@ -238,6 +245,12 @@ class EvaluateOptions:
     given."""
     label_column: str | None = None
     """Column of your file that holds the label; likewise."""
+    quoting: Quoting | None = None
+    """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
+    (characters), escaped (characters after backslashes); seen from the whole file when not given."""
+    missing_label: tuple[str, ...] = ()
+    """Words that stand for no label, such as null: rows with them, or with nothing, are left out; refused when not
+    given."""
     split: Literal["train", "development", "sealed", "test", "all"] | None = None
     """Which examples: all rows of a file, or train, development or sealed of the one that the checkpoint was fine-tuned
     on; of a benchmark train, development (the official one) or, where its labels are public, test."""
@@ -272,6 +285,9 @@ class PredictOptions:
     """Where predictions go, .jsonl or .csv; beside the data when not given."""
     text_columns: tuple[str, ...] = ()
     """Columns that hold the text, or the two texts; found by their usual names when not given."""
+    quoting: Quoting | None = None
+    """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
+    (characters), escaped (characters after backslashes); seen from the whole file when not given."""
     threads: int | None = None
     """Threads; all cores when not given."""
     json: bool = False

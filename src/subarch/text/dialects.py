@@ -287,8 +287,8 @@ def _evidence(path: Path, dialect: Dialect, ways: Sequence[Way], *, single: bool
     delimiter = dialect.delimiter
     readings: dict[Way, _Reading] = {way: _Reading(way, "" if single else delimiter) for way in ways}
     seen, alive, total = _Seen(), list(readings.values()), 0
-    d = re.escape(delimiter)
-    enclosed = re.compile(rf'(?:^|{d})"[^{d}\n]*"\r?(?:{d}|$)')
+    d = re.escape("" if single else delimiter)
+    enclosed = re.compile(rf'(?:^|{d or "(?!)"})"[^{d}\n]*"\r?(?:{d or "(?!)"}|$)')
     width, quiet, plain = -1, False, readings.get("none")
     line_end: str | None = None
     for number, line in content(path, dialect):

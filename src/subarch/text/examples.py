@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+_LOG = logging.getLogger(__name__)
 
 Kind = Literal["classification", "regression", "choice"]
 
@@ -156,9 +159,19 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
     """Where each class stands among the outputs of a model; None where the two are not the same classes.
 
     Names decide, whatever their case where that leaves them apart; of a model that never named its classes the order.
+    Whole numbers from 0 beside as many names are places among the outputs, which is said.
     """
     for alike in (str, str.casefold):  # POSITIVE and positive are one class, where both are not there
         asked, theirs = [alike(name) for name in names], [alike(name) for name in among]
         if len(set(theirs)) == len(theirs) == len(asked) and set(theirs) == set(asked):
             return [theirs.index(name) for name in asked]
-    return list(range(len(names))) if nameless(among) and len(among) == len(names) else None
+    if len(among) != len(names):
+        return None
+    if nameless(among):
+        return list(range(len(names)))
+    numbers = [str(n) for n in range(len(among))]
+    if len(among) > 1 and set(names) == set(numbers) and not any(name.strip().isdigit() for name in among):
+        taken = ", ".join(f"{number} for {name}" for number, name in zip(numbers[:12], among, strict=False))
+        _LOG.warning("the labels are numbers and the model's classes have names: %s is taken by its place", taken)
+        return [int(name) for name in names]
+    return None

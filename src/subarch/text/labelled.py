@@ -1,26 +1,25 @@
 """The user's own tables: single texts or pairs of texts, with classes, with numbers, or with no labels at all.
 
-Columns are found by their names, in any case, or given. Classes are kept by name. Labels that are all numbers are
-classes too where they are integers of up to twenty values (stars, 0 and 1), and otherwise numbers to predict.
+Columns are found by their names, in any case, or given. What the file leaves open, and how it was read, is said.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
 from subarch.text.examples import Example, Kind, Split
 from subarch.text.files import format_of, lines
-from subarch.text.tables import rows
+from subarch.text.labels import Labels
+from subarch.text.tables import class_names, rows
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +48,8 @@ LABEL_COLUMNS = (
 )
 # fmt: on
 ID_COLUMNS = ("id", "idx", "index")
-MAX_INTEGER_CLASSES = 20
+_SHOWN = 5  # rows that a message names; the others are counted
+_SAMPLE = 200  # rows by which columns that are not read are judged
 
 
 class Columns(NamedTuple):
@@ -69,12 +69,14 @@ class Table:
         kind: what the labels are; None where they were not asked for.
         label_names: names of the classes, sorted, by number where they are integers; empty for numbers.
         columns: where everything was found.
+        without_text: places of the examples that have no text, where they were to be kept.
     """
 
     examples: Split
     kind: Kind | None
     label_names: tuple[str, ...]
     columns: Columns
+    without_text: tuple[int, ...] = ()
 
 
 def read_table(
@@ -85,6 +87,9 @@ def read_table(
     kind: Kind | None = None,
     labelled: bool = True,
     classes: Sequence[str] = (),
+    quoting: Quoting | None = None,
+    missing_label: Sequence[str] = (),
+    without_text: Literal["refuse", "leave out", "keep"] = "refuse",
 ) -> Table:
     """Read single texts or pairs from a CSV, TSV, JSONL or Parquet file, also compressed.
 
@@ -95,52 +100,64 @@ def read_table(
         kind: whether labels are classes or numbers to predict; found by looking at them when not given.
         labelled: whether labels are read; a file to predict needs none.
         classes: names that labels must be of, for a file that belongs to another; any, when empty.
+        quoting: of delimited text, what quotes and backslashes are; seen from the whole file when not given.
+        missing_label: words that stand for no label, whose rows are left out, as those of empty labels; when not given,
+            such rows are refused.
+        without_text: what is to be done with rows whose text is empty.
 
     Raises:
         ValueError: naming the row, for a file that is empty, binary, damaged, in another encoding than UTF-8, without
-            those columns, with an empty text, a label that is missing, infinite, unknown or no number, a single class,
-            or hardly two texts of a class.
+            those columns, with empty texts, labels that are missing, infinite, unknown, several a row or no number, a
+            single class, or hardly two texts of a class.
         ImportError: for Parquet without the extra ``parquet``.
         OSError: when the file cannot be opened.
     """
     _check_arguments(text_columns, kind)
     wanted = _Wanted(tuple(text_columns), label_column, labelled)
     columns: Columns | None = None
-    texts: list[tuple[str, ...]] = []
-    labels = _Labels(path, label_column or LABEL_COLUMNS[0], [], [])
+    texts = _Texts(path)
+    labels = Labels(path, label_column or LABEL_COLUMNS[0], tuple(missing_label))
     ids: list[object] = []
-    for number, values in rows(path, wanted.usual_names()):
+    for number, values in rows(path, wanted.usual_names(), quoting=quoting):
         if columns is None:
             columns = wanted.found(path, list(values))
-            labels.column = columns.label or labels.column
-        texts.append(tuple(_text(f"{path}, row {number}", column, values) for column in columns.texts))
+            texts.columns, labels.column = columns.texts, columns.label or labels.column
+        texts.add(number, values)
         ids.append(None if columns.id is None else values.get(columns.id))
         if labelled:
             labels.add(number, values)
     if columns is None:
         what = "a text and a label" if labelled else "a text"
         raise ValueError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
+    there = texts.present(without_text)
+    texts.tell_unread(wanted.label_of(columns))
     if labelled:
+        there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
         if kind != "classification" and not classes and format_of(path) == ".csv" and delimiter_of(path) == ";":
             labels.with_points()
         kind = kind or labels.kind()
-    names, values = labels.parsed(kind, classes) if labelled and kind else ((), [None] * len(texts))
+    names: tuple[str, ...] = ()
+    found: Sequence[int | float | None] = [None] * sum(there)
+    if labelled and kind:
+        names, found = labels.parsed(kind, classes, class_names(path).get(labels.column, ()))
+    kept = [(row, name) for row, name, ok in zip(texts.rows, _ids(ids), there, strict=True) if ok]
     examples = Split(
         Example(first=row[0], seconds=row[1:], label=value, id=name)
-        for row, value, name in zip(texts, values, _ids(ids), strict=True)
+        for (row, name), value in zip(kept, found, strict=True)
     )
-    return Table(examples=examples, kind=kind, label_names=names, columns=columns)
+    empty = tuple(n for n, example in enumerate(examples) if not all(text.strip() for text in example.texts))
+    return Table(examples=examples, kind=kind, label_names=names, columns=columns, without_text=empty)
 
 
 def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]:
-    """Texts without labels: each different line of a ``.txt`` file, or each row of a table.
+    """Texts without labels: each different line of a ``.txt`` file, or each row of a table that has a text.
 
     Raises:
         ValueError: for a file that cannot be read, or holds nothing.
         ImportError, OSError: as for :func:`read_table`.
     """
     if ".txt" not in path.suffixes:
-        return list(read_table(path, text_columns=text_columns, labelled=False).examples)
+        return list(read_table(path, text_columns=text_columns, labelled=False, without_text="leave out").examples)
     found = [Example(line) for line in dict.fromkeys(line.strip() for _, line in lines(path)) if line]
     if not found:
         raise ValueError(f"{path}: expected texts, one a line, got none")
@@ -154,10 +171,112 @@ def _check_arguments(text_columns: Sequence[str], kind: Kind | None) -> None:
         raise ValueError(f"expected the kind 'classification' or 'regression' for a table, got {kind!r}")
 
 
-def _text(place: str, column: str, values: Mapping[str, object]) -> str:
-    text = values.get(column)
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{place}: expected a text in column {column!r}, got {text!r}: fill it in")
+class _Texts:
+    """Texts of every row, and what is wrong with those that have none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.columns: tuple[str, ...] = ()
+        self.rows: list[tuple[str, ...]] = []
+        self._empty: dict[int, tuple[int, str, object]] = {}  # by place: the row, the column, what is there
+        self._sample: list[Mapping[str, object]] = []
+
+    def add(self, row: int, values: Mapping[str, object]) -> None:
+        """The next row.
+
+        Raises:
+            ValueError: for what is no text.
+        """
+        if len(self._sample) < _SAMPLE:
+            self._sample.append(values)
+        found: list[str] = []
+        for column in self.columns:
+            text = values.get(column)
+            if text is None or (isinstance(text, str) and not text.strip()) or text != text:
+                self._empty.setdefault(len(self.rows), (row, column, text))
+                text = ""
+            found.append(_checked(f"{self._path}, row {row}", column, text))
+        self.rows.append(tuple(found))
+
+    def present(self, without: Literal["refuse", "leave out", "keep"]) -> list[bool]:
+        """Which rows have their texts, or are kept without.
+
+        Raises:
+            ValueError: naming the first rows without a text, and how many there are.
+        """
+        if not self._empty:
+            return [True] * len(self.rows)
+        (row, column, text), *others = self._empty.values()
+        more = f" and in {len(others)} more rows ({_some(others)})" if others else ""
+        if without == "refuse":
+            raise ValueError(
+                f"{self._path}, row {row}: expected a text in column {column!r}, got {text!r}{more}: fill it in, or "
+                "remove these rows"
+            )
+        _LOG.warning(
+            "%s, row %d: no text in column %r%s: %s",
+            self._path,
+            row,
+            column,
+            more,
+            "left out" if without == "leave out" else "kept, without an answer",
+        )
+        there = [without == "keep" or place not in self._empty for place in range(len(self.rows))]
+        if not any(there):
+            raise ValueError(f"{self._path}: expected texts in column {column!r}, got none in any row")
+        return there
+
+    def tell_unread(self, label: str | None) -> None:
+        """Say which columns hold texts as well and are not read."""
+        others = [name for name in self._sample[0] if name not in (*self.columns, label)]
+        unread = [name for name in others if name and _is_prose([values.get(name) for values in self._sample])]
+        if unread:
+            both = " ".join(_shell(name) for name in (unread[0], *self.columns[:1]))
+            how = f": --text-columns {both} reads both as a pair" if len(self.columns) == 1 else ""
+            _LOG.warning(
+                "%s: the text is read from %s alone; %s %s texts too, which are not used%s",
+                self._path,
+                " and ".join(map(repr, self.columns)),
+                " and ".join(map(repr, unread)),
+                "holds" if len(unread) == 1 else "hold",
+                how,
+            )
+
+
+_BINARY = frozenset(("0", "1", "0.0", "1.0", "true", "false", ""))
+
+
+def _binary(path: Path, columns: Sequence[str]) -> list[str]:
+    """Columns in which nothing but 0 and 1 stands."""
+    sample = [values for _, values in islice(rows(path), _SAMPLE)]
+    seen = {name: {str(values.get(name, "x")).casefold() for values in sample} for name in columns}
+    return [name for name, values in seen.items() if name and values <= _BINARY and len(values - {""}) > 1]
+
+
+def _some(others: Sequence[tuple[int, str, object]]) -> str:
+    return ", ".join(str(row) for row, _, _ in others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+
+
+def _shell(name: str) -> str:
+    return name if re.fullmatch(r"[\w.-]+", name) else f"'{name}'"
+
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def _is_prose(values: Sequence[object]) -> bool:
+    """Whether a column holds texts that people wrote: mostly different, of two words and more on average."""
+    texts = [value for value in values if isinstance(value, str) and value.strip()]
+    if len(texts) < len(values) / 2 or len(set(texts)) < max(2, len(texts) / 2):
+        return False
+    words = sum(len(_WORD.findall(text)) for text in texts) / len(texts)
+    links = sum("://" in text for text in texts)
+    return words >= 2 and links < len(texts) / 2
+
+
+def _checked(place: str, column: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"{place}: expected a text in column {column!r}, got {text!r:.60}: fill it in")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -189,6 +308,10 @@ class _Wanted:
         given = {name.casefold() for name in (*self.texts, *([self.label] if self.label else []))}
         return frozenset(given.union(TEXT_COLUMNS, LABEL_COLUMNS, ID_COLUMNS, chain.from_iterable(PAIR_COLUMNS)))
 
+    def label_of(self, columns: Columns) -> str | None:
+        """The column that is a label, or was named as one."""
+        return columns.label or self.label
+
     def found(self, path: Path, names: list[str]) -> Columns:
         header = _Header(path, names)
         label = None
@@ -201,9 +324,26 @@ class _Wanted:
             pair = "{!r} and {!r} for pairs".format(*PAIR_COLUMNS[0])
             needed = f"a text column ({_listed(TEXT_COLUMNS)}; {pair})"
             needed += f" and a label column ({_listed(LABEL_COLUMNS)})" if self.labelled else ""
+            if texts and len(several := _binary(path, [name for name in names if name not in texts])) > 1:
+                raise ValueError(
+                    f"{path}: expected a label column ({_listed(LABEL_COLUMNS)}), got columns of 0 and 1 "
+                    f"({', '.join(several[:12])}), a column for each label: several labels a row (multi-label) are not "
+                    "supported; where every row has exactly one of them, write its name into a column 'label'"
+                )
             raise ValueError(
-                f"{path}: expected {needed} in row 1, got {names[:12]}: rename the columns, or say which they are"
+                f"{path}: expected {needed} in row 1, got {names[:12]}: rename the columns, or say which they are "
+                "(--text-columns, --label-column); or is the header line missing?"
             )
+        if self.labelled and self.label is None:
+            others = [name for usual in LABEL_COLUMNS for name in header.by_name.get(usual, ()) if name != label]
+            if others := [name for name in others if name not in texts]:
+                _LOG.warning(
+                    "%s: column %r is taken for the label; %s could be it as well, and is not used: --label-column "
+                    "says which is meant",
+                    path,
+                    label,
+                    " or ".join(map(repr, others)),
+                )
         chosen = [*texts, *([label] if label is not None else [])]
         if len(set(chosen)) < len(chosen):
             raise ValueError(f"{path}: expected a column of its own for each text and the label, got {chosen}")
@@ -258,160 +398,3 @@ class _Header:
 
 def _listed(names: Sequence[str]) -> str:
     return f"{names[0]!r}, or such as {', '.join(names[1:4])}"
-
-
-# --- labels -----------------------------------------------------------------------------------------------------------
-
-_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
-_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?", re.ASCII)
-_THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
-_POINT_ZERO = re.compile(r"(?<=\d)\.0*$", re.ASCII)
-
-
-@dataclass
-class _Labels:
-    """Labels as they stand in the file, with the numbers of their rows."""
-
-    path: Path
-    column: str
-    names: list[str]
-    rows: list[int]
-
-    def add(self, row: int, values: Mapping[str, object]) -> None:
-        value = values.get(self.column)
-        name = _label_name(value)
-        if name is None:
-            advice = "one label a row, several are not supported" if isinstance(value, list) else "fill it in"
-            raise self._refusal(row, f"expected a label in column {self.column!r}, got {value!r}: {advice}")
-        self.names.append(name)
-        self.rows.append(row)
-
-    def kind(self) -> Kind:
-        """What the labels look like."""
-        numbers = [_number(name) for name in self.names]
-        if None in numbers:
-            return "classification"
-        whole = all(number is not None and number.is_integer() for number in numbers)
-        different = len(set(numbers))
-        rare = _hardly_twice(different, len(numbers))
-        if whole and not rare and different > MAX_INTEGER_CLASSES:
-            _LOG.warning(
-                "%s: the %d different whole numbers in column %r are taken for numbers to predict; where they are "
-                "classes, say so (--kind classification, or --set task.kind=classification for compress)",
-                self.path,
-                different,
-                self.column,
-            )
-        return "classification" if whole and not rare and different <= MAX_INTEGER_CLASSES else "regression"
-
-    def with_points(self) -> None:
-        """Numbers with decimal commas, as semicolon-delimited tables have them, get decimal points.
-
-        Where three digits follow every comma, they may as well be thousands, and are left as they are.
-        """
-        commas = [name for name in self.names if "," in name]
-        if commas and all(map(_COMMA.fullmatch, self.names)) and not all(map(_THOUSANDS.fullmatch, commas)):
-            _LOG.warning(
-                "%s: %r and the like in column %r are read with decimal commas", self.path, commas[0], self.column
-            )
-            self.names = [name.replace(",", ".") for name in self.names]
-
-    def parsed(self, kind: Kind, classes: Sequence[str]) -> tuple[tuple[str, ...], Sequence[int | float]]:
-        """Names of the classes (none for numbers), and the value of every label."""
-        if kind == "regression":
-            return (), self._numbers()
-        names = self._class_names(classes)
-        known = tuple(classes) or _in_order(names)
-        alike = {name.casefold(): name for name in classes}
-        if len(alike) == len(classes):
-            names = [alike.get(name.casefold(), name) for name in names]  # POSITIVE and positive are one class
-        index = {name: n for n, name in enumerate(known)}
-        for row, name in zip(self.rows, names, strict=True):
-            if name not in index:
-                some = ", ".join(map(repr, known[:12])) + (", ..." if len(known) > 12 else "")
-                raise self._refusal(row, f"expected a label that the training examples have ({some}), got {name!r}")
-        if not classes:
-            self._check_classes(names, known)
-        return known, [index[name] for name in names]
-
-    def _numbers(self) -> list[float]:
-        numbers: list[float] = []
-        for row, name in zip(self.rows, self.names, strict=True):
-            number = _number(name)
-            if number is None or not math.isfinite(number):
-                raise self._refusal(row, f"expected a finite number in column {self.column!r}, got {name!r}")
-            numbers.append(number)
-        if len(set(numbers)) == 1:
-            raise ValueError(
-                f"{self.path}: expected different numbers in column {self.column!r}, got {self.names[0]} in all "
-                f"{len(numbers)} rows: name the right label column"
-            )
-        return numbers
-
-    def _class_names(self, classes: Sequence[str]) -> list[str]:
-        """Names as they stand, but 1.0 is the class 1 where all classes are numbers."""
-        numbers = [_number(name) for name in classes or self.names]
-        if None in numbers:
-            return self.names
-        for row, name in zip(self.rows, self.names, strict=True):
-            if not math.isfinite(_number(name) or 0):
-                raise self._refusal(row, f"expected a finite label in column {self.column!r}, got {name!r}")
-        if any(number is not None and not number.is_integer() for number in numbers):
-            return self.names
-        return [_POINT_ZERO.sub("", name) if _number(name) is not None else name for name in self.names]
-
-    def _check_classes(self, names: Sequence[str], known: Sequence[str]) -> None:
-        if len(known) == 1:
-            raise ValueError(
-                f"{self.path}: expected at least two classes, got only {known[0]!r} in all {len(names)} rows: "
-                "add examples of another class, or name the right label column"
-            )
-        if _hardly_twice(len(known), len(names)):
-            raise ValueError(
-                f"{self.path}: expected a few classes with several texts each, got {len(known)} different labels in "
-                f"{len(names)} rows: is this the label column? {self._advice()}"
-            )
-
-    def _advice(self) -> str:
-        """What may be wrong where there are nearly as many labels as rows."""
-        words = [(row, name) for row, name in zip(self.rows, self.names, strict=True) if _number(name) is None]
-        if not words:
-            return "Numbers to predict are of the kind 'regression'"
-        if len(words) < len(self.names) / 2:
-            return f"Numbers to predict must be numbers in every row, but row {words[0][0]} has {words[0][1]!r}"
-        return "Labels that are free text cannot be predicted"
-
-    def _refusal(self, row: int, reason: str) -> ValueError:
-        return ValueError(f"{self.path}, row {row}: {reason}")
-
-
-def _hardly_twice(different: int, rows: int) -> bool:
-    """Whether so many labels in so many rows can hardly be classes."""
-    return rows >= 10 and different > rows / 2
-
-
-def _label_name(value: object) -> str | None:
-    """The label as text, None where it is missing ("none" and "na" can be real classes)."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, Decimal):
-        return _label_name(float(value))
-    if not isinstance(value, (str, int)):
-        return None
-    name = str(value).strip()
-    return None if name.casefold() in ("", "nan", "null") else name
-
-
-def _number(name: str) -> float | None:
-    return float(name) if _NUMBER.fullmatch(name) else None
-
-
-def _in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once: by number where all are integers, otherwise as words."""
-    numbers = {name: _number(name) for name in names}
-    whole = all(number is not None and number.is_integer() for number in numbers.values())
-    return tuple(sorted(numbers, key=lambda name: (numbers[name] or 0.0 if whole else 0.0, name)))

@@ -15,9 +15,11 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from subarch.text.dealing import RULE, Kinship, Rule, Shares, common_texts, deal
+from subarch.text.delimited import Quoting
 from subarch.text.demos import DEMOS
 from subarch.text.documentation import installed_documentation
 from subarch.text.examples import Example, Kind, SealedSplit, Split, Task
@@ -41,6 +43,8 @@ def load_task(
     text_columns: Sequence[str] = (),
     label_column: str | None = None,
     kind: Kind | None = None,
+    quoting: Quoting | None = None,
+    missing_label: Sequence[str] = (),
     task_data: Path | None = None,
     development_data: Path | None = None,
     test_data: Path | None = None,
@@ -59,6 +63,8 @@ def load_task(
         text_columns: of a table, one or two (pairs), where they have unusual names.
         label_column: likewise.
         kind: of a table, whether labels are classes or numbers; found by looking at them when not given.
+        quoting: of a delimited table, what quotes and backslashes are; seen from the whole file when not given.
+        missing_label: of a table, words that stand for no label, whose rows are left out.
         task_data: folder of a benchmark in its official layout; the Hugging Face hub when not given.
         development_data: a table for the development split, instead of a share of the first one.
         test_data: likewise, for the sealed split.
@@ -78,6 +84,8 @@ def load_task(
         "text_columns": text_columns or None,
         "label_column": label_column,
         "kind": kind,
+        "quoting": quoting,
+        "missing_label": missing_label or None,
         "development_data": development_data,
         "test_data": test_data,
     }
@@ -86,11 +94,16 @@ def load_task(
         task = _demo(name, shares, seed, rule, cache)
     elif Path(name_or_path).is_file():
         _check_unused(name, "a table", {"task_data": task_data})
-        table = read_table(Path(name_or_path), text_columns=text_columns, label_column=label_column, kind=kind)
+        read = partial(
+            read_table,
+            text_columns=text_columns,
+            label_column=label_column,
+            quoting=quoting,
+            missing_label=missing_label,
+        )
+        table = read(Path(name_or_path), kind=kind)
         given = {
-            part: read_table(
-                path, text_columns=text_columns, label_column=label_column, kind=table.kind, classes=table.label_names
-            )
+            part: read(path, kind=table.kind, classes=table.label_names)
             for part, path in (("development", development_data), ("sealed", test_data))
             if path is not None
         }
