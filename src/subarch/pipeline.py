@@ -6,6 +6,7 @@ Stages meet in the files of the run directory, so that each goes on where it sto
 from __future__ import annotations
 
 import json
+import logging
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -41,8 +42,10 @@ from subarch.telling.card import render_card
 from subarch.telling.report import write_report
 from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
-from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS
+from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS, read_texts
 from subarch.text.metrics import decide, score, score_apart
+
+_LOG = logging.getLogger(__name__)
 
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
@@ -247,8 +250,24 @@ def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
         found = list({example.texts: example for example in read_pool(pool, task)}.values())
         copies = TextGuard.of(task).forbids(found)
         each |= dict.fromkeys(example.texts for example, copy in zip(found, copies, strict=True) if not copy)
-    rows = [dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False)) for texts in each]
-    write_text(plan.examples, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def row(texts: Sequence[str]) -> dict[str, str]:
+        return dict(zip(PAIR_COLUMNS[0] if len(texts) > 1 else TEXT_COLUMNS, texts, strict=False))
+
+    read = each
+    if (own := plan.settings["extract"].get("texts")) is not None:
+        watch("keeping copies of development and sealed texts out", note=str(own))
+        given = read_texts(Path(own))
+        copies = TextGuard.of(task).forbids(given)
+        if any(copies):
+            _LOG.warning(
+                "%s: %d of %d texts belong with development or sealed rows: they are not read",
+                own,
+                sum(copies),
+                len(copies),
+            )
+        read = dict.fromkeys(one.texts for one, copy in zip(given, copies, strict=True) if not copy)
+    write_text(plan.examples, "".join(json.dumps(row(texts)) + "\n" for texts in read))
     write_text(plan.texts, "".join(json.dumps({"text": "\n".join(texts)}) + "\n" for texts in each))
 
 

@@ -41,10 +41,11 @@ from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
+from subarch.options.tasks import TaskOptions
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.examples import Example, places
 from subarch.text.labelled import read_texts
-from subarch.text.tasks import Task, load_task
+from subarch.text.tasks import Task, opened_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
@@ -88,7 +89,7 @@ class Material:
         inherits: whether they start from its weights, and learn from it.
         corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
         texts: instead of a corpus, a file of texts as the network gets them.
-        data: labelled text, a file or a task's name.
+        data: labelled text, a file or a task's name; or options that also say how it is dealt out.
         tokenizer: folder or name; None as :class:`~subarch.extraction.objectives.CandidateError` says.
         batch_size: sequences of a training batch; None for the objective's own.
         length: tokens of a sequence.
@@ -104,7 +105,7 @@ class Material:
     inherits: bool
     corpus: str | Path | None
     texts: Path | None
-    data: str | Path | None
+    data: str | Path | TaskOptions | None
     tokenizer: str | Path | None
     batch_size: int | None
     length: int
@@ -186,7 +187,8 @@ class Material:
         Raises:
             ValueError: for labels that are no classes.
         """
-        task = None if self.data is None else load_task(self.data)
+        where = TaskOptions(task=str(self.data)) if isinstance(self.data, str | Path) else self.data
+        task = None if where is None else opened_task(where)
         if task is not None and task.kind != "classification":
             raise ValueError(
                 f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "

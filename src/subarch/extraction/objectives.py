@@ -40,6 +40,7 @@ from subarch.learning.training import Hyperparameters, Run, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
+from subarch.options.tasks import TaskOptions
 from subarch.plugins import made
 from subarch.running.timing import pinned
 
@@ -89,7 +90,8 @@ class CandidateError:
         corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
         texts: instead of a corpus, texts as the network gets them (:func:`subarch.text.labelled.read_texts`), each
             a sequence of its own; only where a classifier or an encoder is distilled.
-        data: labelled text, a file or a task's name; e is then the error rate.
+        data: labelled text, a file or a task's name, or options that also say how it is dealt out; e is then the error
+            rate.
         tokenizer: folder or name; the source's own when not given, trained on the corpus where there is none.
         threads: torch's threads while measuring; None leaves them.
         batch_size: sequences of a training batch.
@@ -113,7 +115,7 @@ class CandidateError:
         clip_weights: float | None = None,
         corpus: str | Path | None = None,
         texts: Path | None = None,
-        data: str | Path | None = None,
+        data: str | Path | TaskOptions | None = None,
         tokenizer: str | Path | None = None,
         threads: int | None = None,
         batch_size: int | None = None,

@@ -150,7 +150,7 @@ def measured_with(options: ExtractOptions, source: Source, steps: int | None) ->
         clip_weights=options.clip_weights,
         corpus=options.corpus,
         texts=options.texts,
-        data=options.data,
+        data=options.where,
         tokenizer=options.tokenizer,
         threads=options.threads,
     )

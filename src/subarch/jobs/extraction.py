@@ -18,10 +18,11 @@ from subarch.extraction.run import Extraction, error_evidence
 from subarch.extraction.search import Budget
 from subarch.extraction.study import Ledger
 from subarch.extraction.verification import Verification, load_certificate, verify
+from subarch.jobs.splits import dealt_as_for, require_one_seal
 from subarch.networks.counting import fit_counts
 from subarch.networks.sources import import_family, open_source
 from subarch.networks.space import Architecture, Space
-from subarch.options.search import CheckOptions, ExtractOptions
+from subarch.options.search import DEALT, CheckOptions, ExtractOptions
 from subarch.plugins import NAME, imported
 from subarch.progress import Watch, silent
 from subarch.storage import claimed, is_free, made_directory, new_run_directory, read_json
@@ -45,10 +46,13 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
     if executor_check is not None:
         executor_check.shutdown()
     watch("opening", note=options.source)
+    options = _dealt(options)
     opened = open_run(options, steps=_first_steps(options) if options.steps == "auto" else None)
     _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
     named = options.run or new_run_directory("extract", opened.source.name, watch)
     is_new = is_free(named)
+    if options.where is not None and (task := opened.error.material.task) is not None:
+        require_one_seal(named, options.where, task)
     run = made_directory(named)
     with claimed(run):
         began = time.monotonic()
@@ -70,6 +74,17 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
             _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
             opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
             extraction = Extraction(opened, run, watch, command)
+
+
+def _dealt(options: ExtractOptions) -> ExtractOptions:
+    """The options with data dealt out as for a source that was fine-tuned on them."""
+    if options.where is None:
+        return options
+    checkpoint = open_source(options.source, space=read_space(options.space)).checkpoint
+    if checkpoint is None:
+        return options
+    where = dealt_as_for(options.where, checkpoint)
+    return replace(options, **{name: getattr(where, name) for name in DEALT}, rule=where.rule)
 
 
 def _first_steps(options: ExtractOptions) -> int:
@@ -150,9 +165,10 @@ def options_of(run: Path) -> ExtractOptions:
     path = run / "manifest.json"
     try:
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["options"]
-        for name in ("run", "space", "corpus", "texts"):
+        for name in ("run", "space", "corpus", "texts", "task_data", "development_data", "test_data"):
             recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
-        recorded["learning_rates"] = tuple(recorded["learning_rates"])
+        for name in ("learning_rates", "text_columns", "missing_label"):
+            recorded[name] = tuple(recorded.get(name, ()))
         return ExtractOptions(**recorded)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not say how the run was made ({error!r})") from error

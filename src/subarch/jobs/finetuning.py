@@ -6,23 +6,26 @@ import hashlib
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from subarch import __version__
 from subarch.jobs.agora import depends_on, learn_from_mistakes, require_checkpoints
-from subarch.jobs.splits import opened_task, split_of
+from subarch.jobs.splits import dealt_as_for, require_one_seal, split_of
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.manifest import manifest
+from subarch.networks.checkpoints import find_checkpoint
 from subarch.networks.weights import weights_fingerprint
-from subarch.options.tasks import FinetuneOptions
+from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.text.examples import Task
 from subarch.text.files import stem_of
+from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import settings_of
 
 RESULT = "finetune.json"
@@ -37,9 +40,10 @@ def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = 
         RuntimeError: when every training diverged.
     """
     watch("reading the data", note=options.where.name)
-    task = opened_task(options.where)
     if options.loop.agora:
         require_checkpoints(options)
+    options = replace(options, where=_dealt(options))
+    task = opened_task(options.where)
     with pinned(options.threads):
         watch("opening the network", note=options.model or str(options.run))
         start = open_start(options.model, options.run, task, options.max_length or task.length)
@@ -56,9 +60,19 @@ def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = 
         run = options.run or new_run_directory("finetune", task.name, watch)
         folder = run / "finetune" / folder_of(task.name)
         _require_same_task(folder, task.name)
+        require_one_seal(run, options.where, task)
         made_directory(folder)
         with claimed(folder):
             return _finetuned(options, task, start, recipe, run, folder, watch, command)
+
+
+def _dealt(options: FinetuneOptions) -> TaskOptions:
+    """The data's options, dealt out as for the networks that have learned from them already."""
+    where = options.where
+    for name in (options.model, options.loop.teacher):
+        if name is not None and not Path(name).is_file():
+            where = dealt_as_for(where, find_checkpoint(name))
+    return where
 
 
 def _finetuned(

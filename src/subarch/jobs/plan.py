@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from subarch.jobs.preconditions import (
     require_search,
     require_texts,
 )
-from subarch.jobs.splits import opened_task
+from subarch.jobs.splits import dealt_as_for, same_file
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
 from subarch.learning.heads import Target, fitting_length, from_checkpoint
@@ -33,11 +33,15 @@ from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe, written
 from subarch.options.running import ArtifactName, BenchOptions, ExportOptions
-from subarch.options.search import ExtractOptions
+from subarch.options.search import DEALT, SPLITTING, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS
+from subarch.text.corpora import FORMATS
+from subarch.text.dealing import Kinship
 from subarch.text.examples import Task
+from subarch.text.files import format_of
+from subarch.text.tasks import opened_task
 
 _LOG = logging.getLogger(__name__)
 
@@ -106,8 +110,11 @@ class Plan:
             targets["speedup"] = self.options.speedup * self.headroom
         if self.options.max_latency_ms is not None:
             targets["max_latency_ms"] = self.options.max_latency_ms / self.headroom
-        read = {} if READ & set(self.settings["extract"]) else {"texts": self.examples}
-        known: dict[str, Any] = read | self.settings["extract"] | targets
+        asked = self.settings["extract"]
+        read: dict[str, Any] = {} if READ & set(asked) - {"texts"} else {"texts": self.examples}
+        if "data" in asked and _same_data(asked["data"], self.where):
+            read |= {name: getattr(self.where, name) for name in (*DEALT, "rule") if name not in asked}
+        known: dict[str, Any] = asked | read | targets
         return ExtractOptions(source=str(self.teacher), run=self.run, **known)
 
     def pretraining(self) -> PretrainOptions:
@@ -156,6 +163,8 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     opened = _encoder(options.teacher)
     given = opened.folder
     require_apart(given, run)
+    if (dealt := dealt_as_for(where, given)) != where:
+        where, task = dealt, opened_task(dealt)
     if (classes := _classes_of(opened, task, where)) is not None:
         where = replace(where, kind="classification")
         _LOG.warning("the labels of %s are taken for classes: the teacher knows as many, %d", where.name, classes)
@@ -183,6 +192,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         options=options,
         chosen=chosen,
     )
+    require_unsealed(settings, task, where)
     for make in (plan.teaching, plan.extraction, plan.exporting, plan.benching):
         make()  # whatever is out of range is refused here
     require_search(settings, given)
@@ -192,6 +202,57 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     require_forms(settings)
     require_cells(settings, length, positions)
     return plan
+
+
+def _same_data(name: str, where: TaskOptions) -> bool:
+    """Whether a search reads the very rows of the task."""
+    path, own = Path(name), Path(where.name)
+    return same_file(path, own) if path.is_file() and own.is_file() else name == where.name
+
+
+def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None:
+    """Refuse settings by which a stage would read what is sealed, or what choices are made on.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    extract = settings["extract"]
+    if "data" in extract:
+        if _same_data(extract["data"], where):
+            differing = [name for name in SPLITTING if name in extract and extract[name] != getattr(where, name)]
+            if differing:
+                raise ValueError(
+                    f"extract.{differing[0]} deals {where.name} out in another way than the task's settings, so that "
+                    f"the search would read rows that are sealed: leave it out, task.{differing[0]} holds for both"
+                )
+        else:
+            options = ExtractOptions(source="", **{name: extract[name] for name in ("data", *DEALT) if name in extract})
+            other = opened_task(cast("TaskOptions", options.where))
+            held = Kinship(task.sealed.unlabelled(), task.common)
+            if count := sum(held.of([*other.train, *other.development])):
+                raise ValueError(
+                    f"extract.data: {count} rows of {extract['data']} are sealed rows of {where.name}, near copies of "
+                    "them, or contain or lie in one, and the search would learn from them: leave these out"
+                )
+    files = [path for path in (where.data, where.development_data, where.test_data) if path is not None]
+    files += [Path(where.name)] if Path(where.name).is_file() else []
+    for section in ("extract", "pretrain"):
+        if (corpus := settings[section].get("corpus")) is None:
+            continue
+        root = Path(corpus)
+        inside = [path for path in files if _read_with(root, path)]
+        if inside:
+            raise ValueError(
+                f"{section}.corpus: {corpus} holds {inside[0]}, some of whose rows are sealed: the rows of the "
+                "training split and the pool are read without it; give other text"
+            )
+
+
+def _read_with(root: Path, path: Path) -> bool:
+    """Whether a corpus has a file of the task's among its own."""
+    if root.is_dir():
+        return format_of(path) in FORMATS and path.resolve().is_relative_to(root.resolve())
+    return root.is_file() and same_file(root, path)
 
 
 def _encoder(name: str) -> Checkpoint:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subarch.learning.checkpoints import read_purpose
 from subarch.options.tasks import TaskOptions
-from subarch.storage import sha256_of
+from subarch.storage import made_directory, read_json, sha256_of, write_json
+from subarch.text.dealing import Rule
 from subarch.text.examples import Task
-from subarch.text.tasks import load_task
+from subarch.text.tasks import opened_task
 
+_LOG = logging.getLogger(__name__)
 
-def opened_task(where: TaskOptions) -> Task:
-    """The task that the options name, in three splits.
-
-    Raises:
-        ValueError, OSError: as :func:`subarch.text.tasks.load_task`.
-    """
-    return load_task(
-        where.name,
-        seed=where.split_seed,
-        text_columns=where.text_columns,
-        label_column=where.label_column,
-        kind=where.kind,
-        quoting=where.quoting,
-        missing_label=where.missing_label,
-        task_data=where.task_data,
-        development_data=where.development_data,
-        test_data=where.test_data,
-        limit=where.limit,
-    )
+SEALED = "sealed"
+"""In a run directory: which rows of each table its stages have sealed, as digests, in files named after the table's."""
 
 
 def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
@@ -38,6 +27,7 @@ def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
     files = {"data": Path(where.name), "development_data": where.development_data, "test_data": where.test_data}
     return {
         "seed": where.split_seed,
+        "rule": where.rule,
         "limit": where.limit,
         "columns": {"texts": list(where.text_columns), "label": where.label_column},
         "reading": {"quoting": where.quoting, "missing_label": list(where.missing_label)},
@@ -72,33 +62,111 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
     Raises:
         ValueError: when another file of the split has changed, or the split comes out otherwise.
     """
-    others: dict[str, Path] = {}
     for name in ("development_data", "test_data"):
         if (file := purpose["split"]["files"].get(name)) is not None:
-            others[name] = Path(file["path"])
-            if not others[name].is_file() or sha256_of(others[name]) != file["sha256"]:
+            other = Path(file["path"])
+            if not other.is_file() or sha256_of(other) != file["sha256"]:
                 raise ValueError(
-                    f"{model} was fine-tuned with {others[name]} as --{name.replace('_', '-')}, which has changed or "
+                    f"{model} was fine-tuned with {other} as --{name.replace('_', '-')}, which has changed or "
                     "is no longer there: put it back, or take --split all"
                 )
+    dealt = purpose["split"]
+    task = opened_task(dealt_out(path, purpose))
+    if task.sealed.digest != dealt["sealed"]:
+        raise ValueError(
+            f"{path} is no longer split as it was for {model}, which says: seed {dealt['seed']}, rule "
+            f"{_rule_of(dealt)!r} of what belongs together. This version of subarch reads or deals its rows in another "
+            "way: fine-tune it again, or take --split all, and know that most of the rows were learned from"
+        )
+    return task
+
+
+def _rule_of(dealt: Mapping[str, Any]) -> Rule:
+    """What kept rows together; checkpoints of earlier versions do not say it."""
+    return dealt.get("rule", "equal texts")
+
+
+def dealt_out(path: Path, purpose: Mapping[str, Any]) -> TaskOptions:
+    """How a file was read and dealt out for a checkpoint that was fine-tuned on it."""
+    dealt: Mapping[str, Any] = purpose["split"]
+    others = {name: Path(file["path"]) for name, file in dealt["files"].items() if name != "data"}
     # As they were given: files of one split may call their columns by different names, which are found in each.
-    columns = purpose["split"].get("columns", {"texts": purpose["text_columns"], "label": purpose["label_column"]})
-    reading = purpose["split"].get("reading", {})
-    task = load_task(
-        path,
+    columns = dealt.get("columns", {"texts": purpose["text_columns"], "label": purpose["label_column"]})
+    reading: Mapping[str, Any] = dealt.get("reading", {})
+    return TaskOptions(
+        data=path,
         quoting=reading.get("quoting"),
         missing_label=tuple(reading.get("missing_label", ())),
-        seed=int(purpose["split"]["seed"]),
         text_columns=tuple(columns["texts"]),
         label_column=columns["label"],
         kind=purpose["kind"],
         development_data=others.get("development_data"),
         test_data=others.get("test_data"),
-        limit=purpose["split"]["limit"],
+        split_seed=int(dealt["seed"]),
+        limit=dealt["limit"],
+        rule=_rule_of(dealt),
     )
-    if task.sealed.digest != purpose["split"]["sealed"]:
+
+
+def dealt_as_for(where: TaskOptions, checkpoint: Path) -> TaskOptions:
+    """A task's options, dealt out as a checkpoint that was fine-tuned on the same file has them.
+
+    What it learned from would otherwise be sealed for its students, and they would learn what was sealed for it.
+
+    Args:
+        where: as they were given.
+        checkpoint: a network that is learned from, or learns on.
+
+    Raises:
+        ValueError: when another seed or other files of the split were given.
+    """
+    path, purpose = Path(where.name), read_purpose(checkpoint) or {}
+    if not path.is_file() or not learned_from(path, purpose):
+        return where
+    known = dealt_out(path, purpose)
+    given = {name: getattr(where, name) for name in ("split_seed", "development_data", "test_data")}
+    differing = [name for name, value in given.items() if value and not _same(value, getattr(known, name))]
+    if differing:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in differing)
         raise ValueError(
-            f"{path} is no longer split as it was for {model} (another version of subarch?): take --split all, and "
-            "know that most of its rows were learned from"
+            f"{checkpoint} was fine-tuned on {path}, dealt out with seed {known.split_seed}: with another {flags} it "
+            "has learned from rows that are sealed now. Leave that away, or fine-tune a network anew"
         )
-    return task
+    changed = {name: getattr(known, name) for name in (*given, "rule") if getattr(where, name) != getattr(known, name)}
+    if not changed:
+        return where
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changed.items())
+    _LOG.warning("%s is dealt out as for %s, which has learned from it: %s", path, checkpoint, told)
+    return replace(where, **changed)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two files are the same, or hold the same."""
+    return one.resolve() == other.resolve() or (
+        one.is_file() and other.is_file() and sha256_of(one) == sha256_of(other)
+    )
+
+
+def _same(one: object, other: object) -> bool:
+    return same_file(one, other) if isinstance(one, Path) and isinstance(other, Path) else one == other
+
+
+def require_one_seal(run: Path, where: TaskOptions, task: Task) -> None:
+    """Let all stages of a run seal the same rows of a table or task: the first one decides, and is remembered.
+
+    Raises:
+        ValueError: when another stage of the run has sealed other rows of it.
+        OSError: when the run directory cannot be written.
+    """
+    path = Path(where.name)
+    name = sha256_of(path) if path.is_file() else hashlib.sha256(task.name.encode()).hexdigest()
+    file, now = run / SEALED / f"{name[:16]}.json", {**split_of(where, task), "task": task.name}
+    before = read_json(file)
+    if before is not None and before["sealed"] != now["sealed"]:
+        raise ValueError(
+            f"another stage of {run} has sealed other rows of {where.name} (seed {before['seed']}, rule "
+            f"{before['rule']!r}; here seed {now['seed']}, rule {now['rule']!r}), and this one would read them: give "
+            "the same --split-seed, --text-columns, --development-data and --test-data, or another --run"
+        )
+    made_directory(file.parent)
+    write_json(file, before or now)

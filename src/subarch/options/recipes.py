@@ -24,9 +24,9 @@ from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 Settings = dict[str, dict[str, Any]]
 BASE = "laptop"
 _FORMS: Mapping[str, tuple[type, frozenset[str]]] = {  # the options of each section, without what the pipeline knows
-    "task": (TaskOptions, frozenset({"task", "data"})),
+    "task": (TaskOptions, frozenset({"task", "data", "rule"})),
     "teacher": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
-    "extract": (ExtractOptions, frozenset({"source", "run", "json"})),
+    "extract": (ExtractOptions, frozenset({"source", "run", "rule", "json"})),
     "pretrain": (PretrainOptions, frozenset({"run", "architecture", "json"})),
     "finetune": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
     "agora": (AgoraOptions, frozenset({"agora", "teacher"})),

@@ -9,14 +9,22 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from subarch.options.limits import at_least, faster, positive, share
+from subarch.options.tasks import Quoting, TaskOptions
 from subarch.plugins import NAME
 
 Positional = tyro.conf.Positional
+
+SPLITTING = (
+    *("text_columns", "label_column", "kind", "quoting", "missing_label"),
+    *("development_data", "test_data", "split_seed"),
+)
+DEALT = ("task_data", *SPLITTING, "limit")
+"""Options that say how labelled data are read and dealt out, of a task as of a search on it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +119,30 @@ class ExtractOptions:
     data: str | None = None
     """Labelled text: a CSV, TSV, JSONL or Parquet file, or demo/packages or demo/docs; the error is then its error
     rate."""
+    task_data: Path | None = None
+    """With --data: folder with a benchmark's files in the official layout; the Hugging Face hub when not given."""
+    text_columns: tuple[str, ...] = ()
+    """With --data: columns that hold the text, or the two texts; found by their usual names when not given."""
+    label_column: str | None = None
+    """With --data: column that holds the label; found by its usual names when not given."""
+    kind: Literal["classification", "regression"] | None = None
+    """With --data: whether its labels are classes or numbers; seen from the labels when not given."""
+    quoting: Quoting | None = None
+    """With --data: what quotes are in your CSV or TSV: doubled, backslash, none, or escaped; seen from the whole file
+    when not given."""
+    missing_label: tuple[str, ...] = ()
+    """With --data: words that stand for no label, such as null: rows with them, or with nothing, are left out."""
+    development_data: Path | None = None
+    """With --data: your own file to judge candidates by; otherwise a part of the data, carved with --split-seed."""
+    test_data: Path | None = None
+    """With --data: your own test file, whose texts are not learned from; otherwise a part of the data is sealed. Give
+    what the fine-tuning gets: the same rows are sealed then, and the search reads none of them."""
+    split_seed: int = 0
+    """With --data: of the splits that are carved, likewise."""
+    rule: Annotated[Literal["relatives", "equal texts"], tyro.conf.Suppress] = "relatives"
+    """With --data: what keeps rows in one split; a source that was dealt another way says so."""
+    limit: int | None = None
+    """With --data: learn from so many examples at most."""
     tokenizer: str | None = None
     """Tokenizer folder or name; the source's own when not given, or one trained on the corpus for presets."""
     sequence_length: int = 128
@@ -173,6 +205,22 @@ class ExtractOptions:
             raise ValueError(
                 "--claim constrained needs a limit: --speedup, --max-parameters, --max-latency-ms or --max-macs"
             )
+        self._check_data()
+
+    def _check_data(self) -> None:
+        if self.data is None and (unused := [name for name in DEALT if getattr(self, name)]):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+            raise ValueError(f"{flags} says how --data is read, which is missing: give --data, or leave that away")
+        _ = self.where
+
+    @property
+    def where(self) -> TaskOptions | None:
+        """Where labelled data come from, and how they are dealt out: as for every other command."""
+        if self.data is None:
+            return None
+        path = Path(self.data)
+        named: dict[str, Any] = {"data": path} if path.is_file() else {"task": self.data}
+        return TaskOptions(**named, **{name: getattr(self, name) for name in DEALT}, rule=self.rule)
 
     @property
     def limits(self) -> dict[str, float]:

@@ -56,6 +56,8 @@ class TaskOptions:
     """Of the splits that are carved."""
     limit: int | None = None
     """Learn from so many examples at most."""
+    rule: Annotated[Literal["relatives", "equal texts"], tyro.conf.Suppress] = "relatives"
+    """What keeps rows in one split; a checkpoint that was dealt another way says so."""
 
     def __post_init__(self) -> None:
         _require_one(self.task, self.data)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from subarch.options.tasks import TaskOptions
 from subarch.text.dealing import RULE, Kinship, Rule, Shares, common_texts, deal
 from subarch.text.delimited import Quoting
 from subarch.text.demos import DEMOS
@@ -113,6 +114,28 @@ def load_task(
         _check_unused(benchmark.name, "a benchmark's task", of_tables)
         task = _official(benchmark, task_data, shares, seed, rule)
     return task if limit is None else replace(task, train=_drawn(task, limit, seed))
+
+
+def opened_task(where: TaskOptions) -> Task:
+    """The task that the options name, in three splits: every command and every stage reads labelled data here.
+
+    Raises:
+        ValueError, OSError: as :func:`load_task`.
+    """
+    return load_task(
+        where.name,
+        seed=where.split_seed,
+        text_columns=where.text_columns,
+        label_column=where.label_column,
+        kind=where.kind,
+        quoting=where.quoting,
+        missing_label=where.missing_label,
+        task_data=where.task_data,
+        development_data=where.development_data,
+        test_data=where.test_data,
+        limit=where.limit,
+        rule=where.rule,
+    )
 
 
 def _check_unused(name: str, what: str, given: Mapping[str, object]) -> None:
