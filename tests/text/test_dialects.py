@@ -238,3 +238,102 @@ def mistakes(seed: int, count: int, folder: Path) -> list[str]:
 def test_no_table_of_any_writer_is_read_wrongly_in_silence(seed: int, count: int, tmp_path: Path) -> None:
     found = mistakes(seed, count, tmp_path)
     assert not found, f"{len(found)} of {count}, such as\n{found[0]}"
+
+
+# --- single files -----------------------------------------------------------------------------------------------------
+
+
+def read(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> list[tuple[object, ...]]:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [tuple(row.values()) for _, row in rows(path, {"text", "label"})]
+
+
+def test_a_lone_quote_is_a_character_where_lines_are_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["label,text", "a,fine", 'b,"Alien was long', 'a,"Up" is short: fine', "b,dull"]
+    assert read(tmp_path, "\n".join(lines)) == [tuple(line.split(",", 1)) for line in lines[1:]]
+    assert not caplog.text
+
+
+def test_quotes_that_may_have_swallowed_rows_are_refused_by_the_row(tmp_path: Path) -> None:
+    lines = ["label,text", "a,fine", "b,dull", 'b,"Alien was long', "a,so so", 'a,the screen has 5"', "b,bad"]
+    with pytest.raises(ValueError, match=r"row 4: a quote opens here .*--quoting none"):
+        read(tmp_path, "\n".join(lines))
+
+
+def test_rows_inside_of_quotes_are_told_where_lines_are_no_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["label,text", "a,fine", "b,dull", 'a,"yes, and no"', 'b,"Alien', "a,so so", 'b,5"', "a,x"]
+    assert len(read(tmp_path, "\n".join(lines))) == 5
+    assert "row 5: a field in quotes goes over several lines" in caplog.text
+
+
+@pytest.mark.parametrize("quoting", ["doubled", "none"])
+def test_what_quotes_are_can_be_said(tmp_path: Path, quoting: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('label,text\na,x\na,y\nb,"one\nb,two"\n')
+    found = [tuple(row.values()) for _, row in rows(path, {"text"}, quoting=quoting)]  # type: ignore[arg-type]
+    assert found[2:] == ([("b", "one\nb,two")] if quoting == "doubled" else [("b", '"one'), ("b", 'two"')])
+
+
+def test_backslashes_before_quotes(tmp_path: Path) -> None:
+    assert read(tmp_path, 'text,label\n"he said \\"no, never\\" twice",a\nplain,b\n') == [
+        ('he said "no, never" twice', "a"),
+        ("plain", "b"),
+    ]
+
+
+def test_blanks_before_quotes_are_no_part(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read(tmp_path, 'text, label\n"one", "a"\ntwo, b\n"three, four", "a"\n') == [
+        ("one", "a"),
+        ("two", " b"),
+        ("three, four", "a"),
+    ]
+    assert "row 2" in caplog.text
+    assert read(tmp_path, 'text, label\n"one", "a"\n"two", "b"\nthree, b\n')[0] == ("one", "a")
+
+
+def test_tables_of_offices(tmp_path: Path) -> None:
+    expected = [("one, two", "a"), ("three", "b")]
+    assert read(tmp_path, 'sep=;\r\ntext;label\r\n"one, two";a\r\nthree;b\r\n') == expected
+    assert read(tmp_path, "text|label\none, two|a\nthree|b\n") == expected
+    assert read(tmp_path, 'text,label\n"one, two",a,\nthree,b,\n') == expected
+    assert read(tmp_path, 'text\tlabel\r\n"one, two"\ta\r\nthree\tb\r\n'.encode("utf-16")) == expected
+    assert read(tmp_path, b'text,label\r"one, two",a\rthree,b\r') == expected
+    assert read(tmp_path, 'text,label\n"one, two",a\ntext,label\n,\nthree,b\n') == expected
+    array = '[{"text": "one, two", "label": "a"},\n {"text": "three", "label": "b"}]'
+    assert read(tmp_path, array, "a.json") == expected == read(tmp_path, array, "a.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text,label\ncaf\u00e9,a\n".encode("cp1252"), r"row 2: .*iconv -f CP1252"),
+        ("a.csv.zip", b"PK\x03\x04", "unzip"),
+        ("a.csv", b"PK\x03\x04 and more", "a ZIP archive: unpack it"),
+        ("a.csv", b"\x1f\x8b and more", r"add \.gz"),
+        ("a.xlsx", b"PK\x03\x04", "save it as CSV UTF-8"),
+        ("a.csv", b'text,label\n"open,a\nx,b\ny,z,c\n', r"row 2: a quote opens that nobody closes.*row 4"),
+        ("a.csv", b"text,label\n1,x,a\n2,y,b\n", "a name missing in the first row"),
+        ("a.jsonl", b'{"text": "x", "label": "a", "text": "y"}\n', r"row 1: .*'text' twice"),
+        ("a.json", b'{"text": {"0": "x"}, "label": {"0": "a"}}', r"orient='records'"),
+        ("a.json", b'[{"text": "x"}, 5]', "row 2: expected a JSON object"),
+        ("a.json", b'[{"text": "x"}', "row 2: expected a JSON object"),
+        ("a.json", b'[{"text": "x"}] more', "nothing behind the array"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_cure(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, content, name)
+
+
+def test_random_bytes_are_refused_or_read(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for n in range(500):
+        alphabet = b'",;\t\r\n\\ab' if n % 2 else bytes(range(256))
+        content = bytes(rng.choice(alphabet) for _ in range(rng.randint(0, 60)))
+        try:
+            read(tmp_path, b"text,label\n" + content)
+        except ValueError as error:
+            assert str(tmp_path) in str(error)

@@ -125,10 +125,16 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]
     columns = tuple(purpose["text_columns"])
     given = {"--text-columns": options.text_columns or columns, "--label-column": options.label_column}
     kept = {"--text-columns": columns, "--label-column": options.label_column and purpose["label_column"]}
+    reading = purpose["split"].get("reading", {})
+    given |= {"--quoting": options.quoting, "--missing-label": list(options.missing_label)}
+    kept |= {
+        "--quoting": options.quoting and reading.get("quoting"),
+        "--missing-label": list(options.missing_label and reading.get("missing_label", ())),
+    }
     if differing := [flag for flag in given if given[flag] != kept[flag]]:
         raise ValueError(
             f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose['label_column']} of "
-            f"{path}: leave {' and '.join(differing)} away, or take --split all"
+            f"{path}, read as its fine-tuning said: leave {' and '.join(differing)} away, or take --split all"
         )
     return task_again(path, purpose, options.model)
 
@@ -167,6 +173,7 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, fitted: Fitted
 
 def _of_demo(options: EvaluateOptions) -> _Asked:
     task = load_task(options.name)
+    _require_no_table(options, task.name)
     split = options.split or "sealed"
     parts = {"train": task.train, "development": task.development}
     if split not in (*parts, "sealed"):
@@ -175,13 +182,19 @@ def _of_demo(options: EvaluateOptions) -> _Asked:
     return _Asked(task.name, task.kind, task.label_names, task.metrics, split, examples)
 
 
+def _require_no_table(options: EvaluateOptions, name: str) -> None:
+    """Refuse what only a file of the user's has a use for."""
+    of_tables = ("text_columns", "label_column", "quoting", "missing_label")
+    if given := ["--" + option.replace("_", "-") for option in of_tables if getattr(options, option)]:
+        raise ValueError(f"{name} has columns of its own: leave {' and '.join(given)} away")
+
+
 def _of_benchmark(options: EvaluateOptions) -> _Asked:
     benchmark = benchmark_task(options.name)
     split = options.split or ("development" if "dev" in benchmark.files else "test")
     if split not in _PARTS:
         raise ValueError(f"{benchmark.name} has the splits train, development and test, got {split!r}")
-    if options.text_columns or options.label_column:
-        raise ValueError(f"{benchmark.name} has columns of its own: leave --text-columns and --label-column away")
+    _require_no_table(options, benchmark.name)
     examples = official_examples(benchmark, _PARTS[split], options.task_data)
     if any(example.label is None for example in examples):
         raise ValueError(

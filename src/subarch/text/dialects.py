@@ -199,7 +199,7 @@ class _Reading:
             self._break(number, f"expected {self.columns} columns as in the first row, got {count}")
         else:
             self.trailing = False
-        self.rows += 1
+        self.rows += self.holds
 
     def _follow_rules(self, number: int, record: str) -> None:
         if self.rows == 2:
@@ -387,28 +387,39 @@ def _decided(path: Path, dialect: Dialect, found: _Evidence) -> Way:
         return way
     if "escaped" in held and seen.backslash is not None and ("none" not in held or seen.bare_quote is None):
         return _escaped(path, found)
-    row, reason = readings["doubled"].broken or (0, "")
+    more = _evidence(path, dialect, ("blanks", "loose"), single=found.single).readings
+    if more["blanks"].holds and (seen.enclosed is not None or "none" not in held):
+        return _leniently(path, found, more["blanks"])
     if "none" in held and seen.num_enclosed <= held["none"].rows / 2:
-        if "escaped" in held and seen.backslash is not None:
-            _LOG.warning("%s, row %d: backslashes are taken for characters of the text", path, seen.backslash)
-        if seen.enclosed is not None:
-            _LOG.warning(
-                "%s, row %d: %s: quotes are taken for characters of the text, also those around the whole field in row "
-                "%d (those with doubled quotes inside are read as in other tables)",
-                path,
-                row,
-                reason,
-                seen.enclosed,
-            )
+        _tell_characters(path, found)
         return "none"
-    if "none" not in held:
-        more = _evidence(path, dialect, ("blanks", "loose"), single=found.single)
-        for way, reading in more.readings.items():
-            if reading.holds:
-                found.readings[way] = reading
-                _LOG.warning("%s, row %d: %s: %s", path, row, reason, _LENIENT[way])
-                return way
+    if more["loose"].holds:
+        return _leniently(path, found, more["loose"])
     raise _refusal(path, dialect, found)
+
+
+def _leniently(path: Path, found: _Evidence, reading: _Reading) -> Way:
+    """A reading that is not as programs write tables, which is said."""
+    row, reason = found.readings["doubled"].broken or (0, "")
+    _LOG.warning("%s, row %d: %s: %s", path, row, reason, _LENIENT[reading.way])
+    found.readings[reading.way] = reading
+    return reading.way
+
+
+def _tell_characters(path: Path, found: _Evidence) -> None:
+    """Say what could be otherwise where quotes are characters like others."""
+    seen, (row, reason) = found.seen, found.readings["doubled"].broken or (0, "")
+    if found.readings["escaped"].holds and seen.backslash is not None:
+        _LOG.warning("%s, row %d: backslashes are taken for characters of the text", path, seen.backslash)
+    if seen.enclosed is not None:
+        _LOG.warning(
+            "%s, row %d: %s: quotes are taken for characters of the text, also those around the whole field in row %d "
+            "(those with doubled quotes inside are read as in other tables)",
+            path,
+            row,
+            reason,
+            seen.enclosed,
+        )
 
 
 _UNRULY: Mapping[str, str] = {
