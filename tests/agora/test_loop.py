@@ -249,6 +249,95 @@ def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:
     assert rows["agora"]["to_teacher"] == pytest.approx(rows["agora"]["mean"] - 1)
 
 
+class Answering:
+    """A learner whose students are known: what they say is decided by what they learned from."""
+
+    kind = "classification"
+    identity = "answering"
+
+    def __init__(self, development: Labelled[Any], right: dict[str, float], diverging: str = "") -> None:
+        self.development, self.right, self.diverging = development, right, diverging
+
+    def way(self, data: Labelled[Any]) -> str:
+        """Which way of training the data belong to: hard or soft labels, how many, and development points or not."""
+        own = {tuple(point) for point in self.development.points}
+        with_development = any(tuple(point) in own for point in data.points)
+        soft = bool((data.labels.max(1) < 1).any())
+        more = len(data) - with_development * len(self.development) > 100
+        way = "agora" if more else "distilled" if soft else "plain"
+        return f"{way} on D and E" if with_development else way
+
+    def fit(self, data: Labelled[Any], theta: Any, seed: int) -> Any:
+        way = self.way(data)
+        if way == self.diverging:
+            raise ArithmeticError("not finite")
+
+        def predict(points: Any) -> Labels:
+            labels = truth(points)
+            wrong = np.arange(len(labels)) >= self.right.get(way.removesuffix(" on D and E"), 0.9) * len(labels)
+            return np.where(wrong[:, None], labels[:, ::-1], labels)
+
+        return predict
+
+    def pack(self, point: Any) -> Any:
+        return point.tolist()
+
+    def unpack(self, data: Any) -> Any:
+        return np.asarray(data)
+
+
+@pytest.mark.parametrize(
+    ("right", "refit", "diverging", "chosen", "kept"),
+    [
+        ({"plain": 0.6, "distilled": 0.7, "agora": 0.8}, False, "", "augmented", "augmented"),  # as agora: simpler
+        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, False, "", "plain", "plain"),
+        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, True, "", "plain", "plain on D and E"),
+        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, True, "plain on D and E", "plain", "plain"),
+        ({"plain": 0.6, "distilled": 0.9, "agora": 0.8}, True, "", "distilled", "distilled on D and E"),
+        ({"plain": 0.6, "distilled": 0.9, "agora": 0.8}, False, "plain on D and E", "distilled", "distilled"),
+    ],
+)
+def test_the_way_that_is_best_on_development_data_is_kept(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    right: dict[str, float],
+    refit: bool,
+    diverging: str,
+    chosen: str,
+    kept: str,
+) -> None:
+    """Both kinds of proposals make a student of the same worth here, so that the simpler way is taken of the two."""
+    development, final = square(150, 1), square(200, 7)
+    related = [n % 4 == 0 for n in range(200)]
+    found = compare(
+        Answering(development, right, diverging),  # type: ignore[arg-type]
+        teacher,
+        square(100, 0),
+        development,
+        lambda: final,
+        [{"depth": 1}],
+        functions=[jitter(0.3)],
+        guard=VectorGuard(development.points),
+        folder=tmp_path,
+        seeds=[0, 1],
+        settings=Settings(bounds=Bounds(per_mistake=3, soft=False, balance=None), max_rounds=2),
+        refit=refit,
+        related=related,
+    )
+    assert found.chosen == chosen and {one.method for one in found.kept} == {kept}
+    assert found.best.seed == 0  # of equal seeds the first one
+    if chosen != "augmented":
+        assert len(found.best.data) == 100 + 150 * kept.endswith("E")
+    assert bool(diverging) == ("diverged on D and E" in caplog.text)
+    rows = {row["method"]: row for row in found.rows()}
+    assert rows["plain"]["mean"] == pytest.approx(right["plain"])
+    # Wrong from a point on: so many of the last ones, three in four of which are not related to others.
+    places = np.flatnonzero(~np.array(related))
+    assert rows["plain"]["apart"] == pytest.approx(np.mean(places < right["plain"] * 200))
+    assert rows["plain"]["development"] == pytest.approx(right["plain"], abs=0.01)
+    assert rows["plain on D and E"]["development"] is None
+
+
 def weak(points: Any) -> Labels:
     """Right six times in ten."""
     right = truth(points)

@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from transformers import BertForMaskedLM, BertModel
 from subarch.agora.data import Labelled
 from subarch.agora.loop import Settings, agora
 from subarch.agora.proposals import Bounds
-from subarch.learning.agora import TextGuard, TextLearner
+from subarch.learning.agora import Stopping, TextGuard, TextLearner
 from subarch.learning.heads import Target, from_architecture
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
 from subarch.testing import check_proposals
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Split
 
 TOKENIZER = tokenizer()
 SINGLE = [Example("the film is very good"), Example("a long and poor story of the actor")]
@@ -128,6 +129,35 @@ def test_what_a_student_cannot_be(tmp_path: Path) -> None:
         learner(tmp_path).fit(labelled(8, 0), {"rate_of_learning": 1}, 0)
 
 
+def test_with_patience_a_student_is_what_it_was_when_it_was_best(tmp_path: Path) -> None:
+    data, development = labelled(24, 0, ("good", "bad")), labelled(40, 1)
+    examples = Split(
+        Example(one.first, label=int(c)) for one, c in zip(development.points, development.classes, strict=True)
+    )
+    theta = {"learning_rate": 3e-2}  # so large that it gets worse again
+
+    def stopping(patience: int, folder: str) -> TextLearner:
+        stop = Stopping(patience=patience, every=3, metrics=("accuracy",), development=examples)
+        return learner(tmp_path / folder, steps=60, stopping=stop)
+
+    watched: list[int] = []
+    impatient = replace(stopping(1, "one"), watch=lambda stage, *, done=0, total=None, note="": watched.append(done))
+    answers = impatient.fit(data, theta, 0)(development.points)
+    assert max(watched) < 60 and max(watched) % 3 == 0
+    patient = stopping(100, "all").fit(data, theta, 0)(development.points)
+    # With patience without end the best of all epochs counts, which is no worse than the best of the first ones.
+    right = [np.mean(said.argmax(1) == development.classes) for said in (answers, patient)]
+    assert right[1] >= right[0]
+    # What has learned from the development examples cannot be judged by them: it makes all steps, as without patience.
+    both = data + development
+    watched.clear()
+    told = impatient.fit(both, {"learning_rate": 2e-3}, 0)(data.points)
+    assert max(watched) == 60
+    plain = learner(tmp_path / "plain", steps=60).fit(both, {"learning_rate": 2e-3}, 0)(data.points)
+    assert np.array_equal(told, plain)
+    assert len({one.identity for one in (impatient, stopping(2, "x"), learner(tmp_path))}) == 3
+
+
 # --- proposals --------------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +223,19 @@ def test_retrieve_takes_the_nearest_real_texts(encoder: Any) -> None:
     assert found[0] == POOL[3]
     distances = np.linalg.norm(space(POOL) - space([POOL[3]]), axis=1)
     assert found == [POOL[n] for n in np.argsort(distances)[:3]]
+
+
+def test_the_nearest_of_a_pool_by_products_are_those_by_distances() -> None:
+    rng = np.random.default_rng(0)
+    pool, points = rng.normal(size=(500, 16)), rng.normal(size=(150, 16))  # of any length
+    examples = [Example(f"pool {n}") for n in range(500)], [Example(f"point {n}") for n in range(150)]
+    places = dict(zip([one.first for one in (*examples[0], *examples[1])], [*pool, *points], strict=True))
+    found = list(
+        retrieve(examples[0], lambda ones: np.stack([places[one.first] for one in ones]))(examples[1], 7, RNG())
+    )
+    for n in range(150):
+        nearest = np.argsort(np.linalg.norm(pool - points[n], axis=1))[:7]
+        assert [new.first for m, new in found if m == n] == [f"pool {k}" for k in nearest]
 
 
 def test_mean_pooled_is_the_mean_over_a_texts_own_tokens(encoder: Any) -> None:
