@@ -138,6 +138,24 @@ def test_predict_keeps_order_and_names(subarch: Command, tuned: tuple[Path, Path
     assert [row["label"] for row in read] == ["praise", "blame", "praise"]
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_predict_keeps_the_place_of_a_row_without_a_text(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    rows = [("a", "good good fine film"), ("b", ""), ("c", "bad poor bad play"), ("d", "  ")]
+    output = tmp_path / f"out.{suffix}"
+    data = write(tmp_path / "new.csv", rows, ("id", "text"))
+    assert subarch("predict", checkpoint, "--data", data, "--output", output).status == 0
+    assert "row 3: no text" in caplog.text and "1 more rows (5): kept, without an answer" in caplog.text
+    if suffix == "csv":
+        read: list[dict[str, Any]] = list(csv.DictReader(output.open()))
+    else:
+        read = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["id"] for row in read] == ["a", "b", "c", "d"]
+    assert [row["label"] or None for row in read] == ["praise", None, "blame", None]
+
+
 def test_evaluate_remembers_columns_kind_and_seed(subarch: Command, model: Path, tmp_path: Path) -> None:
     rows = [(str(n), text, text[::-1], str(n % 4)) for n, (text, _) in enumerate(reviews(160))]
     data = write(tmp_path / "stars.csv", rows, ("id", "title", "text", "stars"))
