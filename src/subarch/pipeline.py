@@ -43,7 +43,7 @@ from subarch.telling.report import write_report
 from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
 from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS, read_texts
-from subarch.text.metrics import decide, score, score_apart
+from subarch.text.metrics import decide, score, score_apart, told_by_class
 
 _LOG = logging.getLogger(__name__)
 
@@ -299,5 +299,6 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
             "exported": score_apart(task.kind, task.metrics, examples, said, related),
             "teacher": row.get("apart"),
         },
+        **told_by_class(task.kind, task.label_names, examples, said, whose="the exported form on the sealed rows"),
         "identity": identity,
     }

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sklearn.linear_model import LogisticRegression
 from tiny import config, reviews, tokenizer, write
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
 
 from commands import Command, content, refused
 from subarch.cli import main
-from subarch.learning.checkpoints import open_fitted
+from subarch.jobs.splits import task_again
+from subarch.learning.checkpoints import open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.running.artifacts import Artifact
 from subarch.running.predictor import Predictor
@@ -108,6 +110,71 @@ def test_the_predictor_says_what_the_checkpoint_says(tuned: tuple[Path, Path], e
     assert Predictor.from_pretrained(exported).artifact in FORMS
     with pytest.raises(ValueError, match="list of texts"):
         predictor("one text")
+    # It was fine-tuned on single texts, which the export remembers.
+    with pytest.raises(ValueError, match="expected single texts, as the network was fine-tuned on, got pairs"):
+        predictor([("good film", "bad play")])
+
+
+def test_a_form_asked_in_company_answers_as_alone(exported: Path) -> None:
+    texts = [text for text, _ in reviews(12, seed=11)] + ["good", "the film of the play " * 5]
+    for form in FORMS[1:]:
+        predictor: Any = Predictor.from_pretrained(exported, artifact=form, threads=1)
+        together, alone = predictor(texts), [predictor([text])[0] for text in texts]
+        for one, other in zip(together, alone, strict=True):
+            assert one["probabilities"] == pytest.approx(
+                other["probabilities"], abs=1e-5 if "int8" not in form else 0.02
+            )
+
+
+def test_an_export_tells_what_opens_it(exported: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    told = json.loads((exported / "export.json").read_text())["opens_with"]
+    assert set(told) == set(FORMS[1:])
+    for form, file in (("onnx", "model.onnx"), ("onnx-int8", "model_quantized.onnx")):
+        model = onnx.load(str(exported / file))
+        assert told[form]["ir_version"] == model.ir_version == 9
+        assert told[form]["opsets"] == {one.domain or "ai.onnx": one.version for one in model.opset_import}
+        # Tried: 1.17.3 opens both, 1.16.3 does not.
+        assert told[form]["oldest_onnxruntime"] == "1.17" and told[form]["own_operators"] == ["MultiHeadAttention"]
+    assert told["openvino-int8"]["ir_version"] == 11 and told["openvino-int8"]["oldest_openvino"]
+
+
+def test_a_class_that_is_lost_is_told_and_refused(subarch: Command, tmp_path: Path, caplog: Any) -> None:
+    """A network that says the rare class of the word "bad", until 8 bits round that word to nothing."""
+    torch.manual_seed(0)
+    network = BertForSequenceClassification(config(num_labels=2, id2label={0: "fraud", 1: "ok"}))  # type: ignore[arg-type]
+    reader = tokenizer()
+    with torch.no_grad():
+        network.bert.embeddings.word_embeddings.weight.mul_(0.1)
+        bad = reader.convert_tokens_to_ids("bad")
+        for n, layer in enumerate(network.bert.encoder.layer):  # each token passes as it is
+            layer.attention.output.dense.weight.zero_()
+            layer.output.dense.weight.zero_()
+            if not n:  # but for a little that the first one learns from all others
+                layer.attention.self.value.weight.copy_(torch.eye(32))
+                layer.attention.output.dense.weight.copy_(4 * torch.eye(32))
+        network.bert.embeddings.word_embeddings.weight[bad] = 3 * torch.randn(32)
+    rows = [(" ".join(w for w in text.split() if w != "bad") or "film", "ok") for text, _ in reviews(200)]
+    rare = [(f"bad {text}", "fraud") for text, _ in rows[:6]]
+    ids = reader([text for text, _ in [*rows, *rare]], padding=True, return_tensors="pt")
+    labels = torch.tensor([1] * len(rows) + [0] * len(rare))
+    with torch.no_grad():
+        states = network.bert(**ids).pooler_output
+    fitted = LogisticRegression(C=1e4, class_weight="balanced", max_iter=2000).fit(states.numpy(), labels.numpy())
+    with torch.no_grad():
+        network.classifier.weight.copy_(torch.tensor(np.concatenate([-fitted.coef_, fitted.coef_]) / 2))
+        network.classifier.bias.copy_(torch.tensor([-fitted.intercept_[0], fitted.intercept_[0]]) / 2)
+        outlier = reader.convert_tokens_to_ids("##z") if "##z" in reader.get_vocab() else 399
+        network.bert.embeddings.word_embeddings.weight[outlier] = 3000.0  # that no text has, and that sets the scale
+    network.save_pretrained(tmp_path / "network")
+    reader.save_pretrained(tmp_path / "network")
+    data = write(tmp_path / "claims.csv", [*rows, *rare])
+    given = ("--data", data, "--run", tmp_path / "run", "--artifacts", "onnx", "onnx-int8", *THREADS, "--json")
+    found = subarch("export", tmp_path / "network", *given, "--max-drop", "100").json
+    plain, small = found["parity"]
+    assert plain["passed"] and plain["lost"] == []
+    assert not small["passed"] and small["lost"] == ["fraud"] and "'fraud'" in small["reason"]
+    assert found["chosen"] == "onnx"
 
 
 def test_another_file_judges_on_most_of_its_rows(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:
@@ -190,9 +257,33 @@ def test_damaged_exports_are_refused(exported: Path, tmp_path: Path, how: str) -
         Predictor.from_pretrained(tmp_path / "export", artifact="onnx")
 
 
-def test_an_export_is_no_checkpoint(subarch: Command, exported: Path, tmp_path: Path) -> None:
-    (tmp_path / "new.csv").write_text("text\na good film\n")
-    refused(subarch("predict", exported, "--data", tmp_path / "new.csv"), "Predictor.from_pretrained", "checkpoint")
+@pytest.mark.parametrize("given", [(), ("--artifact", "openvino-int8")])
+def test_evaluate_and_predict_read_an_export(
+    subarch: Command, tuned: tuple[Path, Path], exported: Path, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    data, run = tuned
+    checkpoint = run / "finetune" / "reviews" / "checkpoint"
+    form = given[1] if given else json.loads((exported / "export.json").read_text())["chosen"]
+    found = subarch("evaluate", exported, "--data", data, *given, *THREADS, "--json").json
+    assert (found["split"], found["examples"], found["artifact"]) == ("sealed", 30, form)
+    sealed = task_again(data, read_purpose(exported) or {}, "it").sealed.open()
+    predictor = Predictor.from_pretrained(exported, artifact=form, threads=1)
+    names = predictor.label_names
+    answered = [one["label"] for one in predictor([example.first for example in sealed])]
+    right = [one == names[int(label)] for one, label in zip(answered, sealed.labels, strict=True)]
+    assert found["metrics"]["accuracy"] == pytest.approx(np.mean(right))
+    new = write(tmp_path / "new.csv", [(text,) for text, _ in reviews(20, seed=3)], ("text",))
+    said = {}
+    for model, more in ((exported, given), (checkpoint, ())):
+        out = tmp_path / f"{model.name}.jsonl"
+        told = subarch("predict", model, "--data", new, "--output", out, *more, *THREADS, "--json").json
+        assert told["examples"] == 20 and told.get("artifact") == (form if model == exported else None)
+        said[model] = [json.loads(line) for line in out.read_text().splitlines()]
+    for one, other in zip(said[exported], said[checkpoint], strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=0.1)
+    refused(subarch("predict", checkpoint, "--data", new, "--artifact", "onnx"), "--artifact onnx")
+    refused(subarch("predict", exported, "--data", new, "--artifact", "openvino"), "onnx-int8", "'openvino'")
+    refused(subarch("predict", exported, "--data", new, "--threads", "0"), "--threads")
 
 
 def test_a_damaged_export_is_made_again(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from subarch.text.examples import Example, Kind
-from subarch.text.metrics import METRICS, decide, interval, score
+from subarch.text.metrics import METRICS, by_class, class_scores, decide, interval, score, told_by_class
 
 
 def labelled(labels: Sequence[int | float], groups: Sequence[str] | None = None) -> list[Example]:
@@ -314,3 +314,36 @@ def test_decisions() -> None:
     assert decide("classification", []) == []
     with pytest.raises(ValueError, match="finite outputs, got nan for example 1"):
         decide("classification", [np.zeros(2), np.array([0.0, np.nan])])
+
+
+# --- each class -------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
+def test_measures_of_each_class_are_those_of_the_usual_library(pairs: list[tuple[int, int]]) -> None:
+    labels, guesses = [label for label, _ in pairs], [guess for _, guess in pairs]
+    found = class_scores("abcd", [Example("", label=label) for label in labels], guesses)
+    assert [one.examples for one in found] == [labels.count(n) for n in range(4)]
+    assert [one.answered for one in found] == [guesses.count(n) for n in range(4)]
+    there = sorted(set(labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # answers outside of the labels
+        recalls = sklearn_metrics.recall_score(labels, guesses, labels=there, average=None, zero_division=0)
+        balanced = sklearn_metrics.balanced_accuracy_score(labels, guesses)
+    assert [found[n].recall for n in there] == pytest.approx(list(recalls))
+    assert by_class(found)["balanced_accuracy"] == pytest.approx(balanced)
+    f1 = sklearn_metrics.f1_score(labels, guesses, labels=there, average="macro", zero_division=0)
+    assert by_class(found)["macro_f1"] == pytest.approx(f1)
+
+
+def test_a_class_that_is_never_answered_rightly_is_said_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    examples = [Example("", label=label) for label in [0] * 996 + [1] * 4]
+    told = told_by_class("classification", ("ok", "fraud"), examples, [0] * 1000)
+    assert told["by_class"]["balanced_accuracy"] == 0.5 and told["classes"][1]["recall"] == 0
+    assert "no example of 'fraud' (0 of 4, never answered) is answered rightly" in caplog.text
+    caplog.clear()
+    told_by_class("classification", ("ok", "fraud"), examples, [1, *[0] * 999], whose="the form")
+    assert "the form: no example of 'fraud' (0 of 4, answered 1 times, all of them wrong)" in caplog.text
+    caplog.clear()
+    told_by_class("classification", ("ok", "fraud"), examples, [0] * 999 + [1])
+    assert told_by_class("regression", (), [Example("", label=0.5)], [0.5]) == {} and not caplog.text

@@ -22,7 +22,8 @@ from subarch.networks.encoder import positions, stock_config
 from subarch.networks.inspection import PRESETS, preset_config
 from subarch.networks.loading import loaded, whole_network
 from subarch.networks.weights import weights_fingerprint
-from subarch.options.running import ArtifactName, BenchOptions, Precision, Runtime
+from subarch.options.forms import ArtifactName, Precision, Runtime
+from subarch.options.running import BenchOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
 from subarch.running.benchmark import Readings, interleaved, peak_memory

@@ -1,4 +1,4 @@
-"""What a fine-tuned checkpoint is worth and what it says: ``evaluate`` and ``predict``."""
+"""What a fine-tuned network is worth and what it says: ``evaluate`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from subarch.jobs.answering import Answering, opened
 from subarch.jobs.splits import learned_development, learned_from, task_again
-from subarch.learning.checkpoints import Fitted, open_fitted, read_purpose
-from subarch.learning.heads import outputs
-from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Kind, Split, Task
 from subarch.text.files import stem_of
 from subarch.text.labelled import Table, read_table
-from subarch.text.metrics import decide, score
+from subarch.text.metrics import decide, score, told_by_class
 from subarch.text.official import official_examples
 from subarch.text.suites import Part
 from subarch.text.tasks import benchmark_task, load_task, metrics_of
@@ -49,34 +46,34 @@ class _Asked:
 
 
 def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, Any]:
-    """Score a fine-tuned checkpoint on a labelled split.
+    """Score a fine-tuned checkpoint, or an export of one, on a labelled split.
 
     Raises:
         ValueError: for a model that predicts something else, a split that the task does not have, or labels that the
             model does not know.
+        ImportError: when an export's runtime is not installed, naming the extra.
     """
     watch("opening the model", note=options.model)
-    checkpoint = open_checkpoint(options.model)
-    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads)
     watch("reading the data", note=options.name)
-    purpose = read_purpose(folder) or {}
     if Path(options.name).is_file():
-        asked = _of_table(options, fitted, purpose)
+        asked = _of_table(options, model)
     else:
         asked = _of_demo(options) if options.name in DEMOS else _of_benchmark(options)
-    if _has_learned(asked, options.name, purpose):
-        _LOG.warning("%s has learned from these rows: the sealed ones alone say what it is worth", folder)
-    order = fitted.order_for(asked.task, asked.kind, asked.label_names)
-    with pinned(options.threads):
-        found = _answers(fitted, asked.examples, watch)
+    if _has_learned(asked, options.name, model.purpose):
+        _LOG.warning("%s has learned from these rows: the sealed ones alone say what it is worth", model.folder)
+    order = model.order_for(asked.task, asked.kind, asked.label_names)
+    found = _answers(model, asked.examples, watch)
     reordered = found if order is None else [one[order] for one in found]
-    scores = score(asked.kind, asked.metrics, asked.examples, decide(asked.kind, reordered))
+    predicted = decide(asked.kind, reordered)
     return {
         "task": asked.task,
         "split": asked.split,
-        "metrics": scores,
+        "metrics": score(asked.kind, asked.metrics, asked.examples, predicted),
+        **told_by_class(asked.kind, asked.label_names, asked.examples, predicted),
         "examples": len(asked.examples),
         "model": options.model,
+        **({} if model.artifact is None else {"artifact": model.artifact}),
     }
 
 
@@ -89,9 +86,9 @@ def _has_learned(asked: _Asked, name: str, purpose: Mapping[str, Any]) -> bool:
     return own and asked.split == "development" and bool(purpose.get("learned_development"))
 
 
-def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Asked:
+def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
     """All rows of a file; of the one that the checkpoint was fine-tuned on, the rows that were sealed then."""
-    path = Path(options.name)
+    path, purpose = Path(options.name), model.purpose
     known = learned_from(path, purpose)
     split = options.split or ("sealed" if known else "all")
     if split == "test":
@@ -111,9 +108,8 @@ def _of_table(options: EvaluateOptions, fitted: Fitted, purpose: Mapping[str, An
         task = _task_again(path, options, purpose)
         examples = {"train": task.train, "development": task.development}.get(split) or task.sealed.open()
         return _Asked(options.name, task.kind, task.label_names, task.metrics, split, examples)
-    table = _table(path, options, fitted, purpose)
-    names = table.label_names
-    return _Asked(options.name, fitted.kind, names, metrics_of(fitted.kind), split, table.examples)
+    table = _table(path, options, model)
+    return _Asked(options.name, model.kind, table.label_names, metrics_of(model.kind), split, table.examples)
 
 
 def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]) -> Task:
@@ -139,30 +135,31 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]
     return task_again(path, purpose, options.model)
 
 
-def _table(path: Path, options: EvaluateOptions | PredictOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> Table:
+def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answering) -> Table:
     """A file read as the model reads: in the columns that it learned from, unless others are given.
 
     Raises:
         ValueError: as :func:`subarch.text.labelled.read_table`, and for a choice among candidates.
     """
-    if fitted.kind == "choice":
+    purpose = model.purpose
+    if model.kind == "choice":
         raise ValueError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
     columns = options.text_columns or tuple(purpose.get("text_columns", ()))
     if isinstance(options, PredictOptions):
         table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
     else:
         label = options.label_column or purpose.get("label_column")
-        classes = () if fitted.is_nameless else fitted.label_names
+        classes = () if model.is_nameless else model.label_names
         table = read_table(
             path,
             text_columns=columns,
             label_column=label,
-            kind=fitted.kind,
+            kind=model.kind,
             classes=classes,
             quoting=options.quoting,
             missing_label=options.missing_label,
         )
-    known = len(purpose.get("text_columns", ()))
+    known = model.texts
     if known and len(table.columns.texts) != known:
         raise ValueError(
             f"{path}: the model {options.model} reads {known} text(s), got the column(s) "
@@ -204,9 +201,8 @@ def _of_benchmark(options: EvaluateOptions) -> _Asked:
     return _Asked(benchmark.name, benchmark.kind, benchmark.label_names, benchmark.metrics, split, examples)
 
 
-def _answers(fitted: Fitted, examples: Sequence[Example], watch: Watch) -> list[NDArray[np.float32]]:
-    tokens = fitted.tokens(examples)
-    return outputs(fitted.model, tokens, tick=lambda done, total: watch("asking the network", done=done, total=total))
+def _answers(model: Answering, examples: Sequence[Example], watch: Watch) -> Sequence[NDArray[np.float32]]:
+    return model.ask(examples, lambda done, total: watch("asking the network", done=done, total=total))
 
 
 # --- predictions ------------------------------------------------------------------------------------------------------
@@ -217,6 +213,7 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
 
     Raises:
         ValueError: for a model without a head for texts or pairs, or an unusable file.
+        ImportError: when an export's runtime is not installed, naming the extra.
         OSError: when the output cannot be written.
     """
     path = options.output or options.data.with_name(f"{stem_of(options.data)}.predictions.jsonl")
@@ -225,53 +222,52 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     if not path.parent.is_dir():
         raise ValueError(f"--output {path}: there is no folder {path.parent}: make it first")
     watch("opening the model", note=options.model)
-    checkpoint = open_checkpoint(options.model)
-    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads)
     watch("reading the data", note=str(options.data))
-    table = _table(options.data, options, fitted, read_purpose(folder) or {})
+    table = _table(options.data, options, model)
     without = frozenset(table.without_text)
     asked = [example for place, example in enumerate(table.examples) if place not in without]
-    with pinned(options.threads):
-        found = _answers(fitted, asked, watch)
-    decide(fitted.kind, found)  # refuses outputs that are no numbers
+    found = _answers(model, asked, watch)
+    decide(model.kind, found)  # refuses outputs that are no numbers
     answers = iter(found)
     rows = (
-        {"id": example.id, **_said(fitted, None if place in without else next(answers))}
+        {"id": example.id, **_said(model, None if place in without else next(answers))}
         for place, example in enumerate(table.examples)
     )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        _write(rows, fitted, stream, as_csv=path.suffix.lower() == ".csv")
+        _write(rows, model, stream, as_csv=path.suffix.lower() == ".csv")
     return {
         "path": str(path),
         "examples": len(table.examples),
         "model": options.model,
+        **({} if model.artifact is None else {"artifact": model.artifact}),
         "text_columns": list(table.columns.texts),
     }
 
 
-def _said(fitted: Fitted, output: NDArray[np.float32] | None) -> dict[str, Any]:
+def _said(model: Answering, output: NDArray[np.float32] | None) -> dict[str, Any]:
     """What is written of one row; nothing of one without a text, which keeps its place."""
     if output is None:
-        names = ("value",) if fitted.kind == "regression" else ("label", "probability", "probabilities")
+        names = ("value",) if model.kind == "regression" else ("label", "probability", "probabilities")
         return dict.fromkeys(names)
-    if fitted.kind == "regression":
+    if model.kind == "regression":
         return {"value": float(output[0])}
     shares = softmax(output.astype(np.float64))
     best = int(shares.argmax())
-    probabilities = {name: round(float(share), 6) for name, share in zip(fitted.label_names, shares, strict=True)}
+    probabilities = {name: round(float(share), 6) for name, share in zip(model.label_names, shares, strict=True)}
     return {
-        "label": fitted.label_names[best],
+        "label": model.label_names[best],
         "probability": round(float(shares[best]), 6),
         "probabilities": probabilities,
     }
 
 
-def _write(rows: Iterator[dict[str, Any]], fitted: Fitted, stream: TextIO, *, as_csv: bool) -> None:
+def _write(rows: Iterator[dict[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:
     if not as_csv:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
         return
-    own = ["value"] if fitted.kind == "regression" else ["label", "probability"]
-    columns = ["id", *own, *(f"probability of {name}" for name in fitted.label_names)]
+    own = ["value"] if model.kind == "regression" else ["label", "probability"]
+    columns = ["id", *own, *(f"probability of {name}" for name in model.label_names)]
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:

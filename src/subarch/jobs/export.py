@@ -22,12 +22,13 @@ from subarch.manifest import manifest
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import whole_network
 from subarch.networks.weights import weights_fingerprint
-from subarch.options.running import ArtifactName, ExportOptions
+from subarch.options.forms import ArtifactName
+from subarch.options.running import ExportOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, possible, write
 from subarch.running.benchmark import Readings, interleaved
 from subarch.running.graphs import Graph
-from subarch.running.parity import Outputs, Parity, judged
+from subarch.running.parity import Outputs, Parity, Rows, Said, judged
 from subarch.running.predictor import EXPORT, answers
 from subarch.running.processor import features
 from subarch.running.timing import pinned
@@ -36,11 +37,14 @@ from subarch.text.corpora import open_corpus
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
-from subarch.text.metrics import decide, score
+from subarch.text.metrics import decide, score, told_by_class
 from subarch.text.tasks import load_task, metrics_of
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
 
 FOLDER = "export"
+_FORMAT = 2  # of what is written: what was exported in another is exported anew
+_ALONE = 300  # examples that are also asked one by one, at most
+_LONG_TOKENS = 16_384  # of all texts of the greatest length together, at most; at least two are asked, at most 40
 _TEXTS = 200  # of documentation, where there are no data
 
 
@@ -77,6 +81,7 @@ class _Rows:
         judged: others.
         score: of outputs for the judged ones; None where they have no labels.
         metric: its name.
+        labels: the place of each judged one's class among the outputs; None where there are no classes.
         words: what they are.
     """
 
@@ -85,6 +90,7 @@ class _Rows:
     score: Callable[[Outputs], float] | None
     metric: str | None
     words: str
+    labels: Sequence[int] | None = None
 
 
 def export(options: ExportOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
@@ -241,7 +247,8 @@ def _scored(
         reordered = list(outputs) if order is None else [one[order] for one in outputs]
         return score(kind, metrics, examples, decide(kind, reordered))["score"]
 
-    return _Rows(calibration, examples, scored, metric, words)
+    labels = None if order is None else [order[int(cast("float", one.label))] for one in examples]
+    return _Rows(calibration, examples, scored, metric, words, labels)
 
 
 def _documentation(opened: _Opened) -> _Rows:
@@ -262,7 +269,7 @@ def _identity(options: ExportOptions, opened: _Opened, rows: _Rows) -> str:
     asked = [options.max_drop, names, options.calibration, options.sequence_length, options.threads]
     read = [Split(rows.calibration).digest, Split(rows.judged).digest, opened.length]
     read_with = hashlib.sha256(settings_of(opened.tokenizer).encode()).hexdigest()
-    return json.dumps([opened.checkpoint.fingerprint, read, read_with, asked, features()])
+    return json.dumps([_FORMAT, opened.checkpoint.fingerprint, read, read_with, asked, features()])
 
 
 def _done(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -296,12 +303,28 @@ def _exported(
     programs: dict[str, Program] = {"pytorch": TorchProgram(graph)}
     programs |= {form.name: form.open(part, options.threads) for form in forms}
 
-    def said(name: str) -> Outputs:
+    names_of = () if opened.fitted is None else opened.fitted.label_names
+    few = 10 if graph.head == "masked-lm" else 1  # whose answers are a vocabulary a token
+    alone = read(rows.judged[: _ALONE // few])
+    long = read(_long(rows.judged, tokens, opened.length, _LONG_TOKENS // few))
+
+    def said(name: str) -> Said:
         watch("asking every form", done=list(programs).index(name), total=len(programs), note=name)
-        return answers(programs[name], tokens, graph.head)
+        ask, head = programs[name], graph.head
+        singly = answers(ask, long, head, batch_size=1)
+        if name == "pytorch":  # what it says alone it says in company
+            return Said(together=answers(ask, tokens, head), long=[*singly, *singly])
+        return Said(
+            together=answers(ask, tokens, head),
+            alone=answers(ask, alone, head, batch_size=1),
+            long=[*singly, *answers(ask, long, head)],
+        )
 
     reference = said("pytorch")
-    gate: dict[str, Any] = {"score": rows.score, "max_drop": options.max_drop}
+    gate: dict[str, Any] = {
+        "rows": Rows(score=rows.score, labels=rows.labels, names=names_of),
+        "max_drop": options.max_drop,
+    }
     # One form after the other: a language model's answers are gigabytes.
     verdicts = [judged(one.name, one.precision, graph.head, reference, said(one.name), **gate) for one in forms]
     times = _timed(programs, graph, length, watch)
@@ -318,12 +341,15 @@ def _exported(
         "missing": missing,
         "max_drop": options.max_drop,
         "metric": rows.metric,
-        "score": None if rows.score is None else rows.score(reference),
+        "score": None if rows.score is None else rows.score(reference.together),
+        **_by_class(rows, names_of, reference.together),
         "judged_on": rows.words,
         "examples": len(rows.judged),
         "head": graph.head,
         "label_names": [] if opened.fitted is None else list(opened.fitted.label_names),
         "length": opened.length,
+        "texts": _texts_each(opened),
+        "opens_with": {form.name: form.requirements(part) for form in forms},
         "inputs": list(graph.inputs),
         "output": graph.output,
         "embedding": None if graph.embedding is None else graph.embedding.to_json(),
@@ -332,6 +358,39 @@ def _exported(
         "model": str(opened.folder.resolve()),
         "weights": weights_fingerprint(opened.folder),
     }
+
+
+def _long(judged: Sequence[Example], tokens: Tokens, length: int, most: int) -> list[Example]:
+    """Texts as long as texts may be, and some between those that there are and these: judged ones, put together.
+
+    Short rows do not show what a form makes of positions and windows that no short text reaches.
+    """
+    if not judged:
+        return []
+    count = max(2, min(40, most // length, len(judged)))
+    typical = max(1, int(np.median(tokens.lengths)) - 2)
+    found: list[Example] = []
+    for n in range(count):
+        wanted = length if n % 2 == 0 else (length + typical) // 2
+        pieces = [judged[(7 * n + k) % len(judged)].first for k in range(1 + wanted // typical)]
+        found.append(judged[n % len(judged)]._replace(first=" ".join(pieces), label=None))
+    return found
+
+
+def _by_class(rows: _Rows, names: Sequence[str], reference: Outputs) -> dict[str, Any]:
+    """What the network itself makes of each class; nothing where there are none."""
+    if rows.labels is None or not names:
+        return {}
+    examples = [Example("", label=label) for label in rows.labels]
+    said = [int(one.argmax()) for one in reference]
+    return told_by_class("classification", names, examples, said, whose="PyTorch on the judged rows")
+
+
+def _texts_each(opened: _Opened) -> int | None:
+    """How many texts an example has, where the checkpoint says what it was fine-tuned on."""
+    purpose = read_purpose(opened.folder) or {}
+    columns = purpose.get("text_columns") or ()
+    return len(columns) or None
 
 
 def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[ArtifactName], dict[str, str]]:

@@ -14,8 +14,10 @@ from subarch import __version__
 from subarch.jobs.agora import depends_on, learn_from_mistakes, require_checkpoints
 from subarch.jobs.splits import dealt_as_for, require_one_seal, split_of
 from subarch.jobs.starts import Start, open_start
+from subarch.learning.checkpoints import open_fitted
 from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
+from subarch.learning.heads import outputs
 from subarch.manifest import manifest
 from subarch.networks.checkpoints import find_checkpoint
 from subarch.networks.weights import weights_fingerprint
@@ -25,6 +27,7 @@ from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.text.examples import Task
 from subarch.text.files import stem_of
+from subarch.text.metrics import decide, told_by_class
 from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import settings_of
 
@@ -128,11 +131,22 @@ def _finetuned(
         "text_columns": list(task.text_columns),
         "label_column": task.label_column,
         "data": data,
+        **_by_class(task, Path(str(found["checkpoint"])), watch),
         "identity": identity,
         "weights": weights_fingerprint(Path(str(found["checkpoint"]))),
     }
     write_json(folder / RESULT, result)
     return result
+
+
+def _by_class(task: Task, checkpoint: Path, watch: Watch) -> dict[str, Any]:
+    """How each class fares with the checkpoint that is kept, on the sealed split: all choices are made."""
+    if task.kind != "classification":
+        return {}
+    watch("looking at each class")
+    fitted, split = open_fitted(checkpoint), task.sealed.open()
+    predicted = decide(task.kind, outputs(fitted.model, fitted.tokens(split)))
+    return told_by_class(task.kind, task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
 
 
 @contextmanager

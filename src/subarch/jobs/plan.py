@@ -30,9 +30,10 @@ from subarch.learning.heads import Target, fitting_length, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.sources import PRESETS
 from subarch.options.compression import CompressOptions
+from subarch.options.forms import ArtifactName
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe, written
-from subarch.options.running import ArtifactName, BenchOptions, ExportOptions
+from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import DEALT, SPLITTING, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent

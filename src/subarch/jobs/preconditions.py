@@ -17,9 +17,9 @@ from subarch.jobs.pretraining import losses_of
 from subarch.learning.teachers import open_teacher, settled
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import open_source
+from subarch.options.forms import ArtifactName
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings
-from subarch.options.running import ArtifactName
 from subarch.plugins import imported
 from subarch.running.artifacts import FORMS
 from subarch.text.corpora import HELD_OUT_SHARE, open_corpus

@@ -19,7 +19,7 @@ from subarch.networks.family import Family
 from subarch.networks.sources import open_source
 from subarch.networks.space import Value
 from subarch.options.compression import CompressOptions
-from subarch.options.running import ArtifactName
+from subarch.options.forms import ArtifactName
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import builder
 from subarch.running.timing import Builder, Pass, compare

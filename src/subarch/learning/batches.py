@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -143,6 +144,8 @@ def tokenize(
 ) -> Tokens:
     """All examples as token ids; of a text and its second one the longer is cut first.
 
+    The tokenizer keeps how texts were last cut: where several threads read, each Reader has one of its own.
+
     Args:
         examples: of one task.
         tokenizer: a fast one.
@@ -150,46 +153,86 @@ def tokenize(
         choice: whether second texts are candidates, each a sequence of its own beside the first text.
         types: whether the network has an embedding for each of two texts.
     """
-    counts = [len(example.seconds) if choice else 1 for example in examples]
-    if len({len(example.seconds) if not choice else 0 for example in examples}) > 1:
-        raise ValueError("expected examples of one task, got some with one text and some with two")
-    pieces = [
-        _encoded(examples[first : first + _CHUNK], tokenizer, length, choice)
-        for first in range(0, len(examples), _CHUNK)
-    ]
-    paired = any(piece[1] is not None for piece in pieces)
-    sizes = np.concatenate([[0], *(piece[2] for piece in pieces)])
-    labels = [example.label for example in examples if example.label is not None]
-    right = [n in (example.label, *example.right) for example in examples for n in range(len(example.seconds))]
-    return Tokens(
-        ids=np.concatenate([np.empty(0, np.int32), *(piece[0] for piece in pieces)]),
-        types=np.concatenate([cast("NDArray[np.uint8]", piece[1]) for piece in pieces]) if types and paired else None,
-        ends=np.cumsum(sizes, dtype=np.int64),
-        starts=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
-        labels=labels if len(labels) == len(examples) else None,
-        right=np.array(right, dtype=bool) if choice else None,
-        padding=int(cast("Any", tokenizer).pad_token_id or 0),
-        length=length,
-    )
+    backend = cast("Any", tokenizer).backend_tokenizer
+    _cut(backend, tokenizer, length)
+    return Reader(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)(examples)
 
 
-def _encoded(
-    examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, length: int, choice: bool
-) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None, NDArray[np.int64]]:
-    """Token ids of all sequences, their types where there are two texts, and how many each has."""
-    firsts = [example.first for example in examples for _ in range(len(example.seconds) if choice else 1)]
-    seconds = list(chain.from_iterable(example.seconds for example in examples))
-    columns = (firsts, seconds) if seconds else (firsts,)
-    options: dict[str, Any] = {"truncation": True, "max_length": length, "return_attention_mask": False}
-    encoded: Any = cast("Any", tokenizer)(*columns, **options)
-    ids: list[list[int]] = encoded["input_ids"]
-    types: list[list[int]] | None = encoded.get("token_type_ids") if seconds else None
-    flat = np.fromiter(chain.from_iterable(ids), dtype=np.int32)
-    return (
-        flat,
-        None if types is None else np.fromiter(chain.from_iterable(types), dtype=np.uint8),
-        np.array([len(one) for one in ids], dtype=np.int64),
-    )
+@dataclass(frozen=True)
+class Reader:
+    """Examples as token ids, for any number of threads at once.
+
+    Attributes:
+        backend: a tokenizer that cuts at ``length``, and that nobody sets otherwise.
+        types: whether a network asks which text each token belongs to, and the tokenizer tells it.
+        padding: the token that fills a batch up.
+        length: tokens a sequence is cut to, special tokens included.
+        choice: whether second texts are candidates, each a sequence of its own beside the first text.
+    """
+
+    backend: Tokenizer
+    types: bool
+    padding: int
+    length: int
+    choice: bool
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerFast, *, length: int, choice: bool, types: bool) -> Reader:
+        """With a copy of a tokenizer; arguments as of :func:`tokenize`."""
+        backend = Tokenizer.from_str(cast("Any", tokenizer).backend_tokenizer.to_str())
+        _cut(backend, tokenizer, length)
+        return cls(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)
+
+    def __call__(self, examples: Sequence[Example]) -> Tokens:
+        """All examples, of one task; of a text and its second one the longer is cut first."""
+        counts = [len(example.seconds) if self.choice else 1 for example in examples]
+        if len({len(example.seconds) if not self.choice else 0 for example in examples}) > 1:
+            raise ValueError("expected examples of one task, got some with one text and some with two")
+        pieces = [self._encoded(examples[first : first + _CHUNK]) for first in range(0, len(examples), _CHUNK)]
+        paired = bool(examples) and bool(examples[0].seconds)
+        sizes = np.concatenate([[0], *(piece[2] for piece in pieces)])
+        labels = [example.label for example in examples if example.label is not None]
+        right = [n in (example.label, *example.right) for example in examples for n in range(len(example.seconds))]
+        return Tokens(
+            ids=np.concatenate([np.empty(0, np.int32), *(piece[0] for piece in pieces)]),
+            types=np.concatenate([piece[1] for piece in pieces]) if self.types and paired else None,
+            ends=np.cumsum(sizes, dtype=np.int64),
+            starts=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            labels=labels if len(labels) == len(examples) else None,
+            right=np.array(right, dtype=bool) if self.choice else None,
+            padding=self.padding,
+            length=self.length,
+        )
+
+    def _encoded(self, examples: Sequence[Example]) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
+        """Token ids of all sequences, their types, and how many each has."""
+        if self.choice:
+            given: list[Any] = [(example.first, second) for example in examples for second in example.seconds]
+        else:
+            given = [(example.first, *example.seconds) if example.seconds else example.first for example in examples]
+        found = cast("Any", self.backend).encode_batch_fast(given)
+        return (
+            np.fromiter(chain.from_iterable(one.ids for one in found), dtype=np.int32),
+            np.fromiter(chain.from_iterable(one.type_ids for one in found), dtype=np.uint8),
+            np.array([len(one) for one in found], dtype=np.int64),
+        )
+
+
+def _cut(backend: Any, tokenizer: PreTrainedTokenizerFast, length: int) -> None:
+    direction = str(getattr(tokenizer, "truncation_side", "right"))
+    wanted = {"max_length": length, "stride": 0, "strategy": "longest_first", "direction": direction}
+    if backend.truncation != wanted:
+        backend.enable_truncation(**wanted)
+    if backend.padding is not None:
+        backend.no_padding()
+
+
+def _typed(tokenizer: PreTrainedTokenizerFast, types: bool) -> bool:
+    return types and "token_type_ids" in cast("Any", tokenizer).model_input_names
+
+
+def _padding(tokenizer: PreTrainedTokenizerFast) -> int:
+    return int(cast("Any", tokenizer).pad_token_id or 0)
 
 
 def epoch(lengths: NDArray[np.int64], size: int, seed: Sequence[int]) -> Iterator[list[int]]:

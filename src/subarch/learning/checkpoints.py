@@ -16,7 +16,7 @@ from subarch.learning.heads import Learner, fitting_length, read
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import whole_network
 from subarch.storage import put_in_place, write_json
-from subarch.text.examples import Example, Kind, nameless, places
+from subarch.text.examples import Example, Kind, nameless, required_places
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
 PURPOSE = "subarch.json"
@@ -76,25 +76,7 @@ class Fitted:
         Raises:
             ValueError: when the model predicts something else.
         """
-        if self.kind != kind:
-            raise ValueError(
-                f"{task} is a {kind}, the model's head is made for {self.kind}{self._one_output(label_names)}: "
-                "take the task it was fine-tuned on"
-            )
-        if kind != "classification":
-            return None
-        if (found := places(label_names, self.label_names)) is not None:
-            return found
-        raise ValueError(
-            f"{task} has the classes {list(label_names)}, the model {list(self.label_names)}: take the task it was "
-            "fine-tuned on; or, where these are the same classes, write the model's names instead of them"
-        )
-
-    def _one_output(self, label_names: tuple[str, ...]) -> str:
-        """A word where labels are two and there is one output, as cross-encoders have."""
-        if self.kind != "regression" or set(label_names) != {"0", "1"}:
-            return ""
-        return " (it has one output: a number from 0 to 1, which finetune and compress learn with --kind regression)"
+        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
 
     @property
     def is_nameless(self) -> bool:

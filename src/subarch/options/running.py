@@ -1,4 +1,4 @@
-"""The options of export and bench, and the names of what networks run on.
+"""The options of export and bench.
 
 Light on purpose: importing this module imports no numerical library, so that ``subarch --help`` answers at once.
 """
@@ -11,12 +11,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.options.limits import at_least
 
 Positional = tyro.conf.Positional
-Runtime = Literal["pytorch", "compile", "onnxruntime", "openvino"]
-Precision = Literal["float32", "bfloat16", "int8"]
-ArtifactName = Literal["onnx", "onnx-int8", "onnx-int8-static", "openvino", "openvino-bfloat16", "openvino-int8"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

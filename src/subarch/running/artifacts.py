@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from subarch.options.running import ArtifactName, Precision, Runtime
+from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.progress import Watch, silent
 from subarch.running.graphs import Graph
 from subarch.running.processor import features, multiplies_bfloat16, saturates
@@ -25,7 +25,7 @@ Inputs = Mapping[str, NDArray[np.int64]]
 
 
 class Program(Protocol):
-    """What runs a network: inputs ``(batch, length)`` by name to its output."""
+    """What runs a network: inputs ``(batch, length)`` by name to its output; any number of threads may ask at once."""
 
     inputs: Sequence[str]
 
@@ -66,8 +66,28 @@ class Artifact:
 
             openvino.require(quantizer=self.precision == "int8")
 
-    def open(self, folder: Path, threads: int | None = None) -> Program:
+    @property
+    def company_counts(self) -> bool:
+        """Whether what it says of a text depends on the others of its pass: they share the ranges of activations."""
+        return self.name == "onnx-int8"
+
+    def requirements(self, folder: Path) -> dict[str, Any]:
+        """What its file asks of a runtime: format, operator sets, and the oldest version that has them, as data."""
+        if self.runtime == "onnxruntime":
+            from subarch.running import onnx
+
+            return onnx.requirements(folder / self.file)
+        from subarch.running import openvino
+
+        return openvino.requirements(folder / self.file)
+
+    def open(self, folder: Path, threads: int | None = None, passes: int | None = 1) -> Program:
         """Ready to run.
+
+        Args:
+            folder: of its files.
+            threads: of one pass; all cores when not given.
+            passes: that may run at the same time in OpenVINO; None: as many as the cores allow.
 
         Raises:
             ValueError: for a damaged file.
@@ -81,9 +101,10 @@ class Artifact:
             return onnx.Program(path, threads=threads)
         from subarch.running import openvino
 
-        # Of a network in integers, too, what stays in floats is cheaper in bfloat16 where the processor has it.
-        small = self.precision != "float32" and multiplies_bfloat16(features())
-        return openvino.Program(path, threads=threads, arithmetic="bfloat16" if small else "float32")
+        # Of a network in integers what stays in floats has 32 bits: with bfloat16 OpenVINO 2026 takes one axis for
+        # another where a sequence is as long as a head is wide, and it is not faster.
+        small = "bfloat16" if self.precision == "bfloat16" else "float32"
+        return openvino.Program(path, threads=threads, passes=passes, arithmetic=small)
 
 
 # Names of files are those that the stock libraries' own exports have.

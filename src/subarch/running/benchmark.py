@@ -110,6 +110,11 @@ def _measured(work: Callable[..., Any], given: tuple[Any, ...]) -> int | None:
     return None if before is None or peak is None else max(0, peak - before)
 
 
+def resident_memory() -> int | None:
+    """Bytes that this process holds in memory; None where the system does not tell."""
+    return _resident("VmRSS")
+
+
 def _resident(field: str) -> int | None:
     """Bytes, of a line of the process's own status."""
     try:

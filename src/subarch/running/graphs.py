@@ -1,7 +1,8 @@
 """A stock model as one graph: named inputs, one output, any batch and any length.
 
 The stock library's models are traced by ``torch.export``. For ONNX Runtime, attention is written as one operator of
-that runtime, instead of a pattern that its optimiser would have to find again.
+that runtime where its mask says nothing but which keys are text, instead of a pattern that its optimiser would have to
+find again. Windows, causal masks and position biases keep the whole mask.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from transformers import PreTrainedModel
-from transformers.masking_utils import AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, bidirectional_mask_function, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
 from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
 
 Head = Literal["classification", "regression", "choice", "masked-lm", "encoder", "embedding"]
-FUSED = "subarch_fused"
+FUSED, WHOLE = "subarch_fused", "subarch_whole"
+_LANGUAGE_MODELS = ("ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM")
+_UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
 _ANY_LENGTH = 1 << 16  # of networks without a limit
 _EXAMPLE = (2, 9)  # batch and length of the traced pass; sizes that stand for nothing else in a network
 
@@ -68,6 +72,7 @@ class Graph:
         elif name.endswith("ForMaskedLM"):
             head = "masked-lm"
         elif name.endswith("Model"):
+            _require_no_head(name, config)
             head = "encoder"
         else:
             raise ValueError(
@@ -92,7 +97,7 @@ class Graph:
     def example(self) -> tuple[Tensor, ...]:
         """Inputs of one pass, with padding."""
         batch, length = _EXAMPLE
-        first = int(self._config.pad_token_id or 0) + 1
+        first = self.padding + 1
         ids = (first + torch.arange(batch * length) % (int(self._config.vocab_size) - first)).view(batch, length)
         mask = torch.ones(batch, length, dtype=torch.int64)
         mask[1, length // 2 :] = 0
@@ -104,23 +109,57 @@ class Graph:
         return ({0: batch, 1: length},) * len(self.inputs)
 
     @property
+    def padding(self) -> int:
+        """The token that fills a batch up."""
+        return int(self._config.pad_token_id or 0)
+
+    @torch.no_grad()
+    def ignores_padding(self) -> bool:
+        """Whether a text is answered alike with padding behind it: not so where tokens are mixed without a mask, as by
+        convolutions."""
+        whole = self.example()
+        length = whole[0].shape[1]
+        bare = [value[1:, : length // 2] for value in whole]
+        filled = [value[1:].clone() for value in whole]
+        filled[0][:, length // 2 :] = self.padding
+        a, b = (self.forward()(*given).float() for given in (bare, filled))
+        if a.ndim == 3:
+            b = b[:, : a.shape[1]]
+        return bool(torch.allclose(a, b, rtol=0, atol=1e-4 * float(a.abs().max())))
+
+    @property
     def _config(self) -> Any:
         return self.model.config
 
     @torch.no_grad()
     def traced(self) -> ExportedProgram:
-        """The graph, with attention as one operator of torch's.
+        """The graph, with attention as one operator of torch's and whole masks.
 
         Raises:
             ValueError: for a model that cannot be traced.
         """
         try:
-            with attention_of(self.model, "sdpa"):
+            with attention_of(self.model, WHOLE):
                 return torch.export.export(
                     self.forward(), self.example(), dynamic_shapes=(self.shapes(),), strict=False
                 )
         except Exception as error:  # whatever a model's own code and the tracer raise
             raise ValueError(_untraceable(self.model, error)) from error
+
+
+def _require_no_head(name: str, config: Any) -> None:
+    """An encoder is exported alone where its checkpoint has no other head than a language model's.
+
+    Raises:
+        ValueError: for the encoder inside a checkpoint with another head, which would be left out.
+    """
+    named = [str(one) for one in getattr(config, "architectures", None) or ()]
+    if left := [one for one in named if one != name and "For" in one and not one.endswith(_LANGUAGE_MODELS)]:
+        raise ValueError(
+            f"the checkpoint is a {left[0]}, and only its encoder was opened, without that head: no such heads are "
+            "exported (sequence classification, multiple choice, masked language and plain encoder models are); for "
+            "the encoder alone, save it by itself: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW)"
+        )
 
 
 def _untraceable(model: nn.Module, error: Exception) -> str:
@@ -147,37 +186,122 @@ class _Forward(nn.Module):
 
 # --- attention --------------------------------------------------------------------------------------------------------
 
-
-def _one_operator(
-    _module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **given: Any
-) -> tuple[Tensor, None]:
-    """``com.microsoft::MultiHeadAttention``, for tracing alone: ``(batch, heads, length, size)`` each."""
-    batch, heads, length, size = query.shape
-    flat = [states.transpose(1, 2).reshape(batch, -1, heads * size) for states in (query, key, value)]
-    found = torch.onnx.ops.symbolic(
-        "com.microsoft::MultiHeadAttention",
-        (*flat, None, attention_mask),
-        attrs={"num_heads": heads, "scale": float(given.get("scaling") or size**-0.5)},
-        dtype=query.dtype,
-        shape=(batch, length, heads * size),
-        version=1,
-    )
-    return found.reshape(batch, length, heads, size), None
+# Of what a model may hand to its attention: what changes nothing in evaluation, or is in the mask already.
+_HARMLESS = {"dropout", "scaling", "sliding_window", "deterministic", "is_causal", "position_ids", "cache_position"}
 
 
-def _as_given(*_: Any, attention_mask: Tensor, **__: Any) -> Tensor:
-    """The mask of keys ``(batch, length)``, as the operator takes it."""
-    return attention_mask.to(torch.int32)
+class _Whole:
+    """torch's own attention with whole masks, as all runtimes read them.
+
+    Masks are handed to torch as numbers that are added to the products. Not as truth values: versions of OpenVINO up to
+    2025 read those wrongly, without a word. And not with minus infinity: where a token sees nothing, as padding beyond
+    a window of the text, a softmax over nothing is no number, and spreads.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: list[tuple[Tensor, Tensor]] = []
+
+    def mask(self, **asked: Any) -> Tensor:
+        """The stock mask, ``(batch, 1, length, length)``, never left out."""
+        always: dict[str, Any] = {**asked, "allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
+        return cast("Tensor", sdpa_mask(**always))
+
+    def attention(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None = None,
+        **given: Any,
+    ) -> tuple[Tensor, None]:
+        """``(batch, heads, length, size)`` each to ``(batch, length, heads, size)``."""
+        if attention_mask is not None and attention_mask.dtype == torch.bool and given.get("position_bias") is None:
+            attention_mask = self._as_numbers(attention_mask)
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **given)
+
+    def _as_numbers(self, mask: Tensor) -> Tensor:
+        for known, numbers in self._numbers:  # all layers have one or two between them
+            if known is mask:
+                return numbers
+        numbers = torch.zeros(mask.shape, dtype=torch.float32).masked_fill(~mask, _UNSEEN)
+        self._numbers.append((mask, numbers))
+        return numbers
+
+
+class _Fused(_Whole):
+    """Attention as ``com.microsoft::MultiHeadAttention``, for tracing alone, wherever that says the same.
+
+    The operator takes a mask of keys ``(batch, length)``. So a layer has it where the model asked for nothing but such
+    a mask and gave it to that layer as it was; where the model asked for more (a window, a causal mask, a bias), the
+    layer keeps torch's attention with the whole mask.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: list[tuple[Tensor, Tensor]] = []
+        self._squares: list[Tensor] = []
+
+    def mask(self, **asked: Any) -> Tensor:
+        """What the model's mask becomes: of keys ``(batch, length)``, or whole ``(batch, 1, length, length)``."""
+        keys = asked.get("attention_mask")
+        square = asked.get("q_offset", 0) == 0 and asked.get("kv_offset", 0) == 0
+        if asked.get("mask_function") is bidirectional_mask_function and square and keys is not None and keys.ndim == 2:
+            self._keys.append((keys.to(torch.int32), super().mask(**asked)))
+            return self._keys[-1][0]
+        self._squares.append(super().mask(**asked))
+        return self._squares[-1]
+
+    def attention(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None = None,
+        **given: Any,
+    ) -> tuple[Tensor, None]:
+        """As of :class:`_Whole`."""
+        whole = next((whole for keys, whole in self._keys if attention_mask is keys), None)
+        if whole is None:
+            if self._keys and not any(attention_mask is one for one in self._squares):
+                # Perhaps made from a mask of keys, which has other numbers and another shape than torch's.
+                raise _UnknownMaskError(f"{type(module).__name__} changes its mask on the way")
+            return super().attention(module, query, key, value, attention_mask, **given)
+        more = any(one is not None and name not in _HARMLESS for name, one in given.items())
+        if more or query.shape[1] != key.shape[1] or query.shape[3] != value.shape[3] or given.get("is_causal"):
+            return super().attention(module, query, key, value, whole, **given)
+        batch, heads, length, size = query.shape
+        flat = [states.transpose(1, 2).reshape(batch, -1, heads * size) for states in (query, key, value)]
+        found = torch.onnx.ops.symbolic(
+            "com.microsoft::MultiHeadAttention",
+            (*flat, None, attention_mask),
+            attrs={"num_heads": heads, "scale": float(given.get("scaling") or size**-0.5)},
+            dtype=query.dtype,
+            shape=(batch, length, heads * size),
+            version=1,
+        )
+        return found.reshape(batch, length, heads, size), None
+
+
+class _UnknownMaskError(Exception):
+    """A mask of which nobody knows whether it is of keys alone."""
 
 
 @contextmanager
 def attention_of(model: PreTrainedModel, implementation: str) -> Generator[None]:
-    """Let a model's attention be of one kind, and put its own back afterwards."""
-    AttentionInterface.register(FUSED, _one_operator)
-    AttentionMaskInterface.register(FUSED, cast("Any", _as_given))
+    """Let a model's attention be of one kind, and put its own back afterwards.
+
+    A model that does not run torch's attention, by its nature or by its config, keeps what it has.
+    """
+    for name, kind in ((FUSED, _Fused()), (WHOLE, _Whole())):
+        AttentionInterface.register(name, cast("Any", kind.attention))
+        AttentionMaskInterface.register(name, cast("Any", kind.mask))
     before = str(cast("Any", model.config)._attn_implementation)
-    model.set_attn_implementation(implementation)
+    if before == "sdpa":
+        model.set_attn_implementation(implementation)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        if before == "sdpa":
+            model.set_attn_implementation(before)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from subarch.running.graphs import FUSED, Graph, attention_of
+from subarch.running.graphs import FUSED, WHOLE, Graph, attention_of
 
 if find_spec("onnxscript") is None:  # torch's exporter asks for it only when it writes
     raise ImportError("ONNX export needs onnxscript: pip install 'subarch[onnx]'")
@@ -36,31 +36,51 @@ Inputs = Mapping[str, NDArray[np.int64]]
 _OPSET = 20  # the first with GELU as an operator
 
 
-@torch.no_grad()
 def write(graph: Graph, path: Path) -> None:
-    """Write a graph with fused attention, in 32-bit floats.
+    """Write a graph in 32-bit floats, with fused attention where the model's masks allow it.
 
     Raises:
         ValueError: for a model that cannot be traced or has operators that ONNX does not know.
     """
     try:
-        with attention_of(graph.model, FUSED), _quietly():
-            program: Any = torch.onnx.export(
-                graph.forward(),
-                graph.example(),
-                dynamo=True,
-                dynamic_shapes=(graph.shapes(),),
-                input_names=list(graph.inputs),
-                output_names=[graph.output],
-                opset_version=_OPSET,
-                verbose=False,
-            )
-            program.save(str(path), external_data=False)
-    except Exception as error:  # whatever a model's own code, the tracer and the writer raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"{type(graph.model).__name__} cannot be written as ONNX ({reason}): stock encoders can"
-        ) from error
+        program = _program(graph, FUSED)
+    except Exception:  # a mask that is not plainly of keys alone, and whatever an unforeseen model raises
+        try:
+            program = _program(graph, WHOLE)
+        except Exception as error:  # whatever a model's own code, the tracer and the writer raise
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ValueError(
+                f"{type(graph.model).__name__} cannot be written as ONNX ({reason}): stock encoders can"
+            ) from error
+    with _quietly():
+        program.save(str(path), external_data=False)
+    _lower_format(path)
+
+
+@torch.no_grad()
+def _program(graph: Graph, attention: str) -> Any:
+    with attention_of(graph.model, attention), _quietly():
+        return torch.onnx.export(
+            graph.forward(),
+            graph.example(),
+            dynamo=True,
+            dynamic_shapes=(graph.shapes(),),
+            input_names=list(graph.inputs),
+            output_names=[graph.output],
+            opset_version=_OPSET,
+            verbose=False,
+        )
+
+
+def _lower_format(path: Path) -> None:
+    """The oldest format that has the file's operators, so that older runtimes open it; and no notes of the exporter,
+    which tell of folders of this machine."""
+    model: Any = onnx.load(str(path), load_external_data=False)
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+    model.ClearField("metadata_props")
+    model.ir_version = min(model.ir_version, onnx.helper.find_min_ir_version_for(model.opset_import, True))
+    onnx.save(model, str(path))
 
 
 def quantize(source: Path, path: Path, *, reduce_range: bool) -> None:
@@ -123,7 +143,7 @@ def _quietly() -> Generator[None]:
 
 
 class Program:
-    """An ONNX file in ONNX Runtime.
+    """An ONNX file in ONNX Runtime, which any number of threads may ask at once: each runs its own pass.
 
     Args:
         path: of the file.
@@ -140,6 +160,7 @@ class Program:
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # of every shape there is; texts have too many
         # Threads that wait for the next pass in a loop would take the cores from whatever runs in between.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
@@ -161,7 +182,29 @@ def graph_inputs(path: Path) -> list[str]:
     return [one.name for one in cast("Any", onnx.load(str(path), load_external_data=False)).graph.input]
 
 
-def opset(path: Path) -> int:
-    """The version of the standard operators that a file asks for."""
-    model = onnx.load(str(path), load_external_data=False)
-    return max(int(one.version) for one in cast("Any", model).opset_import if one.domain in ("", "ai.onnx"))
+# Versions of ONNX Runtime by the first that has an operator set of ai.onnx, and by the first that reads a format:
+# https://onnxruntime.ai/docs/reference/compatibility.html and the release notes. Operators of com.microsoft by the
+# first release whose docs/ContribOperators.md has them.
+_BY_OPSET: Mapping[int, tuple[int, int]] = {
+    13: (1, 7), 14: (1, 8), 15: (1, 10), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18),
+    22: (1, 21), 23: (1, 23),
+}  # fmt: skip
+_BY_FORMAT: Mapping[int, tuple[int, int]] = {7: (1, 7), 8: (1, 10), 9: (1, 15), 10: (1, 18), 11: (1, 23)}
+_BY_OPERATOR: Mapping[str, tuple[int, int]] = {"MultiHeadAttention": (1, 14)}
+
+
+def requirements(path: Path) -> dict[str, Any]:
+    """What a file asks of ONNX Runtime: format, operator sets, and the oldest version that opens it (None: unknown)."""
+    model: Any = onnx.load(str(path), load_external_data=False)
+    opsets = {str(one.domain or "ai.onnx"): int(one.version) for one in model.opset_import}
+    own = sorted({str(node.op_type) for node in model.graph.node if node.domain == "com.microsoft"})
+    needed = [_BY_OPSET.get(opsets["ai.onnx"]), _BY_FORMAT.get(int(model.ir_version)), *map(_BY_OPERATOR.get, own)]
+    known = [one for one in needed if one is not None]
+    oldest = ".".join(map(str, max(known))) if len(known) == len(needed) else None
+    return {
+        "runtime": "onnxruntime",
+        "ir_version": int(model.ir_version),
+        "opsets": opsets,
+        "own_operators": own,
+        "oldest_onnxruntime": oldest,
+    }

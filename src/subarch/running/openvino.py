@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import logging
+import queue
+import threading
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.running.graphs import Graph
+from subarch.running.processor import usable_cores
 
 try:
     import openvino
@@ -23,6 +27,8 @@ except ImportError as error:
 
 Inputs = Mapping[str, NDArray[np.int64]]
 Arithmetic = Literal["float32", "bfloat16"]
+MOST_PASSES = 8  # at the same time, where nobody says how many: each takes memory of its own
+_PADDING = ("longest", "token")  # what a file says of padding: how many tokens there can be, and which is none
 _HINTS: Mapping[Arithmetic, str] = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -51,6 +57,9 @@ def write(graph: Graph, path: Path, *, calibration: Sequence[Inputs] | None = No
     model.outputs[0].get_tensor().set_names({graph.output})
     if calibration is not None:
         model = _quantized(model, calibration)
+    if graph.ignores_padding():
+        for name, value in zip(_PADDING, (graph.longest, graph.padding), strict=True):
+            model.set_rt_info(str(value), ["subarch", name])
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
@@ -93,12 +102,54 @@ def _quietly() -> Generator[None]:
         logging.disable(before)
 
 
+# Versions of OpenVINO by the first that has an operator set, and by the first that reads a format:
+# https://docs.openvino.ai/2025/documentation/openvino-ir-format/operation-sets/available-opsets.html
+_BY_OPSET: Mapping[int, str] = {
+    8: "2022.1", 9: "2022.2", 10: "2022.3", 11: "2023.0", 12: "2023.1", 13: "2023.2", 14: "2024.0", 15: "2024.5",
+    16: "2025.1",
+}  # fmt: skip
+_BY_FORMAT: Mapping[int, str] = {10: "2022.1", 11: "2022.1"}
+_BY_OPERATOR: Mapping[str, str] = {"ScaledDotProductAttention": "2023.3"}  # tried: of set 13, but not in 2023.2
+
+
+def requirements(path: Path) -> dict[str, Any]:
+    """What a file asks of OpenVINO: format, operator sets, and the oldest version that opens it, None where unknown.
+
+    An operator's set is that in which it came as it is; the newest of a file decides.
+    """
+    network = ElementTree.parse(path).getroot()
+    layers = list(network.iter("layer"))
+    sets = {str(layer.get("version", "")) for layer in layers}
+    numbers = [int(one.removeprefix("opset")) for one in sets if one.removeprefix("opset").isdecimal()]
+    version = int(network.get("version", "0"))
+    foreign = sorted(one for one in sets if not one.removeprefix("opset").isdecimal())
+    needed = [_BY_OPSET.get(max([8, *numbers])), _BY_FORMAT.get(version), None if foreign else "2022.1"]
+    needed += [_BY_OPERATOR[kind] for kind in {str(layer.get("type")) for layer in layers} if kind in _BY_OPERATOR]
+    known = [one for one in needed if one is not None]
+    oldest = max(known) if len(known) == len(needed) else None
+    return {
+        "runtime": "openvino",
+        "ir_version": version,
+        "opsets": {"opset": max(numbers, default=None), **dict.fromkeys(foreign, 1)},
+        "oldest_openvino": oldest,
+    }
+
+
 class Program:
-    """An IR file in OpenVINO.
+    """An IR file in OpenVINO, which any number of threads may ask at once.
+
+    A pass runs in a request, and every request serves one thread at a time. There are as many requests as passes of
+    ``threads`` cores fit beside one another. Without ``threads`` a pass has all cores; where passes of several threads
+    overlap, a second set of requests with one core each is made, and taken while more than half of the cores are asked
+    for.
+
+    OpenVINO compiles code for every shape of its inputs and keeps it. So that memory stays bounded and most shapes are
+    known already, inputs are padded to one of a few lengths, and the rows of a pass are split into powers of two.
 
     Args:
         path: of the .xml file.
         threads: of one pass; all cores when not given.
+        passes: that may run at the same time; as many as the cores allow, at most eight, when not given.
         arithmetic: of what is not in integers.
 
     Raises:
@@ -106,28 +157,117 @@ class Program:
         OSError: when one is not there.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None, arithmetic: Arithmetic = "float32") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        passes: int | None = None,
+        arithmetic: Arithmetic = "float32",
+    ) -> None:
         for file in (path, path.with_suffix(".bin")):
             if not file.is_file():
                 raise FileNotFoundError(2, "there is no such artifact", str(file))
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _HINTS[arithmetic],
-            "ENABLE_MMAP": "NO",
-        }
-        if threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = threads
+        self._path, self._hint = path, _HINTS[arithmetic]
+        self._cores = usable_cores()
+        each = min(threads or self._cores, self._cores)
+        most = passes or MOST_PASSES
+        self._wide = _Requests(path, self._hint, each, max(1, min(most, self._cores // each)))
+        self._many = most if threads is None and self._cores > 1 and most > 1 else None
+        self._narrow: _Requests | None = None
+        self._asking = 0
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self.inputs: Sequence[str] = self._wide.inputs
+
+    def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
+        """One pass: the output for inputs ``(batch, length)``."""
+        given = {name: inputs[name] for name in self.inputs}
+        rows, length = given[self.inputs[0]].shape
+        padded = length
+        if self._wide.padding is not None:
+            longest, token = self._wide.padding
+            padded = _padded_length(length, longest)
+            given = {name: _widened(value, padded, token * (name == "input_ids")) for name, value in given.items()}
+        with self._lock:
+            self._asking += 1
+            crowded = self._many is not None and 2 * self._asking > self._cores
         try:
-            compiled: Any = openvino.Core().compile_model(str(path), "CPU", settings)
+            requests = self._beside() if crowded else self._wide
+            said = [requests.run({n: v[a:b] for n, v in given.items()}) for a, b in _powers_of_two(rows)]
+        finally:
+            with self._lock:
+                self._asking -= 1
+        found = said[0] if len(said) == 1 else np.concatenate(said)
+        # Of states there is one for each token, also of the padding.
+        return found[:, :length] if self._wide.by_token and padded > length else found
+
+    def _beside(self) -> _Requests:
+        """Requests of one core each; whoever comes while they are made goes on with the others."""
+        if self._narrow is None and self._making.acquire(blocking=False):
+            try:
+                if self._narrow is None:
+                    count = min(self._cores, self._many or 1)
+                    self._narrow = _Requests(self._path, self._hint, 1, count)
+            finally:
+                self._making.release()
+        return self._narrow or self._wide
+
+
+class _Requests:
+    """A compiled network and its requests, one for each pass that may run at the same time."""
+
+    def __init__(self, path: Path, hint: str, threads: int, count: int) -> None:
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": hint,
+            "NUM_STREAMS": count,
+            "INFERENCE_NUM_THREADS": threads * count,
+        }
+        try:
+            core: Any = openvino.Core()
+            core.set_property({"ENABLE_MMAP": False})
+            model: Any = core.read_model(str(path))
+            compiled: Any = core.compile_model(model, "CPU", settings)
         except Exception as error:  # the runtime raises RuntimeError for everything
             reason = str(error).strip().splitlines()[-1].strip()
             raise ValueError(
                 f"{path} cannot be opened by OpenVINO {openvino.__version__.split('-')[0]} ({reason}): export it again"
             ) from error
         self.inputs: Sequence[str] = [port.get_any_name() for port in compiled.inputs]
-        self._request: Any = compiled.create_infer_request()
+        self.by_token = len(compiled.outputs[0].get_partial_shape()) == 3
+        known = all(model.has_rt_info(["subarch", name]) for name in _PADDING)
+        self.padding = [int(model.get_rt_info(["subarch", name]).value) for name in _PADDING] if known else None
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(count):
+            self._idle.put(compiled.create_infer_request())
 
-    def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
-        """One pass: the output for inputs ``(batch, length)``."""
-        found = self._request.infer({name: inputs[name] for name in self.inputs}, share_inputs=True)
-        return found[0]
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """One pass, as soon as a request is free; what comes back is a copy."""
+        request = self._idle.get()
+        try:
+            # The runtime wants memory without gaps, which rows of a larger array have.
+            return request.infer({name: np.ascontiguousarray(value) for name, value in inputs.items()})[0]
+        finally:
+            self._idle.put(request)
+
+
+def _padded_length(length: int, longest: int) -> int:
+    """The length that inputs are padded to: a multiple of 4, and of a sixteenth of the next power of two."""
+    step = max(4, 1 << (length - 1).bit_length() - 4) if length > 32 else 4
+    return min(-(-length // step) * step, max(length, longest))
+
+
+def _widened(value: NDArray[np.int64], length: int, filling: int) -> NDArray[np.int64]:
+    if value.shape[1] == length:
+        return value
+    found = np.full((value.shape[0], length), filling, dtype=value.dtype)
+    found[:, : value.shape[1]] = value
+    return found
+
+
+def _powers_of_two(rows: int) -> Iterator[tuple[int, int]]:
+    """Rows in parts of which there are few sizes, the largest first."""
+    start = 0
+    while start < rows:
+        size = 1 << (rows - start).bit_length() - 1
+        yield start, start + size
+        start += size

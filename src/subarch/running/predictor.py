@@ -9,8 +9,9 @@ predictor(["a fine film", "a waste of time"])
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,16 +20,17 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from transformers import PreTrainedTokenizerFast
 
-from subarch.learning.batches import Tokens, tokenize
-from subarch.options.running import ArtifactName
+from subarch.learning.batches import Reader, Tokens
+from subarch.options.forms import ArtifactName
 from subarch.running.artifacts import FORMS, Program
 from subarch.running.graphs import Head
 from subarch.storage import sha256_of
 from subarch.text.examples import Example
+from subarch.text.given import examples_of
 from subarch.text.tokenizers import load_tokenizer
 
 EXPORT = "export.json"
-Texts = Sequence[str] | Sequence[tuple[str, str]]
+Texts = Iterable[str] | Iterable[tuple[str, str]]
 
 
 def answers(
@@ -65,7 +67,10 @@ def answers(
             said = (said * mask).sum(1) / mask.sum(1)
         counts = np.cumsum([int(tokens.starts[row + 1] - tokens.starts[row]) for row in rows])[:-1]
         for row, part in zip(rows, np.split(said, counts), strict=True):
-            found[row] = np.array(part[:, 0] if head == "choice" else part[0], dtype=np.float32)
+            one = part[:, 0] if head == "choice" else part[0]
+            if head == "masked-lm":  # of padding, too, it says something
+                one = one[: int(tokens.lengths[row])]
+            found[row] = np.array(one, dtype=np.float32)
         done += len(rows)
         if tick is not None:
             tick(done, len(tokens))
@@ -89,7 +94,7 @@ def _parts(tokens: Tokens, size: int) -> Iterator[list[int]]:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network, ready to answer; make one with :meth:`from_pretrained`.
+    """A network, ready to answer any number of threads at once; make one with :meth:`from_pretrained`.
 
     Attributes:
         program: that runs.
@@ -98,7 +103,8 @@ class Predictor:
         label_names: of its classes.
         length: tokens that a text, or a pair, is cut to.
         artifact: the form that runs.
-        batch_size: texts a pass.
+        batch_size: texts a pass, at most: 1 in forms in which the texts of a pass change each other's answers.
+        texts: how many texts each example has, single or a pair, where it was fine-tuned on either.
     """
 
     program: Program
@@ -108,6 +114,15 @@ class Predictor:
     length: int
     artifact: ArtifactName
     batch_size: int = 32
+    texts: int | None = None
+
+    def __post_init__(self) -> None:
+        _ = self._read  # before several threads come
+
+    @cached_property
+    def _read(self) -> Reader:
+        types = "token_type_ids" in self.program.inputs
+        return Reader.of(self.tokenizer, length=self.length, choice=self.head == "choice", types=types)
 
     @classmethod
     def from_pretrained(
@@ -117,6 +132,7 @@ class Predictor:
         artifact: ArtifactName | None = None,
         threads: int | None = None,
         batch_size: int = 32,
+        passes: int | None = None,
     ) -> Predictor:
         """Open an export.
 
@@ -125,50 +141,72 @@ class Predictor:
             artifact: another form than the chosen one.
             threads: of one pass; all cores when not given.
             batch_size: texts a pass.
+            passes: that may run at the same time, for several threads that ask; each takes memory of its own. As many
+                as the cores allow (in OpenVINO at most eight) when not given.
 
         Raises:
             ValueError: for a folder that is no export, a form that it does not have, or a damaged file.
             ImportError: when the runtime is not installed, naming the extra.
         """
+        for name, number in (("threads", threads), ("batch_size", batch_size), ("passes", passes)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
         folder = Path(folder)
         known = read_export(folder)
         name = cast("ArtifactName", artifact or known["chosen"])
         held = [one["artifact"] for one in known["parity"]]
         if name not in held:
             raise ValueError(f"expected one of the forms {', '.join(held)} that {folder} holds, got {name!r}")
-        for file in FORMS[name].files():
+        form = FORMS[name]
+        for file in form.files():
             path = folder / file
             if not path.is_file() or sha256_of(path) != known["sha256"][file]:
                 raise ValueError(f"{path} is not the file that was exported (damaged, or cut off): export it again")
         head: Head = known["head"]
         if head == "masked-lm":
             raise ValueError(f"{folder} holds a masked language model, which answers no texts: export a fine-tuned one")
-        program = FORMS[name].open(folder, threads)
-        names = tuple(known["label_names"])
-        return cls(program, load_tokenizer(folder), head, names, int(known["length"]), name, batch_size)
+        return cls(
+            program=form.open(folder, threads, passes),
+            tokenizer=load_tokenizer(folder),
+            head=head,
+            label_names=tuple(known["label_names"]),
+            length=int(known["length"]),
+            artifact=name,
+            batch_size=1 if form.company_counts else batch_size,
+            texts=known.get("texts"),
+        )
 
-    def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.float32]]:
-        """What the network says, as :func:`answers`."""
-        types = "token_type_ids" in self.program.inputs
-        choice = self.head == "choice"
-        tokens = tokenize(examples, self.tokenizer, length=self.length, choice=choice, types=types)
-        return answers(self.program, tokens, self.head, batch_size=self.batch_size)
+    def outputs(
+        self, examples: Iterable[Example], *, tick: Callable[[int, int], None] | None = None
+    ) -> list[NDArray[np.float32]]:
+        """What the network says, as :func:`answers`.
+
+        Args:
+            examples: any number; texts and pairs, as of a call, are taken too.
+            tick: called with examples done and all examples.
+
+        Raises:
+            ValueError: for what is no text, by its place.
+        """
+        given = examples_of(examples, each=self.texts)
+        return answers(self.program, self._read(given), self.head, batch_size=self.batch_size, tick=tick)
 
     def __call__(self, texts: Texts) -> list[dict[str, Any]]:
         """Answers in the order of the texts.
 
         Args:
-            texts: single texts, or pairs.
+            texts: single texts, or pairs: any list, column, array or generator of them.
 
         Returns:
             Of each text ``label`` and ``probabilities`` by label, or ``value`` where numbers are predicted.
 
         Raises:
-            ValueError: for a network that gives no such answers (:meth:`embed`, :meth:`outputs`).
+            ValueError: for a network that gives no such answers (:meth:`embed`, :meth:`outputs`), and for what is no
+                text, by its place.
         """
         if self.head not in ("classification", "regression"):
             raise ValueError(f"a network for {self.head} gives no labels: call embed or outputs")
-        found = self.outputs(_examples(texts))
+        found = self.outputs(cast("Any", texts))
         if self.head == "regression":
             return [{"value": float(one[0])} for one in found]
         said: list[dict[str, Any]] = []
@@ -183,17 +221,15 @@ class Predictor:
         exported asks for (the pooling and the unit length of sentence-transformers).
 
         Raises:
-            ValueError: for a network with a head.
+            ValueError: for a network with a head, and for what is no text, by its place.
         """
         if self.head not in ("encoder", "embedding"):
             raise ValueError(f"only a network without a head gives embeddings, this one is for {self.head}")
-        return np.stack(self.outputs(_examples(texts)))
-
-
-def _examples(texts: Texts) -> list[Example]:
-    if isinstance(texts, str):
-        raise ValueError("expected a list of texts, got one text: put it into a list")
-    return [Example(one) if isinstance(one, str) else Example(one[0], (one[1],)) for one in texts]
+        found = self.outputs(cast("Any", texts))
+        if not found:
+            (like,) = self.outputs([Example("")])
+            return np.empty((0, len(like)), np.float32)
+        return np.stack(found)
 
 
 def read_export(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _FEATURES = {
@@ -44,3 +45,10 @@ def saturates(known: tuple[str, ...]) -> bool:
 def multiplies_bfloat16(known: tuple[str, ...]) -> bool:
     """Whether bfloat16 products are faster than those of 32 bits."""
     return any(name.endswith("BF16") for name in known)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

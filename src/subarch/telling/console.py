@@ -30,6 +30,8 @@ from subarch.telling.wording import apart, apart_as_exported, check_command, dec
 _QUIET_SECONDS = 10.0
 """Without a terminal a line at most this often says where the work is."""
 
+_CLASSES = 20  # that are shown, of many
+
 _COLOURS = {"certified": "green", "strong": "green", "unresolved": "yellow", "weak": "yellow", "checked": "green"}
 
 
@@ -191,6 +193,7 @@ class Console:
             self._out.print(loop["told"], soft_wrap=True, markup=False)
         if "chosen" in result:
             self._out.print(result["chosen"]["told"], soft_wrap=True, markup=False)
+        self.classes(result)
         self.written(result["checkpoint"])
         self._out.print(f"go on with: subarch predict {result['checkpoint']} --data FILE", soft_wrap=True, markup=False)
 
@@ -221,9 +224,41 @@ class Console:
         named = f"{result['metric'] or 'score'}, points"
         self._table(["form", "ms", "times as fast", "MB", named, "other labels", "largest difference", ""], rows)
         self._out.print(f"[bold]{result['chosen']}[/]: {escape(result['reason'])}", soft_wrap=True)
+        self._changes(result)
         for name, why in result["missing"].items():
             self._out.print(f"[yellow]{name} is left out: {escape(why)}", soft_wrap=True)
         self.written(result["folder"])
+
+    def _changes(self, result: Mapping[str, Any]) -> None:
+        """What the chosen form needs, what company changes, and how each class fares."""
+        needs = result["opens_with"][result["chosen"]]
+        oldest = needs.get("oldest_onnxruntime") or needs.get("oldest_openvino")
+        name = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}[needs["runtime"]]
+        if oldest:
+            self._out.print(f"it opens with {name} {oldest} and newer (IR {needs['ir_version']})", soft_wrap=True)
+        for one in result["parity"]:
+            if one["alone_flips"]:
+                self._out.print(
+                    f"{one['artifact']}: {one['alone_flips']} of {one['alone']} texts get another label alone than "
+                    "with others in a pass",
+                    soft_wrap=True,
+                )
+        self.classes(result)
+
+    def classes(self, result: Mapping[str, Any]) -> None:
+        """How each class fares, the worst first, and measures in which all count alike."""
+        if not (found := result.get("classes")):
+            return
+        there = sorted((one for one in found if one["examples"]), key=lambda one: one["recall"])
+        rows = [
+            [one["name"], whole(one["examples"]), whole(one["answered"]), f"{one['right']}", f"{one['recall']:.3f}"]
+            for one in there[:_CLASSES]
+        ]
+        self._table(["class", "examples", "answered", "rightly", "recall"], rows)
+        if len(there) > _CLASSES:
+            self._out.print(f"and {len(there) - _CLASSES} classes with a recall of {rows[-1][-1]} or more")
+        measures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in result["by_class"].items())
+        self._out.print(measures.replace("macro f1", "macro F1"))
 
     def bench(self, result: Mapping[str, Any]) -> None:
         """Latency of every network in every form beside the reference."""
@@ -263,6 +298,7 @@ class Console:
         self._table(("", f"{result['sealed']['metric']}, sealed rows", "ms a text", "runs on", "MB"), rows)
         if told := apart_as_exported(result["sealed"]):
             self._out.print(told, soft_wrap=True, markup=False)
+        self.classes(result["sealed"])
         certificate = result["extract"]["certificate"]
         self._out.print(
             f"The search: {certificate['verdict']}, {whole(certificate['evaluated'])} of "
@@ -339,6 +375,7 @@ class Console:
         """Metrics on one split."""
         self._out.print(f"[bold]{escape(result['task'])}[/], {result['split']}, {whole(result['examples'])} examples")
         self._table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in result["metrics"].items()])
+        self.classes(result)
 
     def submission(self, result: Mapping[str, Any]) -> None:
         """What an archive holds, and which of its files say nothing."""

@@ -175,3 +175,35 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
         _LOG.warning("the labels are numbers and the model's classes have names: %s is taken by its place", taken)
         return [int(name) for name in names]
     return None
+
+
+def required_places(
+    task: str, kind: Kind, names: Sequence[str], *, model_kind: Kind, among: Sequence[str]
+) -> list[int] | None:
+    """As :func:`places`; None where there are no classes.
+
+    Args:
+        task: that is asked, for messages.
+        kind: of the task.
+        names: of its classes.
+        model_kind: what a model predicts.
+        among: names of its outputs.
+
+    Raises:
+        ValueError: when the model predicts something else.
+    """
+    if model_kind != kind:
+        one = model_kind == "regression" and set(names) == {"0", "1"}  # as of cross-encoders
+        word = " (it has one output: a number from 0 to 1, which finetune and compress learn with --kind regression)"
+        raise ValueError(
+            f"{task} is a {kind}, the model's head is made for {model_kind}{word if one else ''}: take the task it was "
+            "fine-tuned on"
+        )
+    if kind != "classification":
+        return None
+    if (found := places(names, among)) is not None:
+        return found
+    raise ValueError(
+        f"{task} has the classes {list(names)}, the model {list(among)}: take the task it was fine-tuned on; or, where "
+        "these are the same classes, write the model's names instead of them"
+    )

@@ -7,18 +7,22 @@ than labels: MultiRC scores the answers of a question together, ReCoRD compares 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import string
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.text.examples import Example, Kind
+
+_LOG = logging.getLogger(__name__)
 
 Outputs = Sequence[NDArray[np.floating]]
 Predicted = Sequence[int | float]
@@ -93,6 +97,92 @@ def score_apart(
     if not rows:
         return None
     return score(kind, metrics, [examples[row] for row in rows], [predicted[row] for row in rows])["score"]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fares.
+
+    Attributes:
+        name: of the class.
+        examples: that are of it.
+        answered: how often it was the answer.
+        right: how often rightly.
+    """
+
+    name: str
+    examples: int
+    answered: int
+    right: int
+
+    @property
+    def recall(self) -> float | None:
+        """Share of its examples that are answered rightly; None without examples."""
+        return self.right / self.examples if self.examples else None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether there are examples of it, and none of them is answered rightly."""
+        return self.examples > 0 and self.right == 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "recall": self.recall}
+
+
+def class_scores(names: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> tuple[ClassScore, ...]:
+    """Each class by itself, in their order: what accuracy does not show of a rare one.
+
+    Args:
+        names: of the classes.
+        examples: labelled ones of a classification.
+        predicted: for each example the index of the class.
+    """
+    labels, answered = Counter(example.label for example in examples), Counter(predicted)
+    right = Counter(guess for example, guess in zip(examples, predicted, strict=True) if guess == example.label)
+    return tuple(ClassScore(name, labels[n], answered[n], right[n]) for n, name in enumerate(names))
+
+
+def by_class(found: Sequence[ClassScore]) -> dict[str, float]:
+    """Measures in which every class that has examples counts alike: balanced accuracy and macro F1."""
+    there = [one for one in found if one.examples]
+    f1 = [2 * one.right / (one.examples + one.answered) for one in there]
+    recalls = [one.right / one.examples for one in there]
+    return {"balanced_accuracy": sum(recalls) / len(there), "macro_f1": sum(f1) / len(there)}
+
+
+def told_by_class(
+    kind: Kind, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+) -> dict[str, Any]:
+    """Each class and :func:`by_class`, as JSON data; nothing where there are no classes.
+
+    A class of which no example is answered rightly is said aloud: accuracy is silent about a rare one.
+
+    Args:
+        kind: of the task.
+        names: of the classes.
+        examples: labelled ones.
+        predicted: for each example the index of the class.
+        whose: answers these are, for the warning.
+    """
+    if kind != "classification":
+        return {}
+    found = class_scores(names, examples, predicted)
+    if (missed := missed_in_words(found)) is not None:
+        _LOG.warning("%sno example of %s", f"{whose}: " if whose else "", f"{missed} is answered rightly")
+    return {"classes": [one.to_json() for one in found], "by_class": by_class(found)}
+
+
+def missed_in_words(found: Sequence[ClassScore], shown: int = 10) -> str | None:
+    """Which classes are never answered rightly, with their counts, in words; None where there are none."""
+    missed = sorted((one for one in found if one.is_missed), key=lambda one: -one.examples)
+    if not missed:
+        return None
+    told = ", ".join(f"{one.name!r} (0 of {one.examples}, {_often(one.answered)})" for one in missed[:shown])
+    return told + (f" and of {len(missed) - shown} more classes" if len(missed) > shown else "")
+
+
+def _often(times: int) -> str:
+    return "never answered" if not times else f"answered {times} times, all of them wrong"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float | None]:

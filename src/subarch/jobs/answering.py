@@ -1,0 +1,113 @@
+"""A network that answers, opened from a checkpoint or from an export: what evaluate and predict need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.learning.checkpoints import open_fitted, read_purpose
+from subarch.learning.heads import outputs
+from subarch.networks.checkpoints import open_checkpoint
+from subarch.options.forms import ArtifactName
+from subarch.running.predictor import EXPORT, Predictor
+from subarch.running.timing import pinned
+from subarch.text.examples import Example, Kind, nameless, required_places
+
+Tick = Callable[[int, int], None]
+Ask = Callable[[Sequence[Example], Tick], Sequence[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A network with a head, opened.
+
+    Attributes:
+        name: as it was asked for.
+        folder: of the checkpoint, or of the export.
+        artifact: the form that answers; None: PyTorch, with 32-bit floats.
+        kind: what its head predicts.
+        label_names: of its classes, in the order of its outputs.
+        texts: how many texts an example has, where that is known.
+        purpose: what it was fine-tuned for, as its checkpoint says.
+        ask: examples to what it says of each: logits, the number, or a score for each candidate.
+    """
+
+    name: str
+    folder: Path
+    artifact: ArtifactName | None
+    kind: Kind
+    label_names: tuple[str, ...]
+    texts: int | None
+    purpose: Mapping[str, Any]
+    ask: Ask
+
+    def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
+        """For every class of a task the network's output; None where there are no classes.
+
+        Raises:
+            ValueError: when the network predicts something else.
+        """
+        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether nothing is known of its classes but their number."""
+        return self.kind == "classification" and nameless(self.label_names)
+
+
+def opened(name: str, *, artifact: ArtifactName | None = None, threads: int | None = None) -> Answering:
+    """A fine-tuned checkpoint, or what ``subarch export`` made of one.
+
+    Args:
+        name: a folder, or a Hugging Face name.
+        artifact: of an export another form than the chosen one.
+        threads: of one pass; all cores when not given.
+
+    Raises:
+        ValueError: when it has no head for a task, or cannot be read; for a form that is not there.
+        ImportError: when a form's runtime is not installed, naming the extra.
+    """
+    if (Path(name).expanduser() / EXPORT).is_file():
+        return _export(name, artifact, threads)
+    if artifact is not None:
+        raise ValueError(f"--artifact {artifact} is a form of an export, {name} is none: give its folder, or leave it")
+    return _checkpoint(name, threads)
+
+
+def _checkpoint(name: str, threads: int | None) -> Answering:
+    checkpoint = open_checkpoint(name)
+    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
+    purpose = read_purpose(folder) or {}
+
+    def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
+        with pinned(threads):
+            return outputs(fitted.model, fitted.tokens(examples), tick=tick)
+
+    texts = len(purpose.get("text_columns", ())) or None
+    return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask)
+
+
+def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> Answering:
+    folder = Path(name).expanduser()
+    predictor = Predictor.from_pretrained(folder, artifact=artifact, threads=threads, passes=1)
+    if predictor.head not in ("classification", "regression", "choice"):
+        raise ValueError(f"{name} has no head for a task (it is for {predictor.head}): export a fine-tuned checkpoint")
+
+    def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
+        return predictor.outputs(examples, tick=tick)
+
+    return Answering(
+        name=name,
+        folder=folder,
+        artifact=predictor.artifact,
+        kind=predictor.head,
+        label_names=predictor.label_names,
+        texts=predictor.texts,
+        purpose=read_purpose(folder) or {},
+        ask=ask,
+    )
