@@ -57,12 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     from subarch.storage import first_process
+    from subarch.surroundings import home
     from subarch.telling import console
 
     speaks = first_process()
     show = console.Console(quiet=not speaks)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
+        home()  # before libraries are imported, which look for it
         # What libraries and functions of the user's print is for people: standard output is for the one object.
         with show, redirect_stdout(sys.stderr):
             result, status = _handler(type(options))(options, show, "subarch " + shlex.join(given))

@@ -16,8 +16,9 @@ from typing import Any, Literal, cast
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus
-from subarch.text.documentation import cache_folder, write_whole
+from subarch.text.documentation import write_whole
 
 logger = logging.getLogger(__name__)
 
