@@ -39,15 +39,13 @@ def home() -> Path:
         pass
     folder = _temporary()
     os.environ["USERPROFILE" if os.name == "nt" else "HOME"] = str(folder)
-    _LOG.warning(
-        "this user has no home folder: caches are kept for this call only, in %s; set HOME to keep them", folder
-    )
+    _LOG.warning("this user has no home folder: caches of this call go to %s; set HOME to keep them", folder)
     return folder
 
 
 @functools.cache
 def cache_folder() -> Path:
-    """Where this platform keeps what a user can delete without loss; for this call only where that is not to be written.
+    """Where this platform keeps what a user can delete without loss; of this call alone where that cannot be written.
 
     Raises:
         OSError: as :func:`home`.

@@ -16,7 +16,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from subarch.networks.space import Architecture, Box, Index, Space, Value
+from subarch.networks.space import Architecture, Box, Index, IndexArray, Space, TooManyError, Value
 
 Exponents = tuple[int, ...]
 Terms = tuple[tuple[Exponents, Fraction], ...]
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _PRIME = 2**31 - 1  # products of two residues fit 64 bits
 _LISTABLE = 2_000_000
+_LOOKED_AT = 20_000_000  # rows of a box, before nothing counts as found in it
 
 
 @dataclass(frozen=True)
@@ -316,4 +317,19 @@ def feasible_points(space: Space, box: Box, count: int, rng: np.random.Generator
         low, high = np.array(box.lo), np.array(box.hi)
         draws = rng.integers(low, high + 1, size=(max(2000, 20 * count), len(low)))
         rows = draws[space.feasible(draws)][:count]
+        if len(rows) < count:  # constraints leave so few that they are hardly met by chance
+            rows = _first_of(space, box, count, int(rng.integers(2**31)))
     return list(dict.fromkeys(tuple(int(v) for v in row) for row in rows))
+
+
+def _first_of(space: Space, box: Box, count: int, seed: int) -> IndexArray:
+    """The first feasible positions of a box that are come upon, in an order drawn with ``seed``."""
+    parts: list[IndexArray] = []
+    try:
+        for part in space.members(box, seed=seed, visits=_LOOKED_AT):
+            parts.append(part)
+            if sum(map(len, parts)) >= count:
+                break
+    except TooManyError:
+        pass
+    return np.concatenate(parts)[:count] if parts else np.zeros((0, len(space.parameters)), dtype=np.int16)
