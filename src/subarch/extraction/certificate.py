@@ -103,7 +103,7 @@ def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
     floor_void = bool(len(values)) and float(values.min()) < problem.error_floor
     floor = problem.e_min if floor_void else max(problem.e_min, problem.error_floor)
     ledger = _Ledger(problem, rows, values, min(delta, 1.0), floor)
-    listed = problem.space.num_points <= LISTING_LIMIT
+    listed = problem.space.listing(LISTING_LIMIT) is not None
     size, top, at = ledger.listed() if listed else ledger.boxed()
     best, value, bound, achieved = ledger.reached(top)
     return Derived(

@@ -27,7 +27,7 @@ from subarch.extraction.problem import FloatArray, Problem
 from subarch.networks.space import Box, Index, IndexArray
 
 LISTED_LIMIT = 4096
-"""Largest grid that gets one bound per architecture: the order then is a matrix of at most 16 MB."""
+"""Most architectures that get one bound each: the order then is a matrix of at most 16 MB."""
 
 NEARLY = 0.99
 """Trainings expected to close at least this share of what the best one would are as good."""
@@ -402,4 +402,4 @@ class Boxes:
 
 def open_frontier(problem: Problem, *, listed_limit: int = LISTED_LIMIT) -> Frontier:
     """The frontier that fits the size of the space."""
-    return Listed(problem) if problem.space.num_points <= listed_limit else Boxes(problem)
+    return Boxes(problem) if problem.space.listing(listed_limit) is None else Listed(problem)

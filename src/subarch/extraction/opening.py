@@ -102,6 +102,7 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
         error_floor=options.error_floor,
     )
     counts = fit_counts(source.family, options.sequence_length)
+    counts.require_countable()
     if not question.needs_latency:  # otherwise as soon as there is a latency table
         require_possible(question.problem(source.family, counts, None, 0.0))
     return Opened(
@@ -133,7 +134,10 @@ def require_possible(problem: Problem) -> None:
     """
     space = problem.space
     corners = np.array([box.lo for box in space.roots()], dtype=np.int16)
-    rows = space.listed() if space.num_points <= LISTED_TO_CHECK else corners  # the smallest: a lower bound
+    listed = space.listing(LISTED_TO_CHECK)
+    rows = corners if listed is None else listed  # corners: the smallest, a lower bound
+    least = rows if listed is not None else corners[space.feasible(corners)]
+    problem.costs(least if len(least) else space.sample(64, 0))  # refuses what costs nothing, before anything is trained
     if problem.claim == "constrained" and not problem.within(rows).any():
         asked = "; ".join(
             f"{_LIMIT_WORDS[limit.name].format(f'{limit.maximum:.6g}')} was asked, "

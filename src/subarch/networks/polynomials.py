@@ -322,6 +322,18 @@ def feasible_points(space: Space, box: Box, count: int, rng: np.random.Generator
     return list(dict.fromkeys(tuple(int(v) for v in row) for row in rows))
 
 
+def ends(space: Space, box: Box) -> list[Index]:
+    """The feasible ends of a box: its corners [lo, hi], and both ends of every axis with all others small, or large."""
+    found: dict[Index, None] = {}
+    for corner in (box.hi, box.lo):
+        other = box.lo if corner is box.hi else box.hi
+        found[corner] = None
+        for axis in range(len(corner)):
+            found[(*corner[:axis], other[axis], *corner[axis + 1 :])] = None
+    feasible = space.feasible(np.array(list(found), dtype=np.int16))
+    return [index for index, is_feasible in zip(found, feasible, strict=True) if is_feasible]
+
+
 def _first_of(space: Space, box: Box, count: int, seed: int) -> IndexArray:
     """The first feasible positions of a box that are come upon, in an order drawn with ``seed``."""
     parts: list[IndexArray] = []
