@@ -137,7 +137,9 @@ def require_possible(problem: Problem) -> None:
     listed = space.listing(LISTED_TO_CHECK)
     rows = corners if listed is None else listed  # corners: the smallest, a lower bound
     least = rows if listed is not None else corners[space.feasible(corners)]
-    problem.costs(least if len(least) else space.sample(64, 0))  # refuses what costs nothing, before anything is trained
+    problem.costs(
+        least if len(least) else space.sample(64, 0)
+    )  # refuses what costs nothing, before anything is trained
     if problem.claim == "constrained" and not problem.within(rows).any():
         asked = "; ".join(
             f"{_LIMIT_WORDS[limit.name].format(f'{limit.maximum:.6g}')} was asked, "

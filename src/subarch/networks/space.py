@@ -96,8 +96,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
-_LANGUAGE = (ast.Name, ast.Load, ast.Constant, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub)
-_LANGUAGE += (ast.BinOp, ast.Compare, *_BINARY, *_COMPARE)
+_TERMS = (ast.Name, ast.Load, ast.Constant, ast.UnaryOp, ast.USub, ast.BinOp, *_BINARY)
+_LANGUAGE = (*_TERMS, ast.BoolOp, ast.And, ast.Or, ast.Not, ast.Compare, *_COMPARE)
 
 
 @dataclass(frozen=True)
@@ -419,7 +419,7 @@ class Space:
         return Box((0,) * len(self.parameters), tuple(len(p.choices) - 1 for p in self.parameters))
 
     def listing(self, limit: int) -> IndexArray | None:
-        """Every feasible position in lexicographic order; None where there are more than ``limit``, or none can tell."""
+        """Every feasible position in lexicographic order; None for more than ``limit``, or too many to look through."""
         if limit not in self._listings:
             self._listings[limit] = self._listing(limit)
         return self._listings[limit]
