@@ -344,7 +344,7 @@ def test_a_full_disk(subarch: Command, small_disk: Callable[[int], None], tmp_pa
     small_disk(size)  # enough for nothing, for half of an empty ledger, for all but the report
     ran = subarch("extract", *TOY, "--run", "run")
     small_disk(0)
-    refused(ran, "run/", "room")
+    refused(ran, "run/", "room", status=1)  # nobody's input: the work failed
     assert not list((tmp_path / "run").glob("*.part")) and not list((tmp_path / "run").glob(".*.part"))
     for path in (tmp_path / "run").glob("*.json"):
         json.loads(path.read_text())  # whole or absent

@@ -34,7 +34,7 @@ CONDITIONS = st.recursive(
 
 @given(CONDITIONS)
 def test_constraints_mean_what_they_mean_in_python(text: str) -> None:
-    """Wherever Python gives an answer it is this one, for scalars and for columns; undefined is at most where it fails."""
+    """Wherever Python gives an answer it is this one, for scalars and columns; undefined only where it fails."""
     constraint = Constraint(text)
     grid = list(itertools.product((0, 1, 2, 4), (0, 1, 3), (0, 2)))
     columns = {name: np.array(values) for name, values in zip("abc", zip(*grid, strict=True), strict=True)}
