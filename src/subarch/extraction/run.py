@@ -28,7 +28,7 @@ from subarch.extraction.points import Points
 from subarch.extraction.problem import Problem
 from subarch.extraction.search import Budget, Step, TooLong, search
 from subarch.extraction.study import FILE, Ledger, Purpose, Trial
-from subarch.extraction.verification import calibrations, counted, counts_hold, e_min_of, noise_of
+from subarch.extraction.verification import calibrations, confirm_others, counted, counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
 from subarch.networks.counting import CountsDisagreeError
 from subarch.networks.space import Architecture, Index, Space
@@ -364,6 +364,7 @@ class Extraction:
         errors = self.ledger.errors(trials, problem.e_min)
         if not errors:
             raise ValueError(_NO_TIME)
+        confirm_others(self.counts, self.ledger.hash())
         derived = derive(problem, errors, self.ledger.failed(trials))
         if (known := self._known(table)) is not None:
             return known

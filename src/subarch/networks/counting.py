@@ -230,13 +230,13 @@ class CountModel:
             raise CountsDisagreeError(name, dict(architecture), told, built, self.confirmed - 1)
         return built
 
-    def by_building(self, refuted: CountsDisagreeError) -> Self:
-        """The same without polynomials, which a network has refuted: every architecture is built."""
-        off = {
-            "parameters": abs(refuted.told.parameters - refuted.built.parameters),
-            "macs": abs(refuted.told.macs - refuted.built.macs),
-        }
-        residuals = {name: max(1, off.get(name, 1)) for name in self.polynomials}
+    def by_building(self, refuted: CountsDisagreeError | None = None) -> Self:
+        """The same without polynomials, such as a network has refuted: every architecture is built."""
+        off = dict.fromkeys(self.polynomials, 1)
+        if refuted is not None:
+            off["parameters"] = abs(refuted.told.parameters - refuted.built.parameters)
+            off["macs"] = abs(refuted.told.macs - refuted.built.macs)
+        residuals = {name: max(1, by, self.residuals[name]) for name, by in off.items()}
         return replace(self, polynomials=dict.fromkeys(self.polynomials), residuals=residuals)
 
     def require_countable(self) -> None:
