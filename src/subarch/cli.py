@@ -105,6 +105,8 @@ def _run(given: list[str], debug: bool) -> int:
     except KeyboardInterrupt:
         return _fail(_INTERRUPTED, 130)
     except SystemExit as stop:  # of a family or an error function of the user's: never taken for this program's own
+        if isinstance(stop.__context__, BrokenPipeError):  # this one is the console's
+            raise stop.__context__ from None
         return _fail(f"the work failed: something that it called ended the program (exit {stop.code})", 1)
     except Exception as error:
         if debug:
@@ -188,7 +190,8 @@ def interruptible(*, to_the_end: bool) -> Generator[None]:
     Args:
         to_the_end: of the program, whose last steps may hang as well, once Ctrl-C was pressed; else of this context.
     """
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # in the background of a script
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     reading, writing = socket.socketpair()

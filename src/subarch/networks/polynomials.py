@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _PRIME = 2**31 - 1  # products of two residues fit 64 bits
 _LISTABLE = 2_000_000
+_PAIRED = 2_048  # architectures, each compared with each
 _LOOKED_AT = 20_000_000  # rows of a box, before nothing counts as found in it
 
 
@@ -106,6 +107,13 @@ class Polynomial:
             if self._rises_on_grid(space):
                 return True, f"no step of the grid of {space.num_points} points lowers the value"
             pair = self._falling_pair(space, space.listed(_LISTABLE)[:: max(1, space.num_points // 4096)])
+        elif (rows := space.listing(_PAIRED)) is not None:  # few in a grid that is too large to look at
+            values = self.evaluate(space.columns(rows))
+            falls = space.leq(rows[:, None, :], rows[None, :, :]) & (values[:, None] > values[None, :])
+            if not falls.any():
+                return True, f"no pair of the {len(rows)} architectures falls along the order"
+            smaller, larger = (space.architecture(rows[n]) for n in np.argwhere(falls)[0])
+            return False, f"{self(smaller)} at {smaller} but only {self(larger)} at the larger {larger}"
         else:
             pair = self._falling_pair(space, space.sample(4096, seed=0))
         if pair is not None:
