@@ -344,7 +344,7 @@ def test_a_full_disk(subarch: Command, small_disk: Callable[[int], None], tmp_pa
     small_disk(size)  # enough for nothing, for half of an empty ledger, for all but the report
     ran = subarch("extract", *TOY, "--run", "run")
     small_disk(0)
-    refused(ran, "run/", "room")
+    refused(ran, "run/", "room", status=1)  # nobody's input: the work failed
     assert not list((tmp_path / "run").glob("*.part")) and not list((tmp_path / "run").glob(".*.part"))
     for path in (tmp_path / "run").glob("*.json"):
         json.loads(path.read_text())  # whole or absent
@@ -916,3 +916,88 @@ def test_one_training_that_closes_the_bound_gets_a_contrast(subarch: Command, tm
     assert certificate["evaluated"] == len(sizes) == 2 and sizes[0] < sizes[1] == found["parameters"]
     assert certificate["verdict"] == "certified" and certificate["spread"] > 0
     assert subarch("verify", tmp_path / "wide", *NAMED, "--json").json["accepted"]
+
+
+# ------------------------------------------------------------------------------------------------- the surroundings
+
+
+@pytest.mark.parametrize("command", ["subarch --help", "subarch extract --help", "subarch inspect bort --json"])
+def test_output_that_nobody_reads_ends_in_silence(command: str) -> None:
+    """As after ``| head -1``, which leaves when it has its line; here at once."""
+    for closed in (1, 2):
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command.split()],
+            stdout=writing if closed == 1 else subprocess.DEVNULL,
+            stderr=writing if closed == 2 else subprocess.PIPE,
+        )
+        os.close(writing)
+        _, err = process.communicate()
+        assert not any(word in (err or b"") for word in (b"BrokenPipe", b"Traceback", b"ignored")), err
+        assert process.returncode in (0, 141)
+
+
+def test_debug_shows_the_traceback_anywhere_and_nothing_else_does(subarch: Command, tmp_path: Path) -> None:
+    missing = ("verify", tmp_path / "nowhere")
+    refused(subarch(*missing))
+    for words in (("--debug", *missing), (missing[0], "--debug", missing[1]), (*missing, "--debug")):
+        ran = subarch(*words)
+        assert ran.status == 2 and "Traceback" in ran.err and "verification.py" in ran.err
+
+
+def test_what_a_library_raises_is_a_failure_of_the_work(subarch: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's ValueError is not the user's; the program's own is, and a closed file that a library opens may be."""
+    import numpy as np
+
+    from subarch.cli import is_wrong_input
+    from subarch.networks import inspection
+
+    def library(*given: object) -> None:
+        np.concatenate([np.zeros(2), np.zeros((2, 2))])  # raised by compiled code of a function of the tests
+
+    monkeypatch.setattr(inspection, "inspect_network", library)
+    ran = subarch("inspect", "bort")
+    refused(ran, "ValueError", "--debug", status=1)
+    monkeypatch.undo()
+    refused(subarch("inspect", "no-such-network"))
+    full = OSError("could not write runs/a.json: free some room")
+    full.__cause__ = OSError(28, "No space left on device")
+    assert not is_wrong_input(full)
+    assert is_wrong_input(FileNotFoundError(2, "No such file"))
+
+
+STUBBORN = """
+import sys, threading, time
+from subarch import cli
+def stubborn(*given):
+    print("begun", flush=True, file=sys.__stdout__)
+    while True:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            pass  # as a library that swallows it, or does not come back to Python
+sys.argv = ["subarch", "inspect", "bort"]
+cli._inspect = stubborn
+cli.COMMANDS = {**cli.COMMANDS, "inspect": (cli.InspectOptions, stubborn)}
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_what_does_not_listen(times: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUBBORN],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
+    began = time.monotonic()
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "same command" in err
+    assert time.monotonic() - began < (7 if times == 1 else 3)  # five seconds and one, on a machine that is not busy

@@ -56,6 +56,7 @@ __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module 'subarch' has no attribute {name!r}")
+    import_module("subarch.surroundings").home()  # libraries look for it when they are imported
     return getattr(import_module(_HOME[name]), name)
 
 

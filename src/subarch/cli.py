@@ -1,21 +1,29 @@
 """The command line: a table of commands. Options and their help live in :mod:`subarch.options` and nowhere else.
 
 People read standard error; with ``--json`` exactly one JSON object goes to standard output. Exit status: 0 done,
-2 wrong input, 1 a failure of the work, 130 interrupted (the run can be resumed by the same command).
+2 wrong input, 1 a failure of the work, 130 interrupted (the run can be resumed by the same command), 141 nobody reads
+the output any more. ``--debug``, anywhere, shows the traceback of a failure.
 
 Heavy libraries are imported inside the commands, so that ``subarch --help`` answers at once.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import shlex
+import signal
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, NoReturn, Union
 
 import tyro
 
@@ -37,7 +45,15 @@ DESCRIPTION = """Extract the best small network inside a real one, with a certif
 
 Start with: subarch demo (no download), or: subarch compress --data reviews.csv --teacher ./my-bert --speedup 3
 
-subarch --version tells which one this is."""
+subarch --version tells which one this is. With --debug any command shows where it failed."""
+DEBUG = "--debug"
+
+_INTERRUPTED = "interrupted; everything finished is kept: the same command (with the same --run) goes on"
+_PATIENCE, _AT_ONCE = 4.0, 0.5  # seconds after the first Ctrl-C, and after a second one
+_UNHEARD = 141  # as a shell tells of a program that a closed pipe has ended
+_DISK = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "ENOMEM") if hasattr(errno, name)
+)
 
 Result = tuple[dict[str, Any], int]
 Handler = Callable[[Any, Any, str], Result]
@@ -47,6 +63,22 @@ Handler = Callable[[Any, Any, str], Result]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in given
+    given = [word for word in given if word != DEBUG]
+    try:
+        with interruptible(to_the_end=arguments is None):
+            status = _run(given, debug)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed from the start, as by >&-
+                stream.flush()
+    except BrokenPipeError:
+        return _unheard()
+    except KeyboardInterrupt:
+        return _fail(_INTERRUPTED, 130)
+    return status
+
+
+def _run(given: list[str], debug: bool) -> int:
     if given == ["--version"]:
         sys.stdout.write(f"subarch {__version__}\n")
         return 0
@@ -57,27 +89,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     from subarch.storage import first_process
+    from subarch.surroundings import home
     from subarch.telling import console
 
     speaks = first_process()
     show = console.Console(quiet=not speaks)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
+        home()  # before libraries are imported, which look for it
         # What libraries and functions of the user's print is for people: standard output is for the one object.
         with show, redirect_stdout(sys.stderr):
             result, status = _handler(type(options))(options, show, "subarch " + shlex.join(given))
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
-        return _fail("interrupted; everything finished is kept: the same command (with the same --run) goes on", 130)
-    except (ValueError, OSError, ImportError) as error:
-        return _fail(_message(error), 2)
+        return _fail(_INTERRUPTED, 130)
     except SystemExit as stop:  # of a family or an error function of the user's: never taken for this program's own
+        if isinstance(stop.__context__, BrokenPipeError):  # this one is the console's
+            raise stop.__context__ from None
         return _fail(f"the work failed: something that it called ended the program (exit {stop.code})", 1)
     except Exception as error:
-        logging.getLogger(__name__).debug("failed", exc_info=True)
-        return _fail(f"the work failed: {type(error).__name__}: {error}", 1)
+        if debug:
+            traceback.print_exc()
+        if is_wrong_input(error):
+            return _fail(_message(error), 2)
+        told = _message(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return _fail(f"the work failed: {told}" + ("" if debug else f" ({DEBUG} shows where)"), 1)
     if options.json and speaks:
         sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     return status
+
+
+def is_wrong_input(error: Exception) -> bool:
+    """Whether somebody gave something wrong, as opposed to work that failed.
+
+    Wrong input is what this program refuses itself, by a ``ValueError`` or ``ImportError`` with what to do, and files
+    that cannot be read or written as asked. A ``ValueError`` out of a library is a failure that nobody foresaw; a disk
+    that is full or broken is nobody's input.
+    """
+    if isinstance(error, OSError):
+        return not any(_is_of_the_disk(cause) for cause in _causes(error))
+    return isinstance(error, (ValueError, ImportError)) and _raised_in(error).partition(".")[0] == __package__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    name = getattr(error, "sqlite_errorname", "") or getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    return getattr(error, "errno", None) in _DISK or str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR"))
+
+
+def _raised_in(error: Exception) -> str:
+    """The module in which it was raised."""
+    frame = error.__traceback__
+    name = ""
+    while frame is not None:
+        name = str(frame.tb_frame.f_globals.get("__name__", ""))
+        frame = frame.tb_next
+    return name
 
 
 def _message(error: Exception) -> str:
@@ -87,8 +161,86 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    sys.stderr.write(f"subarch: {message}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"subarch: {message}\n")
     return status
+
+
+def _unheard() -> int:
+    """Whoever read the output has gone, as ``head`` does: nothing more is said, not even at the end of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
+        except (AttributeError, ValueError):  # closed from the start
+            continue
+    return _UNHEARD
+
+
+@contextmanager
+def interruptible(*, to_the_end: bool) -> Generator[None]:
+    """Ctrl-C ends the program soon, whatever it is at: politely at first, after some seconds or a second time at once.
+
+    Python sees a signal only between two of its own steps, and a library may not come back to it for minutes. So a
+    thread of its own waits for it, too.
+
+    Args:
+        to_the_end: of the program, whose last steps may hang as well, once Ctrl-C was pressed; else of this context.
+    """
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # in the background of a script
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    heard = threading.Event()
+
+    def interrupt(*signalled: Any) -> None:
+        del signalled
+        if heard.is_set():
+            _leave()
+        heard.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    waking = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch_for_interrupts, args=(reading,), daemon=True).start()
+    try:
+        yield
+    finally:
+        if not (to_the_end and heard.is_set()):
+            signal.set_wakeup_fd(waking)
+            signal.signal(signal.SIGINT, before)
+            writing.close()
+
+
+def _watch_for_interrupts(reading: socket.socket) -> None:
+    """Leave when an interrupt has not ended the program in time; return when the other end of the socket is closed."""
+    times, until = 0, None
+    while True:
+        reading.settimeout(None if until is None else max(0.001, until - time.monotonic()))
+        try:
+            received = reading.recv(64)
+        except TimeoutError:
+            _leave()
+        else:
+            if not received:
+                return
+            if pressed := received.count(signal.SIGINT):
+                times += pressed
+                until = time.monotonic() + (_PATIENCE if times == 1 else _AT_ONCE)
+
+
+def _leave() -> NoReturn:
+    """End the program as it is. Everything that is finished is on disk."""
+    with suppress(Exception):
+        _fail(_INTERRUPTED, 130)
+        for child in import_module("multiprocessing").active_children():
+            child.kill()
+    os._exit(130)
 
 
 def _quiet_libraries() -> None:

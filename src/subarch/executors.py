@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing.resource_tracker
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -55,6 +56,37 @@ def end(executor: Executor, *, now: bool) -> None:
         executor.shutdown(wait=not now, cancel_futures=now)
     except TypeError:  # some have no cancel_futures
         executor.shutdown(wait=not now)
+
+
+class OutOfTimeError(BaseException):
+    """Work was interrupted. Not an ``Exception``: what catches those of the work must not catch this."""
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Generator[None]:
+    """Interrupt the work of this thread after so long, wherever in Python it is; infinite: never.
+
+    That takes the main thread and a system with timers. Elsewhere work is not interrupted.
+
+    Raises:
+        OutOfTimeError: in the work, when its time is over.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if seconds == float("inf") or not in_main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*signalled: Any) -> None:
+        del signalled
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 # ------------------------------------------------------------------------------------------------------------- threads

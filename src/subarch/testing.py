@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from subarch.agora.data import X
 from subarch.agora.proposals import ProposalFunction
-from subarch.networks.counting import count, fit_counts, num_parameters
+from subarch.networks.counting import CountsDisagreeError, count, fit_counts, num_parameters
 from subarch.networks.family import Family, Parts
-from subarch.networks.sources import family_from_json
+from subarch.networks.sources import family_from_json, import_family
 from subarch.networks.space import Architecture, Space
+from subarch.plugins import NAME
 
 _BATCH = 3
 
@@ -46,7 +47,7 @@ def check_family(family: Family, *, sequence_length: int = 16, samples: int = 4,
         for architecture in [*architectures, family.reference]:
             _check_meta(family, architecture, sequence_length)
         _check_cpu(family, architectures[0], sequence_length)
-    _check_counts(family, architectures[-1], sequence_length)
+    _check_counts(family, architectures, sequence_length)
     _check_json(family, architectures[0])
 
 
@@ -209,12 +210,19 @@ def _tensors(output: Any) -> Iterator[Tensor]:
 # ---------------------------------------------------------------------- counts and files
 
 
-def _check_counts(family: Family, architecture: Architecture, sequence_length: int) -> None:
+def _check_counts(family: Family, architectures: Sequence[Architecture], sequence_length: int) -> None:
+    architecture = architectures[-1]
     try:
         first, second = (count(family, architecture, sequence_length) for _ in range(2))
         counts = fit_counts(family, sequence_length)
     except ValueError as error:
         raise AssertionError(str(error)) from error
+    if counts.parameters and counts.macs:
+        for one in architectures:
+            try:
+                counts.confirm(one)
+            except CountsDisagreeError as error:
+                raise AssertionError(f"{error}: correct build(), or let its networks follow one rule") from error
     message = f"counted twice, the network gives {first} and {second}: build() must depend on the architecture alone"
     _require(family, first == second, message, architecture)
     for name in ("parameters", "macs"):
@@ -233,7 +241,9 @@ def _check_json(family: Family, architecture: Architecture) -> None:
             f"family {family.name!r}: to_json() and describe() must give JSON data: {error}"
         ) from error
     try:
-        again = family_from_json(json.loads(text)[0], family)
+        # A name that can be imported must be one by which the family is found again.
+        custom = import_family(family.name) if NAME.fullmatch(family.name) else family
+        again = family_from_json(json.loads(text)[0], custom)
     except ValueError as error:
         raise AssertionError(f"family {family.name!r}: cannot be made again from to_json(): {error}") from error
     same = again.space == family.space and again.reference == family.reference and again.name == family.name

@@ -53,6 +53,21 @@ class Violation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """An architecture whose every training failed: the claim is about all others.
+
+    Args:
+        index: which.
+        error_at_least: no error of it lies below this, were its training to succeed; 0 where nothing bounds it.
+        w_at_most: nor does its W lie above this; None where nothing bounds it.
+    """
+
+    index: Index
+    error_at_least: float
+    w_at_most: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Derived:
     """What follows from the trained errors.
 
@@ -70,6 +85,7 @@ class Derived:
         bound: no architecture has a larger W, a smaller error; for ``front`` the factor reached.
         bound_at: where that bound is, None when it is the pick itself.
         achieved: the epsilon reached, None when nothing qualifies.
+        excluded: what the claim leaves out, as it cannot be trained.
     """
 
     evaluated: int
@@ -85,10 +101,16 @@ class Derived:
     bound: float
     bound_at: Index | None
     achieved: float | None
+    excluded: tuple[Excluded, ...] = ()
 
 
-def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
+def derive(problem: Problem, errors: Mapping[Index, float], failed: Sequence[Index] = ()) -> Derived:
     """Derive the claim from the trained errors alone.
+
+    Args:
+        problem: what was asked.
+        errors: of what was trained.
+        failed: architectures whose every training failed. They are left out of the claim, and say nothing about others.
 
     Raises:
         ValueError: for an error that is not a positive number: nothing can be derived from it.
@@ -102,8 +124,8 @@ def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
     delta = max([problem.delta, *(violation.size for violation in violations)])
     floor_void = bool(len(values)) and float(values.min()) < problem.error_floor
     floor = problem.e_min if floor_void else max(problem.e_min, problem.error_floor)
-    ledger = _Ledger(problem, rows, values, min(delta, 1.0), floor)
-    listed = problem.space.num_points <= LISTING_LIMIT
+    ledger = _Ledger(problem, rows, values, min(delta, 1.0), floor, frozenset(failed))
+    listed = problem.space.listing(LISTING_LIMIT) is not None
     size, top, at = ledger.listed() if listed else ledger.boxed()
     best, value, bound, achieved = ledger.reached(top)
     return Derived(
@@ -120,6 +142,7 @@ def derive(problem: Problem, errors: Mapping[Index, float]) -> Derived:
         bound=bound,
         bound_at=at if bound != value else None,
         achieved=achieved,
+        excluded=tuple(ledger.excluded(index) for index in sorted(frozenset(failed))),
     )
 
 
@@ -148,6 +171,14 @@ class _Ledger:
     errors: FloatArray
     delta: float
     floor: float
+    failed: frozenset[Index] = frozenset()
+
+    def excluded(self, index: Index) -> Excluded:
+        """What is known of an architecture that cannot be trained."""
+        row = np.array([index], dtype=np.int16)
+        least = float(self.lower(row, self.rows, self.errors)[0])
+        most = float(self.g(self.problem.costs(row))[0]) / least if least > 0 else None
+        return Excluded(index=index, error_at_least=least, w_at_most=most)
 
     def g(self, costs: FloatArray) -> FloatArray:
         p_share, i_share = (costs[:, 0] / self.problem.reference[0], costs[:, 1] / self.problem.reference[1])
@@ -181,7 +212,7 @@ class _Ledger:
     def listed(self) -> tuple[int, float, Index | None]:
         """Size of the space, largest potential of what was not trained, and where."""
         points = self.problem.space.listed(LISTING_LIMIT)
-        trained = {tuple(row) for row in self.rows.tolist()}
+        trained = {*(tuple(row) for row in self.rows.tolist()), *self.failed}
         fresh = points[[tuple(row) not in trained for row in points.tolist()]] if trained else points
         if not len(fresh):
             return len(points), 0.0, None
@@ -192,7 +223,7 @@ class _Ledger:
     def boxed(self) -> tuple[int, float, Index | None]:
         """The same from above: cut the box with the largest potential until that is small enough, or a point's own."""
         enough = self._enough()
-        trained = {tuple(row) for row in self.rows.tolist()}
+        trained = {*(tuple(row) for row in self.rows.tolist()), *self.failed}
         tie = itertools.count()
         heap: list[tuple[float, int, Box, NDArray[np.intp]]] = []
 
@@ -301,7 +332,7 @@ def verdict(
         counts_hold: whether p and i were shown to be monotone, and the clauses of the ABnC check that a program can
             check all hold.
     """
-    everything = derived.listed and derived.evaluated >= derived.space_size
+    everything = derived.listed and derived.evaluated + len(derived.excluded) >= derived.space_size
     if not counts_hold:
         return "no guarantee", (
             "A clause of the ABnC check fails (see the clauses): the order that the bound needs is not shown."
@@ -382,6 +413,9 @@ def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: b
     def architecture(index: Index | None) -> Architecture | None:
         return None if index is None else problem.space.architecture(index)
 
+    if derived.excluded:
+        reason += f" {left_out(problem, derived)}"
+
     return {
         "claim": problem.claim,
         "verdict": name,
@@ -409,9 +443,28 @@ def conclusions(problem: Problem, derived: Derived, noise: float, counts_hold: b
         ],
         "best": {"architecture": architecture(derived.best), "value": _number(derived.value)},
         "bound": {"value": _number(derived.bound), "architecture": architecture(derived.bound_at)},
+        "excluded": [
+            {
+                "architecture": architecture(one.index),
+                "error_at_least": one.error_at_least or None,
+                "w_at_most": one.w_at_most,
+            }
+            for one in derived.excluded
+        ],
         "limits": {limit.name: limit.maximum if limit.asked is None else limit.asked for limit in problem.limits},
         "space_hash": problem.space.hash,
     }
+
+
+_NAMED = 3
+
+
+def left_out(problem: Problem, derived: Derived) -> str:
+    """What the claim is not about, in a sentence."""
+    named = [str(problem.space.architecture(one.index)) for one in derived.excluded[:_NAMED]]
+    more = len(derived.excluded) - len(named)
+    others = f" and {more} more" if more else ""
+    return f"Left out, as every training of it failed: {', '.join(named)}{others}."
 
 
 def _number(value: float) -> float | None:

@@ -51,10 +51,19 @@ class Trained:
         self.delta = problem.delta
         self.floor = max(problem.error_floor, problem.e_min)
         self.known: dict[Index, float] = {}
+        self.excluded: set[Index] = set()
         self._rows = np.zeros((64, len(problem.space.parameters)), dtype=np.int16)
         self._errors = np.zeros(64)
         self._costs = np.zeros((64, 2))
         self._within = np.zeros(64, dtype=np.bool_)
+
+    def exclude(self, index: Index) -> None:
+        """An architecture whose every training failed: it is no answer, and says nothing about others."""
+        self.excluded.add(index)
+
+    def settled(self, index: Index) -> bool:
+        """Whether there is nothing left to train: its error is known, or never will be."""
+        return index in self.known or index in self.excluded
 
     def __len__(self) -> int:
         return len(self.known)

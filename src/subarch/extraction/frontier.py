@@ -27,7 +27,7 @@ from subarch.extraction.problem import FloatArray, Problem
 from subarch.networks.space import Box, Index, IndexArray
 
 LISTED_LIMIT = 4096
-"""Largest grid that gets one bound per architecture: the order then is a matrix of at most 16 MB."""
+"""Most architectures that get one bound each: the order then is a matrix of at most 16 MB."""
 
 NEARLY = 0.99
 """Trainings expected to close at least this share of what the best one would are as good."""
@@ -37,7 +37,7 @@ class Frontier(Protocol):
     """The open part of a space."""
 
     def tell(self, index: Index, error: float) -> None:
-        """Take in the error of a trained architecture."""
+        """Take in the error of a trained architecture; infinite where every training of it failed."""
         ...
 
     def ask(self, pending: Sequence[Index] = ()) -> Index | None:
@@ -85,8 +85,11 @@ class Listed:
 
     def tell(self, index: Index, error: float) -> None:
         position = self._position[index]
-        self._trained.add(index, error)
         self._done[position] = True
+        if error == math.inf:
+            self._trained.exclude(index)
+            return
+        self._trained.add(index, error)
         self._highest = np.maximum(self._highest, np.where(self._leq[:, position], error, 0.0))
 
     def _open(self) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -227,7 +230,7 @@ class Boxes:
         tight = self._shrunk(box)
         if tight is None:
             return
-        if tight.volume == 1 and tight.lo in self._trained.known:
+        if tight.volume == 1 and self._trained.settled(tight.lo):
             return  # trained: its value is exact and counted with the best
         priority = self._priority(tight, highest)
         if priority > 0:
@@ -260,7 +263,7 @@ class Boxes:
                 return
             fresh = self._refreshed(box, highest, seen)
             now = self._priority(box, fresh)
-            done = box.volume == 1 and box.lo in self._trained.known
+            done = box.volume == 1 and self._trained.settled(box.lo)
             if done or now <= 0:
                 heapq.heappop(self._heap)
                 continue
@@ -275,9 +278,11 @@ class Boxes:
     # The protocol
 
     def tell(self, index: Index, error: float) -> None:
-        if index in self._trained.known:
+        if self._trained.settled(index):
             return
-        if self._trained.add(index, error):
+        if error == math.inf:
+            self._trained.exclude(index)
+        elif self._trained.add(index, error):
             self._rebuild()
 
     def status(self) -> Status:
@@ -300,7 +305,7 @@ class Boxes:
                     aside.append(entry)
                     continue
                 self._cut(entry, chosen)
-                if chosen is not None and chosen not in self._trained.known:
+                if chosen is not None and not self._trained.settled(chosen):
                     return chosen
         finally:
             for entry in aside:
@@ -347,9 +352,9 @@ class Boxes:
         """Replace the box by [lo, y] and the parts above y, or by halves along the longest axis."""
         _, _, box, highest, seen = entry
         if y is None or y == box.hi:
-            if y is not None and box.volume == 1 and y in self._trained.known:
+            if y is not None and box.volume == 1 and self._trained.settled(y):
                 return
-            if y is not None and y not in self._trained.known:
+            if y is not None and not self._trained.settled(y):
                 self._push(box, highest, seen)
                 return
             lengths = [h - low for low, h in zip(box.lo, box.hi, strict=True)]
@@ -391,7 +396,7 @@ class Boxes:
                 break
             point, best = batch[int(np.argmax(hoped))], hoped.max()
         found = tuple(int(v) for v in point)
-        if found in self._trained.known or found in busy:
+        if self._trained.settled(found) or found in busy:
             self._climbed = len(self._trained)
             return None
         return found
@@ -402,4 +407,4 @@ class Boxes:
 
 def open_frontier(problem: Problem, *, listed_limit: int = LISTED_LIMIT) -> Frontier:
     """The frontier that fits the size of the space."""
-    return Listed(problem) if problem.space.num_points <= listed_limit else Boxes(problem)
+    return Boxes(problem) if problem.space.listing(listed_limit) is None else Listed(problem)

@@ -89,8 +89,7 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
         ValueError: for whatever is wrong with the options; the message says what to do.
     """
     source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
-    if not len(source.family.space.sample(1, 0)):
-        raise ValueError("the space is empty: no architecture meets its constraints; relax them")
+    require_members(source.family.space)
     claim: Claim = options.claim or ("constrained" if options.limits else "w")
     question = Question(
         claim=claim,
@@ -103,10 +102,27 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
         error_floor=options.error_floor,
     )
     counts = fit_counts(source.family, options.sequence_length)
+    counts.require_countable()
     if not question.needs_latency:  # otherwise as soon as there is a latency table
         require_possible(question.problem(source.family, counts, None, 0.0))
     return Opened(
         options=options, source=source, counts=counts, question=question, error=measured_with(options, source, steps)
+    )
+
+
+def require_members(space: Space) -> None:
+    """Refuse a space in which there is nothing to search.
+
+    Raises:
+        ValueError: when no architecture meets the constraints, or none was found in reasonable time.
+    """
+    if len(space.sample(1, 0)):
+        return
+    if space.listing(1) is not None:
+        raise ValueError("the space is empty: no architecture meets its constraints; relax them")
+    raise ValueError(
+        f"no architecture that meets the constraints was found in a grid of {space.num_points} points: relax them, "
+        "leave choices out, or write constraints that name fewer parameters each"
     )
 
 
@@ -118,7 +134,12 @@ def require_possible(problem: Problem) -> None:
     """
     space = problem.space
     corners = np.array([box.lo for box in space.roots()], dtype=np.int16)
-    rows = space.listed() if space.num_points <= LISTED_TO_CHECK else corners  # the smallest: a lower bound
+    listed = space.listing(LISTED_TO_CHECK)
+    rows = corners if listed is None else listed  # corners: the smallest, a lower bound
+    least = rows if listed is not None else corners[space.feasible(corners)]
+    problem.costs(
+        least if len(least) else space.sample(64, 0)
+    )  # refuses what costs nothing, before anything is trained
     if problem.claim == "constrained" and not problem.within(rows).any():
         asked = "; ".join(
             f"{_LIMIT_WORDS[limit.name].format(f'{limit.maximum:.6g}')} was asked, "

@@ -21,9 +21,7 @@ TIMED_AT_MOST = 16
 
 
 class Points:
-    """The trained architectures with everything that console and report show of them."""
-
-    """Points of one search.
+    """The trained architectures with everything that console and report show of them.
 
     Args:
         family: whose networks are timed.

@@ -92,7 +92,8 @@ class Question:
         Raises:
             ValueError: when latencies are asked about and there is no table.
         """
-        reference = count(family, self.reference, self.sequence_length)
+        inside = family.space.contains(self.reference)
+        reference = counts.confirm(self.reference) if inside else count(family, self.reference, self.sequence_length)
         latency: Callable[[IndexArray], FloatArray] | None = None
         if table is not None:
             latency = table.predict
@@ -109,7 +110,9 @@ class Question:
             p, i = counts.table(indices)
             if self.cost == "latency_ms" and latency is not None:
                 i = latency(indices)
-            return np.stack([p, i], axis=1)
+            found = np.stack([p, i], axis=1)
+            _require_positive(found, indices, family)
+            return found
 
         limits: list[Limit] = []
         for name, value in self.limits.items():
@@ -133,4 +136,20 @@ class Question:
             delta=self.delta,
             error_floor=self.error_floor,
             e_min=e_min,
+        )
+
+
+def _require_positive(costs: FloatArray, indices: IndexArray, family: Family) -> None:
+    """Refuse networks that cost nothing: W, the front and their bounds divide by costs, and compare their ratios.
+
+    What constraints remove may cost nothing: where it is the corner of a box, that is a lower bound for the rest.
+    """
+    wrong = np.flatnonzero(~(np.isfinite(costs) & (costs > 0)).all(axis=1))
+    wrong = wrong[family.space.feasible(indices[wrong])]
+    if len(wrong):
+        architecture = family.space.architecture(indices[wrong[0]])
+        p, i = costs[wrong[0]]
+        raise ValueError(
+            f"{architecture} has {p:g} parameters and a cost of {i:g}: both must be positive numbers. Leave it out of "
+            "the --space, by its choices or by a constraint"
         )

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,18 @@ from typing import Any
 import numpy as np
 
 from subarch import __version__
-from subarch.executors import open_executor
+from subarch.executors import OutOfTimeError, end, interrupted_after, open_executor
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
 from subarch.extraction.certificate import Derived, conclusions, derive, digest
 from subarch.extraction.objectives import CandidateError, Measurement
 from subarch.extraction.opening import Opened, require_possible
 from subarch.extraction.points import Points
 from subarch.extraction.problem import Problem
-from subarch.extraction.search import Budget, Step, search
+from subarch.extraction.search import Budget, Step, TooLong, search
 from subarch.extraction.study import FILE, Ledger, Purpose, Trial
-from subarch.extraction.verification import counts_hold, e_min_of, noise_of
+from subarch.extraction.verification import calibrations, confirm_others, counted, counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
+from subarch.networks.counting import CountsDisagreeError
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options.search import ExtractOptions
 from subarch.progress import Watch
@@ -41,6 +43,9 @@ _LOG = logging.getLogger(__name__)
 FORMAT = 1
 """Of the run directory; a directory of another format is refused."""
 REPEATS = 4
+MOST_FAILURES = 3
+"""Networks that may fail before as many must have succeeded."""
+_NO_TIME = "the budget ended before a single architecture was trained: give more"
 
 
 class Extraction:
@@ -99,12 +104,35 @@ class Extraction:
     def result(self, budget: Budget) -> dict[str, Any]:
         """The finished search, as ``extract.json`` holds it."""
         table = self._table()
-        self._calibrate()
-        trials = self.ledger.trials()
-        problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
-        self._search(problem, trials, budget)
-        self._contrast(problem, budget)
-        return self._finish(problem, table)
+        while True:
+            try:
+                self._confirm_counts()
+                self._calibrate(budget)
+                trials = self.ledger.trials()
+                problem = self.question.problem(self.family, self.counts, table, e_min_of(trials))
+                self._search(problem, trials, budget)
+                self._contrast(problem, budget)
+                return self._finish(problem, table)
+            except CountsDisagreeError as refuted:
+                # Before the network was trained. Those that were are right, and bound others by their true counts.
+                self.counts = self.counts.by_building(refuted)
+                self.counts.require_countable()
+                _LOG.warning("%s: from now on every network is built and counted", refuted)
+
+    def _confirm_counts(self) -> None:
+        """What an earlier call has trained is counted by building it, as everything is before it is trained.
+
+        Raises:
+            ValueError: for a ledger with other counts.
+        """
+        for trial in self.ledger.trials():
+            built = self.counts.confirm(trial.architecture)
+            cost = built.macs if self.question.cost == "macs" else trial.cost
+            if (trial.parameters, trial.cost) != (built.parameters, cost):
+                raise ValueError(
+                    f"{self.run} records {trial.parameters:g} parameters and a cost of {trial.cost:g} for "
+                    f"{trial.architecture}, which has {built.parameters} and {cost:g}: take another --run"
+                )
 
     def _table(self) -> LatencyTable | None:
         return self._latencies() if self.question.needs_latency else None
@@ -137,55 +165,97 @@ class Extraction:
         """Puts networks on the runtime that was asked for; None: PyTorch."""
         return None if self.options.runtime == "pytorch" else builder(self.options.runtime, self.options.threads)
 
-    def _calibrate(self) -> None:
-        """The trainings that fix e_min and the noise, before the search."""
-        done = [trial for trial in self.ledger.trials() if trial.purpose != "search"]
-        smallest, middle = self._landmarks()
-        if not any(trial.purpose == "floor" for trial in done) and self.error.inherits:
-            self.watch("measuring the scale of the error", done=0, total=REPEATS + 1)
-            self._record("floor", smallest, self.error.measure(smallest, steps=0))
-        repeats = [trial.details.get("repeat") for trial in done if trial.purpose == "repeat"]
-        for repeat in range(1, REPEATS + 1):
-            if repeat not in repeats:
-                self.watch("measuring the noise of the error", done=repeat, total=REPEATS + 1)
-                self._record("repeat", middle, self.error.measure(middle, repeat=repeat), repeat=repeat)
+    def _calibrate(self, budget: Budget) -> None:
+        """The trainings that fix e_min and the noise, before the search.
+
+        Raises:
+            ValueError: when the budget ends before they are done.
+            RuntimeError: when a network is found none of whose trainings succeeds, three times.
+        """
+        trials = self.ledger.trials()
+        smallest, _ = self._landmarks()
+        try:
+            with interrupted_after(budget.last):
+                if not any(trial.purpose == "floor" for trial in trials) and self.error.inherits:
+                    self.watch("measuring the scale of the error", done=0, total=REPEATS + 1)
+                    self._record("floor", smallest, self.error.measure(smallest, steps=0))
+                repeats = [trial.details.get("repeat") for trial in trials if trial.purpose == "repeat"]
+                for repeat in range(1, REPEATS + 1):
+                    if repeat not in repeats:
+                        self.watch("measuring the noise of the error", done=repeat, total=REPEATS + 1)
+                        self._repeat(repeat)
+        except OutOfTimeError:
+            raise ValueError(_NO_TIME) from None
+
+    def _repeat(self, repeat: int) -> None:
+        """Train a network in the middle again; another one where every training of that fails."""
+        while True:
+            _, middle = self._landmarks()
+            self.counts.confirm(middle)
+            measured = self.error.measure(middle, repeat=repeat)
+            if self._record("repeat", middle, measured, repeat=repeat) < math.inf:
+                return
 
     def _landmarks(self) -> tuple[Architecture, Architecture]:
-        """The smallest architecture, and one in the middle of the sizes (of a sample, where the space is large)."""
+        """The smallest architecture, and one in the middle of the sizes (of a sample, where the space is large).
+
+        The middle one is that of the repeats that there are, and none whose every training failed.
+        """
+        trials = self.ledger.trials()
+        failed = set(self.ledger.failed(trials))
+        repeated = [trial.architecture for trial in trials if trial.purpose == "repeat"]
         rows = self.space.sample(512, 0)
         costs = self.counts.table(rows)[1]
         order = np.argsort(costs, kind="stable")
         corners = np.array([box.lo for box in self.space.roots()], dtype=np.int16)
         feasible = corners[self.space.feasible(corners)]
         lowest = feasible[0] if len(feasible) else rows[order[0]]
-        return self.space.architecture(lowest), self.space.architecture(rows[order[len(order) // 2]])
+        near = sorted(range(len(order)), key=lambda n: (abs(n - len(order) // 2), n))
+        middle = next((rows[order[n]] for n in near if tuple(rows[order[n]].tolist()) not in failed), rows[order[0]])
+        return self.space.architecture(lowest), repeated[0] if repeated else self.space.architecture(middle)
 
     def _record(self, purpose: Purpose, architecture: Architecture, measured: Measurement, **details: Any) -> float:
+        """Write a training down, and return its error: infinite where it failed.
+
+        Raises:
+            RuntimeError: when so much fails that the settings must be wrong.
+        """
         index = self.space.index(architecture)
         parameters, cost = self._costs(index)
-        if not math.isfinite(measured.error):
-            failures = "; ".join(sorted({str(run["failure"]) for run in measured.runs if run.get("failure")}))
-            advice = "an error is a finite number from 0" if self.error.custom else "lower --learning-rates"
-            raise RuntimeError(
-                f"every training of {architecture} failed ({failures}): {advice}; finished trials are kept"
-            )
         content = {"standard_error": measured.standard_error, "runs": measured.runs, "seconds": measured.seconds}
         self.ledger.record(
-            purpose,
+            purpose if measured.error < math.inf else "failed",
             architecture,
             parameters=parameters,
             cost=cost,
             error=measured.error,
             details={**content, **details},
         )
+        if not measured.error < math.inf:
+            self._failed(architecture, measured)
         return measured.error
 
+    def _failed(self, architecture: Architecture, measured: Measurement) -> None:
+        """Say that a network is left out, or end the run where that has become the rule."""
+        reasons = "; ".join(sorted({str(run["failure"]) for run in measured.runs if run.get("failure")}))
+        trials = self.ledger.trials()
+        failed = self.ledger.failed(trials)
+        if len(failed) >= MOST_FAILURES and 2 * len(failed) > len(failed) + len(self.ledger.errors(trials, 0.0)):
+            named = ", ".join(str(self.space.architecture(index)) for index in failed[-MOST_FAILURES:])
+            advice = "an error is a finite number from 0" if self.error.custom else "lower --learning-rates"
+            raise RuntimeError(
+                f"every training of {named} failed ({reasons}): {advice}, and take another --run; finished trials are "
+                "kept"
+            )
+        _LOG.warning(
+            "every training of %s failed (%s): it is left out, and named in the certificate", architecture, reasons
+        )
+
     def _costs(self, index: Index) -> tuple[float, float]:
-        row = np.array([index], dtype=np.int16)
-        p, i = self.counts.table(row)
+        built = self.counts.confirm(self.space.architecture(index))
         if self.question.cost == "latency_ms":
-            i = self._latencies().predict(row)
-        return float(p[0]), float(i[0])
+            return float(built.parameters), float(self._latencies().predict(np.array([index], dtype=np.int16))[0])
+        return float(built.parameters), float(built.macs)
 
     def _search(self, problem: Problem, trials: list[Trial], budget: Budget) -> None:
         e_min = problem.e_min
@@ -195,8 +265,11 @@ class Extraction:
             if trial.purpose == "search":
                 target = mine if trial.details.get("ask") == self.ask else others
                 target[self.space.index(trial.architecture)] = max(trial.error, e_min)
+        others |= dict.fromkeys(self.ledger.failed(trials), math.inf)  # found so by whatever was asked first
 
         def record(index: Index, measured: Any, /) -> float:
+            if isinstance(measured, TooLong):
+                measured = _unfinished(measured)
             if max(measured.error, e_min) <= 0:
                 raise RuntimeError(
                     f"the error of {self.space.architecture(index)} is 0 and so is e_min, but W divides by it: make "
@@ -206,6 +279,17 @@ class Extraction:
             return max(error, e_min)
 
         executor, workers = open_executor(self.options.executor)
+        processes = self.options.executor.startswith("processes:")
+
+        def renew() -> Executor:
+            nonlocal executor
+            if executor is not None:
+                end(executor, now=True)
+            executor, _ = open_executor(self.options.executor)
+            assert executor is not None
+            return executor
+
+        done = False
         try:
             search(
                 problem,
@@ -219,16 +303,28 @@ class Extraction:
                 executor=executor,
                 workers=workers,
                 watch=self._seen,
+                before=self._confirm,
+                training_seconds=self.options.training_seconds or math.inf,
+                renew=renew if processes else None,
             )
+            done = time.monotonic() - self.began < budget.last
         finally:
             if executor is not None:
-                executor.shutdown(cancel_futures=True)
+                end(executor, now=not done)  # something may hang in it
+
+    def _confirm(self, index: Index) -> None:
+        """Counted by building it, before it is trained."""
+        self.counts.confirm(self.space.architecture(index))
 
     def _contrast(self, problem: Problem, budget: Budget) -> None:
         """Where one training closed the bound, the smallest network as well: one error has no spread to judge by."""
         if len(self.ledger.errors(self.ledger.trials(), problem.e_min)) != 1 or budget != Budget():
             return
         smallest, _ = self._landmarks()
+        trained = [trial.architecture for trial in self.ledger.trials() if trial.purpose in ("search", "failed")]
+        if smallest in trained:
+            return
+        self.counts.confirm(smallest)
         self.watch("training the smallest network for contrast")
         with contextlib.suppress(RuntimeError):  # it diverges: then there is no contrast, and no harm
             self._record("search", smallest, self.error.measure(smallest), ask=self.ask)
@@ -266,9 +362,10 @@ class Extraction:
     def _finish(self, problem: Problem, table: LatencyTable | None) -> dict[str, Any]:
         trials = self.ledger.trials()
         errors = self.ledger.errors(trials, problem.e_min)
-        derived = derive(problem, errors)
         if not errors:
-            raise ValueError("the budget ended before a single architecture was trained: give more")
+            raise ValueError(_NO_TIME)
+        confirm_others(self.counts, self.ledger.hash())
+        derived = derive(problem, errors, self.ledger.failed(trials))
         if (known := self._known(table)) is not None:
             return known
         points = Points(
@@ -332,7 +429,8 @@ class Extraction:
             **conclusions(problem, derived, noise, counts_hold(self.family, self.counts)),
             "strategy": self.options.strategy,
             "steps": self.error.steps,
-            "repeats": sum(trial.purpose != "search" for trial in trials),
+            "repeats": calibrations(trials),
+            "counts": counted(self.counts, trials),
             "question": self.question.to_json(),
             "family": self.family_json,
             "space": self.space.to_json(),
@@ -398,6 +496,11 @@ class _Evaluate:
 
     def __call__(self, index: Index, /) -> Measurement:
         return self.error.measure(self.space.architecture(index))
+
+
+def _unfinished(measured: TooLong) -> Measurement:
+    record = {"failure": f"took longer than --training-seconds {measured.seconds:g}", "hyperparameters": {}}
+    return Measurement(math.inf, 0.0, [record], measured.seconds)
 
 
 def _public(options: ExtractOptions) -> dict[str, Any]:

@@ -13,16 +13,21 @@ is the caller's ledger, and where trainings run is any ``concurrent.futures.Exec
 from __future__ import annotations
 
 import concurrent.futures
+import math
 import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from subarch.executors import OutOfTimeError, interrupted_after
 from subarch.extraction.claims import Status
 from subarch.extraction.frontier import LISTED_LIMIT, Frontier, open_frontier
 from subarch.extraction.problem import Problem
 from subarch.networks.space import Index
+
+BEGINNING_SECONDS = 60.0
+"""Granted to a process, which imports libraries first, besides the time of its training."""
 
 Strategy = Literal["certified", "interval", "exhaustive"]
 
@@ -34,7 +39,10 @@ class Evaluate(Protocol):
 
 
 class Record(Protocol):
-    """Writes a finished measurement down, in the searching process, and returns the error (clamped to e_min)."""
+    """Writes a finished measurement down, in the searching process, and returns the error (clamped to e_min).
+
+    Infinite where every training of the architecture failed: it is then excluded from the search.
+    """
 
     def __call__(self, index: Index, measurement: Any, /) -> float: ...
 
@@ -46,10 +54,24 @@ def _as_it_is(index: Index, measurement: Any, /) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When to stop early: after a number of trainings, or of seconds, whichever is given. Certificates stay honest."""
+    """When to stop early: after a number of trainings, or of seconds, whichever is given. Certificates stay honest.
+
+    Args:
+        trainings: so many at most.
+        seconds: no training is begun after that.
+        patience: seconds that trainings under way are waited for then; as long again when not given.
+    """
 
     trainings: int | None = None
     seconds: float | None = None
+    patience: float | None = None
+
+    @property
+    def last(self) -> float:
+        """Seconds after which nothing is waited for any more; infinite without a limit."""
+        if self.seconds is None:
+            return float("inf")
+        return self.seconds + (abs(self.seconds) if self.patience is None else self.patience)
 
     @classmethod
     def parse(cls, text: str | None) -> Budget:
@@ -70,6 +92,13 @@ class Budget:
         except ValueError:
             pass
         raise ValueError(f"--budget is a number of trainings such as 40, or seconds such as 600s; got {text!r}")
+
+
+@dataclass(frozen=True)
+class TooLong:
+    """What is recorded instead of a measurement where a training took more than the seconds that it was given."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +124,13 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the search ended: every error used, in the order of training, and whether it ran to its end."""
+    """How the search ended: every error used, in the order of training, and whether it ran to its end.
+
+    Architectures whose every training failed are in ``failed``, not among the errors.
+    """
 
     errors: dict[Index, float]
+    failed: tuple[Index, ...]
     status: Status
     finished: bool
 
@@ -116,6 +149,9 @@ def search(
     workers: int = 1,
     watch: Callable[[Step], None] | None = None,
     listed_limit: int = LISTED_LIMIT,
+    before: Callable[[Index], None] | None = None,
+    training_seconds: float = float("inf"),
+    renew: Callable[[], concurrent.futures.Executor] | None = None,
 ) -> Outcome:
     """Search ``problem``.
 
@@ -132,20 +168,32 @@ def search(
         executor: where trainings run; None runs them here, one at a time.
         workers: trainings at once, with an executor.
         watch: called after every training.
-        listed_limit: spaces with larger grids are searched by boxes, never listed.
+        listed_limit: larger spaces are searched by boxes, never listed.
+        before: called, here, before an architecture is trained, such as to build it and count.
+        training_seconds: a training that takes longer is recorded as :class:`TooLong`. It is interrupted where it runs
+            in a main thread, here or in a process of its own; otherwise it is no longer waited for.
+        renew: ends all that runs in the executor and gives another in its place: for what cannot be interrupted.
 
     Returns:
         The outcome. What it proves is for the certificate to say.
     """
     frontier: Frontier = open_frontier(problem, listed_limit=listed_limit)
-    for index, error in (given or {}).items():
+    given = dict(given or {})
+    for index, error in given.items():
         frontier.tell(index, error)
     source: Frontier = frontier
     if strategy != "certified":
-        source = _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given or ())))
-    run = _Run(source, evaluate, record, dict(known or {}), budget, watch)
+        source = _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given)))
+    own = {index: error for index, error in (known or {}).items() if index not in given}
+    run = _Run(source, evaluate, record, own, budget, watch, before, training_seconds, renew)
     finished = run.serially() if executor is None else run.concurrently(executor, workers)
-    return Outcome(errors={**dict(given or {}), **run.errors}, status=frontier.status(), finished=finished)
+    everything = {**given, **run.errors}
+    return Outcome(
+        errors={index: error for index, error in everything.items() if error < math.inf},
+        failed=tuple(index for index, error in everything.items() if error == math.inf),
+        status=frontier.status(),
+        finished=finished,
+    )
 
 
 def _every(problem: Problem, interval: int, done: set[Index]) -> list[Index]:
@@ -192,11 +240,13 @@ class _Run:
     known: dict[Index, float]
     budget: Budget
     watch: Callable[[Step], None] | None
+    before: Callable[[Index], None] | None
+    training_seconds: float
+    renew: Callable[[], concurrent.futures.Executor] | None
 
     def __post_init__(self) -> None:
         self.errors: dict[Index, float] = {}
         self._started = time.monotonic()
-        self._trainings = 0
 
     def _spent(self, running: int = 0) -> bool:
         if self.budget.trainings is not None and len(self.errors) + running >= self.budget.trainings:
@@ -235,6 +285,15 @@ class _Run:
             self._tell(index, self.known[index], trained_now=False)
         return bool(rest)
 
+    @property
+    def _patience(self) -> float:
+        """Seconds that a training may still take before nothing is waited for any more."""
+        return self.budget.last - (time.monotonic() - self._started)
+
+    def _about_to_train(self, index: Index) -> None:
+        if self.before is not None:
+            self.before(index)
+
     def serially(self) -> bool:
         while not self._spent():
             index = self.frontier.ask()
@@ -242,46 +301,139 @@ class _Run:
                 continue
             if index is None:
                 return True
-            replayed = self.known.get(index)
-            error = self.record(index, self.evaluate(index)) if replayed is None else replayed
-            self._tell(index, error, trained_now=replayed is None)
+            if (replayed := self.known.get(index)) is not None:
+                self._tell(index, replayed, trained_now=False)
+                continue
+            self._about_to_train(index)
+            measured: Any
+            try:
+                with interrupted_after(min(self.training_seconds, self._patience)):
+                    measured = self.evaluate(index)
+            except OutOfTimeError:
+                if self._patience <= 0:
+                    return False
+                measured = TooLong(self.training_seconds)
+            self._tell(index, self.record(index, measured), trained_now=True)
         return self.frontier.ask() is None
 
-    def _finish_what_runs(self, running: dict[concurrent.futures.Future[Any], Index]) -> None:
-        """One training failed: start no other, but wait for those under way and record them."""
-        for future in running:
-            future.cancel()
-        for future, index in running.items():
-            if not future.cancelled() and future.exception() is None:
-                self._tell(index, self.record(index, future.result()), trained_now=True)
-
     def concurrently(self, executor: concurrent.futures.Executor, workers: int) -> bool:
-        running: dict[concurrent.futures.Future[Any], Index] = {}
+        pool = _Pool(executor, self.evaluate, self.training_seconds, self.renew)
         try:
             while True:
-                while len(running) < workers and not self._spent(len(running)):
-                    index = self.frontier.ask(tuple(running.values()))
-                    if index not in self.known and self._take_over():
-                        continue
-                    if index is None:
-                        break
-                    if (replayed := self.known.get(index)) is not None:
-                        self._tell(index, replayed, trained_now=False)
-                    else:
-                        running[executor.submit(self.evaluate, index)] = index
-                if not running:
+                self._fill(pool, workers)
+                if not pool.running:
                     return self.frontier.ask() is None
-                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                failures: list[BaseException] = []
-                for future in done:  # whatever is finished is recorded, also beside a failure
-                    index = running.pop(future)
-                    if (failure := future.exception()) is not None:
-                        failures.append(failure)
-                    else:
-                        self._tell(index, self.record(index, future.result()), trained_now=True)
+                pool.wait(self._patience)
+                failures = self._collect(pool)
                 if failures:
-                    self._finish_what_runs(running)
                     raise failures[0]
+                if self._patience <= 0:
+                    return False
+                for index in pool.overdue():
+                    self._tell(index, self.record(index, TooLong(self.training_seconds)), trained_now=True)
+        except Exception:
+            # Start no other, but wait for those under way, while they have time, and record them.
+            pool.wait_for_all(self._patience)
+            self._collect(pool)
+            raise
         finally:
-            for future in running:
-                future.cancel()
+            pool.cancel()
+
+    def _fill(self, pool: _Pool, workers: int) -> None:
+        """Ask and submit until as many run as may."""
+        while len(pool.running) < workers and not self._spent(len(pool.running)):
+            index = self.frontier.ask(pool.indices)
+            if index not in self.known and self._take_over():
+                continue
+            if index is None:
+                return
+            if (replayed := self.known.get(index)) is not None:
+                self._tell(index, replayed, trained_now=False)
+                continue
+            self._about_to_train(index)
+            pool.submit(index)
+
+    def _collect(self, pool: _Pool) -> list[BaseException]:
+        """Record whatever is finished, also beside a failure; the failures."""
+        failures: list[BaseException] = []
+        for index, future in pool.finished():
+            if (failure := future.exception()) is not None:
+                failures.append(failure)
+            else:
+                self._tell(index, self.record(index, future.result()), trained_now=True)
+        return failures
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Measures in a worker, for so long at most where it does so in a main thread; as picklable as what it calls."""
+
+    evaluate: Evaluate
+    seconds: float
+
+    def __call__(self, index: Index, /) -> Any:
+        try:
+            with interrupted_after(self.seconds):
+                return self.evaluate(index)
+        except OutOfTimeError:
+            return TooLong(self.seconds)
+
+
+class _Pool:
+    """What runs in an executor, and since when."""
+
+    def __init__(
+        self,
+        executor: concurrent.futures.Executor,
+        evaluate: Evaluate,
+        training_seconds: float,
+        renew: Callable[[], concurrent.futures.Executor] | None,
+    ) -> None:
+        self._executor, self._evaluate = executor, _Timed(evaluate, training_seconds)
+        # Where trainings end themselves, this is for those that cannot, and leaves time for a process to begin.
+        self._seconds = training_seconds if renew is None else 2 * training_seconds + BEGINNING_SECONDS
+        self._renew = renew
+        self.running: dict[concurrent.futures.Future[Any], tuple[Index, float]] = {}
+
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        return tuple(index for index, _ in self.running.values())
+
+    def submit(self, index: Index) -> None:
+        self.running[self._executor.submit(self._evaluate, index)] = index, time.monotonic()
+
+    def wait(self, patience: float) -> None:
+        """Until something is done, or the time of something is over."""
+        first = min(began for _, began in self.running.values())
+        self._wait(min(first + self._seconds - time.monotonic(), patience), concurrent.futures.FIRST_COMPLETED)
+
+    def wait_for_all(self, patience: float) -> None:
+        """Cancel what has not begun, and wait for the rest, while there is time."""
+        self.cancel()
+        self._wait(min(self._seconds, patience), concurrent.futures.ALL_COMPLETED)
+
+    def _wait(self, seconds: float, until: str) -> None:
+        concurrent.futures.wait(self.running, None if seconds == math.inf else max(0.0, seconds), until)
+
+    def finished(self) -> Iterator[tuple[Index, concurrent.futures.Future[Any]]]:
+        """Take out what is done."""
+        for future in [one for one in self.running if one.done()]:
+            index, _ = self.running.pop(future)
+            if not future.cancelled():
+                yield index, future
+
+    def overdue(self) -> list[Index]:
+        """Take out what has had its time; the executor is renewed where it can be, and the rest begins anew."""
+        now = time.monotonic()
+        late = [future for future, (_, began) in self.running.items() if now - began >= self._seconds]
+        found = [self.running.pop(future)[0] for future in late]
+        if found and self._renew is not None:
+            others, self.running = self.indices, {}
+            self._executor = self._renew()
+            for index in others:
+                self.submit(index)
+        return found
+
+    def cancel(self) -> None:
+        for future in self.running:
+            future.cancel()

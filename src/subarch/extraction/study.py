@@ -25,9 +25,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from subarch.networks.space import Architecture, Index, Parameter, Space
 
-Purpose = Literal["search", "repeat", "floor"]
+Purpose = Literal["search", "repeat", "floor", "failed"]
 """``search``: a candidate's error; ``repeat``: the same architecture with other seeds and batches, for the noise;
-``floor``: the smallest candidate before any training, for e_min."""
+``floor``: the smallest candidate before any training, for e_min; ``failed``: a candidate whose every training failed,
+with an infinite error. It is not trained again."""
 
 FILE = "study.db"
 BUSY_SECONDS = 60
@@ -191,6 +192,10 @@ class Ledger:
         """SHA-256 over the trials in order and what they depend on; clocks apart."""
         content = {"identity": self.identity, "trials": [trial.content() for trial in self.trials()]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def failed(self, trials: list[Trial]) -> list[Index]:
+        """Architectures whose every training failed, in the order of training."""
+        return list(dict.fromkeys(self._space.index(one.architecture) for one in trials if one.purpose == "failed"))
 
     def errors(self, trials: list[Trial], e_min: float) -> dict[Index, float]:
         """The clamped errors of the search's trials, in the order of training."""

@@ -9,6 +9,7 @@ tamper-*evident*; against a ledger forged as a whole only training again helps (
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from subarch.extraction.certificate import conclusions, derive, differences, dig
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
 from subarch.extraction.study import Ledger, Trial
-from subarch.networks.counting import CountModel, fit_counts
+from subarch.networks.counting import CountModel, CountsDisagreeError, fit_counts
 from subarch.networks.family import Family
+from subarch.networks.polynomials import Polynomial
 from subarch.networks.sources import CodeNeededError, family_from_json
 from subarch.networks.space import Architecture, Space
 from subarch.running.timing import LatencyTable
@@ -32,6 +34,10 @@ SMALLEST_SHARE = 0.01
 """e_min is at least this share of the smallest candidate's distance before training."""
 NOISE_FACTOR = 2.0
 """e_min is at least this many times the repeat noise."""
+
+OTHERS = 12
+"""Networks that are built and counted in the end, besides all that was trained."""
+FROM_POLYNOMIALS = "polynomials"
 
 Retrain = Callable[[Architecture], float]
 
@@ -54,6 +60,34 @@ def noise_of(trials: list[Trial]) -> float:
     """Standard deviation of the error of one architecture over other seeds and batches."""
     repeats = [trial.error for trial in trials if trial.purpose == "repeat"]
     return float(np.std(repeats, ddof=1)) if len(repeats) > 1 else 0.0
+
+
+def calibrations(trials: list[Trial]) -> int:
+    """Trainings that fixed the scale and the noise."""
+    return sum(trial.purpose in ("repeat", "floor") for trial in trials)
+
+
+def counted(counts: CountModel, trials: list[Trial]) -> dict[str, Any]:
+    """How the counts are known, as the certificate says it: of all that was trained by building it."""
+    trained = len({tuple(trial.architecture.values()) for trial in trials})
+    polynomials = counts.parameters is not None and counts.macs is not None
+    words = f"confirmed on {counts.confirmed} networks, among them all {trained} that were trained"
+    return {
+        "from": FROM_POLYNOMIALS if polynomials else "each network, built",
+        "confirmed": counts.confirmed if polynomials else None,
+        "trained": trained,
+        "words": words if polynomials else "no polynomials: each network was built and counted",
+    }
+
+
+def confirm_others(counts: CountModel, ledger_hash: str) -> None:
+    """Build and count networks that were not trained: drawn by the ledger, so that nobody knew before which they are.
+
+    Raises:
+        CountsDisagreeError: where one is not as the polynomials say.
+    """
+    for row in counts.space.sample(OTHERS, int(ledger_hash[:8], 16)):
+        counts.confirm(counts.space.architecture(row))
 
 
 def e_min_of(trials: list[Trial]) -> float:
@@ -179,15 +213,17 @@ def _derived_again(
     _expect([trial.number for trial in trials] == list(range(len(trials))), "trials are missing from the ledger")
     noise = noise_of(trials)
     try:
-        counts = fit_counts(family, question.sequence_length)
+        counts = _counts(family, question, trials, certificate)
         table = _latency_table(run, certificate, space)
         problem = question.problem(family, counts, table, e_min_of(trials))
         _counts_agree(trials, problem, counts, certificate)
-        derived = derive(problem, ledger.errors(trials, problem.e_min))
+        derived = derive(problem, ledger.errors(trials, problem.e_min), ledger.failed(trials))
     except ValueError as error:
         raise Refused(str(error)) from error
     expected = conclusions(problem, derived, noise, counts_hold(family, counts))
-    expected["repeats"] = sum(trial.purpose != "search" for trial in trials)
+    expected["repeats"] = calibrations(trials)
+    if "excluded" not in certificate and not expected["excluded"]:
+        del expected["excluded"]  # of an earlier version, which left nothing out
     if found := differences(expected, certificate, list(expected)):
         raise Refused("the ledger does not give what the certificate says: " + "; ".join(found))
     return derived.achieved, trials, problem, noise
@@ -214,6 +250,23 @@ def counts_hold(family: Family, counts: CountModel) -> bool:
     return check_abnc(family, counts).verdict in ("strong", "weak")
 
 
+def _counts(family: Family, question: Question, trials: list[Trial], certificate: Mapping[str, Any]) -> CountModel:
+    """Counts of our own: all that was trained is built, and other networks than the search confirmed them on."""
+    counts, told = fit_counts(family, question.sequence_length), certificate.get("counts")
+    if told is not None and told.get("from") != FROM_POLYNOMIALS:
+        counts = counts.by_building()  # the search met a network that refuted them, maybe none that it trained
+        counts.require_countable()
+    try:
+        for trial in trials:
+            counts.confirm(trial.architecture)
+        confirm_others(counts, str(certificate["ledger_hash"]))
+    except CountsDisagreeError as refuted:
+        raise Refused(str(refuted)) from refuted
+    expected = counted(counts, trials)
+    _expect(told in (None, expected), f"the certificate says of its counts {told}, they are {expected}")
+    return counts
+
+
 def _counts_agree(trials: list[Trial], problem: Problem, counts: CountModel, certificate: dict[str, Any]) -> None:
     recorded = certificate["reference"]
     _expect(
@@ -230,13 +283,17 @@ def _counts_agree(trials: list[Trial], problem: Problem, counts: CountModel, cer
             f"trial {trial.number} records p, i = {trial.parameters, trial.cost}, its network has {float(p), float(i)}",
         )
     stored = certificate["objectives"]["parameters"].get("polynomial")
-    again = counts.parameters.to_json() if counts.parameters else None
-    _expect(json.dumps(stored, sort_keys=True) == json.dumps(again, sort_keys=True), "the counts' polynomial differs")
+    _expect(_same_values(stored, counts.parameters, problem.space), "the counts' polynomial differs")
     stored = certificate["objectives"]["cost"].get("polynomial")
-    again = counts.macs.to_json() if counts.macs else None
-    _expect(
-        json.dumps(stored, sort_keys=True) == json.dumps(again, sort_keys=True), "the operations' polynomial differs"
-    )
+    _expect(_same_values(stored, counts.macs, problem.space), "the operations' polynomial differs")
+
+
+def _same_values(stored: Mapping[str, Any] | None, ours: Polynomial | None, space: Space) -> bool:
+    """Whether two polynomials are the same function on the space: small spaces leave room for several of its forms."""
+    if stored is None or ours is None:
+        return stored is None and ours is None
+    columns = space.columns(space.sample(4096, 0))
+    return bool(np.array_equal(Polynomial.from_json(stored).evaluate(columns), ours.evaluate(columns)))
 
 
 def _files_agree(run: Path, certificate: dict[str, Any], family: Family) -> None:
@@ -267,12 +324,19 @@ def _files_agree(run: Path, certificate: dict[str, Any], family: Family) -> None
 def _retrained(
     trials: list[Trial], e_min: float, noise: float, number: int, train: Retrain, tolerance: float
 ) -> list[Mapping[str, Any]]:
-    candidates = [trial for trial in trials if trial.purpose == "search"]
+    candidates = [trial for trial in trials if trial.purpose in ("search", "failed")]
     # Drawn afresh each time: a forger must not know which trials will be looked at.
     chosen = random.SystemRandom().sample(candidates, min(number, len(candidates)))
     rows: list[Mapping[str, Any]] = []
     for trial in sorted(chosen, key=lambda trial: trial.number):
         again = train(trial.architecture)
+        if trial.purpose == "failed":
+            rows.append({"trial": trial.number, "recorded": None, "again": again if again < math.inf else None})
+            slow = any("training-seconds" in str(run.get("failure")) for run in trial.details.get("runs", []))
+            _expect(
+                slow or again == math.inf, f"trial {trial.number} is left out as failed, training it again succeeds"
+            )
+            continue
         allowed = max(3 * noise, tolerance * trial.error)
         rows.append({"trial": trial.number, "recorded": trial.error, "again": again, "allowed": allowed})
         _expect(

@@ -96,7 +96,7 @@ def _first_steps(options: ExtractOptions) -> int:
 def _left(budget: Budget, began: float) -> Budget:
     if budget.seconds is None:
         return budget
-    return Budget(seconds=budget.seconds - (time.monotonic() - began))
+    return Budget(seconds=budget.seconds - (time.monotonic() - began), patience=budget.seconds)
 
 
 def _is_spent(budget: Budget) -> bool:

@@ -36,8 +36,8 @@ from subarch.learning.teachers import Losses, Teacher, alike, open_teacher, sett
 from subarch.learning.training import Schedule
 from subarch.progress import Watch, silent
 from subarch.storage import claimed, write_json
+from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, open_corpus
-from subarch.text.documentation import cache_folder
 from subarch.text.masking import Samples, most_masked
 from subarch.text.streaming import Layout, Rows, open_rows
 from subarch.text.tokenizers import save_tokenizer

@@ -5,16 +5,19 @@ A network is built on the meta device, which costs milliseconds and no memory: p
 convolutions and attention, nothing elementwise) over one forward pass of batch 1.
 
 Both are, for the usual families, polynomials in the architectural parameters. :func:`fit_counts` finds these
-polynomials exactly from a few builds, confirms them on architectures that it did not use, and says so where there
-are none; then every architecture is built, once, when it is asked for.
+polynomials exactly from a few builds, confirms them on architectures that it did not use, the largest and the ends of
+every axis among them, and says so where there are none; then every architecture is built, once, when it is asked for.
+
+A family need not be as regular as it looks there. So whatever is trained, or named in a certificate, is built and
+counted as well (:meth:`CountModel.confirm`), and a polynomial that one network refutes is dropped.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Self, cast
 
@@ -29,6 +32,7 @@ from subarch.networks.polynomials import (
     Exponents,
     Piece,
     Polynomial,
+    ends,
     feasible_points,
     fraction,
     independent,
@@ -45,6 +49,8 @@ _MAX_COMBINATIONS = 64  # of unordered values, each with a polynomial of its own
 _ENOUGH = 64  # monomials that are solved for at once, without raising the total degree step by step
 _MOST = 160
 _HELD_OUT = 6
+_FEW_MODULES = 1_000  # of all networks of a space together; so small a space is counted whole
+_BUILDABLE = 4_096  # architectures of a space whose polynomials are refuted: so many can be built instead
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,24 @@ class Counts:
 
     parameters: int
     macs: int
+
+
+class CountsDisagreeError(ValueError):
+    """A network that was built has other counts than the polynomials give: the family is not as regular as it looked.
+
+    Attributes:
+        architecture: the network's.
+        told: what the polynomials give.
+        built: what it has.
+    """
+
+    def __init__(self, family: str, architecture: Architecture, told: Counts, built: Counts, confirmed: int) -> None:
+        super().__init__(
+            f"the counts of family {family!r} are no polynomials: {architecture} has {built.parameters} parameters and "
+            f"{built.macs} operations, where polynomials that hold for {confirmed} other networks give "
+            f"{told.parameters} and {told.macs}"
+        )
+        self.architecture, self.told, self.built = architecture, told, built
 
 
 def count(family: Family, architecture: Mapping[str, Value], sequence_length: int = 128) -> Counts:
@@ -148,6 +172,9 @@ class CountModel:
         held_out: networks among them that only confirmed it.
         limited: ordered parameters with so few values that their degree may be higher than was seen.
         family: builds what no polynomial covers; not stored.
+
+    Attributes:
+        confirmed: networks of the space that were built and have the counts given here.
     """
 
     space: Space
@@ -172,16 +199,60 @@ class CountModel:
         """Multiply-accumulates of one forward pass; None where they are no polynomial."""
         return self.polynomials["macs"]
 
+    @property
+    def confirmed(self) -> int:
+        return sum(self.space.contains(dict(zip(self.space.names, key, strict=True))) for key in self._built)
+
     def counts(self, architecture: Mapping[str, Value]) -> Counts:
         """Exact counts of one architecture: from the polynomials inside the space, otherwise by building it."""
         if self.parameters and self.macs and self.space.contains(architecture):
             return Counts(self.parameters(architecture), self.macs(architecture))
+        return self.built(architecture)
+
+    def built(self, architecture: Mapping[str, Value]) -> Counts:
+        """Exact counts of one architecture by building it, once."""
         key = tuple(architecture[name] for name in self.space.names)
         if key not in self._built:
             if self.family is None:
                 raise ValueError(f"counting {dict(architecture)} needs its family, which these counts do not hold")
             self._built[key] = count(self.family, architecture, self.sequence_length)
         return self._built[key]
+
+    def confirm(self, architecture: Mapping[str, Value]) -> Counts:
+        """Exact counts of one architecture by building it, which must be those that the polynomials give.
+
+        Raises:
+            CountsDisagreeError: where they are not.
+        """
+        told, built = self.counts(architecture), self.built(architecture)
+        if told != built:
+            name = "" if self.family is None else self.family.name
+            raise CountsDisagreeError(name, dict(architecture), told, built, self.confirmed - 1)
+        return built
+
+    def by_building(self, refuted: CountsDisagreeError | None = None) -> Self:
+        """The same without polynomials, such as a network has refuted: every architecture is built."""
+        off = dict.fromkeys(self.polynomials, 1)
+        if refuted is not None:
+            off["parameters"] = abs(refuted.told.parameters - refuted.built.parameters)
+            off["macs"] = abs(refuted.told.macs - refuted.built.macs)
+        residuals = {name: max(1, by, self.residuals[name]) for name, by in off.items()}
+        return replace(self, polynomials=dict.fromkeys(self.polynomials), residuals=residuals)
+
+    def require_countable(self) -> None:
+        """Refuse a space without polynomials in which there are too many architectures to build each.
+
+        Raises:
+            ValueError: as said.
+        """
+        if (self.parameters is None or self.macs is None) and self.space.listing(_BUILDABLE) is None:
+            missing = [name for name in ("parameters", "macs") if self.polynomials[name] is None]
+            name = "" if self.family is None else self.family.name
+            raise ValueError(
+                f"the {' and '.join(missing)} of family {name!r} are no polynomials of its parameters (off by up to "
+                f"{max(self.residuals[one] for one in missing)}), so each of its networks must be built, and a grid of "
+                f"{self.space.num_points} points is too many (limit {_BUILDABLE}): give a --space with fewer choices"
+            )
 
     def table(self, indices: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Parameters and operations, ``(architectures,)`` each, at positions ``(architectures, parameters)``."""
@@ -237,8 +308,9 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
     """Find the polynomials of a family's counts, of the network and of its parts.
 
     Degrees are read off lines through the space, the coefficients solved exactly, and the result confirmed with zero
-    residual on architectures drawn with ``seed`` that the fit did not use. First one polynomial is tried for all
-    unordered values, then one for each of their combinations (64 at most).
+    residual on architectures that the fit did not use: the largest, the ends of every axis, and some drawn with
+    ``seed``; in small spaces on all. First one polynomial is tried for all unordered values, then one for each of their
+    combinations (64 at most).
 
     Raises:
         ValueError: for a space in which no architecture meets the constraints, or a network that cannot be counted.
@@ -262,7 +334,28 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
         fits |= {r: _Fit(family, r, oracle, members[r], rng) for r in roots if r is not main}
         for quantity in [q for q, found in pieces.items() if found is None]:
             pieces[quantity] = _piecewise(space, quantity, fits)
-    return _model(family, sequence_length, oracle, pieces, fits, len(others))
+    model = _model(family, sequence_length, oracle, pieces, fits, len(others))
+    try:
+        for architecture in _to_confirm(model, family, [main, *(root for root in roots if root is not main)]):
+            model.confirm(architecture)
+    except CountsDisagreeError as refuted:
+        return model.by_building(refuted)
+    return model
+
+
+def _to_confirm(model: CountModel, family: Family, roots: Sequence[Box]) -> Iterator[Architecture]:
+    """The ends of the first box, the largest of every other, and the whole space where that is little work."""
+    if not model.parameters or not model.macs:
+        return
+    space = model.space
+    yield from (space.architecture(index) for index in ends(space, roots[0]))
+    for root in roots[1:]:
+        if (largest := space.architecture(root.hi)) and space.contains(largest):
+            yield largest
+    with torch.device("meta"):
+        modules = sum(1 for _ in family.network(family.reference).modules())
+    if (rows := space.listing(_FEW_MODULES)) is not None and len(rows) * modules <= _FEW_MODULES:
+        yield from (space.architecture(row) for row in rows)
 
 
 def _piecewise(space: Space, quantity: str, fits: Mapping[Box, _Fit]) -> list[Piece] | None:
@@ -301,6 +394,7 @@ def _model(
         held_out=others + sum(len(fit.confirmed) for fit in fits.values()),
         limited=tuple(sorted({name for fit in fits.values() for name in fit.limited})),
         family=family,
+        _built=oracle.counts(),
     )
 
 
@@ -315,12 +409,16 @@ class _Oracle:
         self._sequence_length = sequence_length
         self._rows: dict[tuple[Value, ...], dict[str, int]] = {}
 
+    def counts(self) -> dict[tuple[Value, ...], Counts]:
+        """Those of the whole networks."""
+        return {key: Counts(row["parameters"], row["macs"]) for key, row in self._rows.items()}
+
     @property
     def builds(self) -> int:
         return len(self._rows)
 
     def __call__(self, architecture: Architecture) -> dict[str, int]:
-        key = tuple(architecture.values())
+        key = tuple(architecture[name] for name in self._family.space.names)
         if key not in self._rows:
             parts = count_parts(self._family, architecture, self._sequence_length)
             row = {"parameters": parts["network"].parameters, "macs": parts["network"].macs}
@@ -362,7 +460,10 @@ class _Fit:
             for p in space.parameters
             if p.ordered
         }
-        self._pool = self._draw_pool(rng) or [space.architecture(index) for index in members[len(members) // 4 :]]
+        pool = self._draw_pool(rng) or [space.architecture(index) for index in members[len(members) // 4 :]]
+        # Only the last resort of the fit, so that they confirm it wherever there is enough else.
+        last = [space.architecture(index) for index in ends(space, root)]
+        self._pool = [one for one in pool if one not in last] + [one for one in pool if one in last]
         quantities = list(oracle(self._pool[0]))
         self.terms: dict[str, _Terms | None] = dict.fromkeys(quantities)
         self.residuals: dict[str, int] = dict.fromkeys(quantities, 0)

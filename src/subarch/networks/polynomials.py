@@ -16,7 +16,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from subarch.networks.space import Architecture, Box, Index, Space, Value
+from subarch.networks.space import Architecture, Box, Index, IndexArray, Space, TooManyError, Value
 
 Exponents = tuple[int, ...]
 Terms = tuple[tuple[Exponents, Fraction], ...]
@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 _PRIME = 2**31 - 1  # products of two residues fit 64 bits
 _LISTABLE = 2_000_000
+_PAIRED = 2_048  # architectures, each compared with each
+_LOOKED_AT = 20_000_000  # rows of a box, before nothing counts as found in it
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ class Polynomial:
             if self._rises_on_grid(space):
                 return True, f"no step of the grid of {space.num_points} points lowers the value"
             pair = self._falling_pair(space, space.listed(_LISTABLE)[:: max(1, space.num_points // 4096)])
+        elif (rows := space.listing(_PAIRED)) is not None:  # few in a grid that is too large to look at
+            values = self.evaluate(space.columns(rows))
+            falls = space.leq(rows[:, None, :], rows[None, :, :]) & (values[:, None] > values[None, :])
+            if not falls.any():
+                return True, f"no pair of the {len(rows)} architectures falls along the order"
+            smaller, larger = (space.architecture(rows[n]) for n in np.argwhere(falls)[0])
+            return False, f"{self(smaller)} at {smaller} but only {self(larger)} at the larger {larger}"
         else:
             pair = self._falling_pair(space, space.sample(4096, seed=0))
         if pair is not None:
@@ -316,4 +325,31 @@ def feasible_points(space: Space, box: Box, count: int, rng: np.random.Generator
         low, high = np.array(box.lo), np.array(box.hi)
         draws = rng.integers(low, high + 1, size=(max(2000, 20 * count), len(low)))
         rows = draws[space.feasible(draws)][:count]
+        if len(rows) < count:  # constraints leave so few that they are hardly met by chance
+            rows = _first_of(space, box, count, int(rng.integers(2**31)))
     return list(dict.fromkeys(tuple(int(v) for v in row) for row in rows))
+
+
+def ends(space: Space, box: Box) -> list[Index]:
+    """The feasible ends of a box: its corners [lo, hi], and both ends of every axis with all others small, or large."""
+    found: dict[Index, None] = {}
+    for corner in (box.hi, box.lo):
+        other = box.lo if corner is box.hi else box.hi
+        found[corner] = None
+        for axis in range(len(corner)):
+            found[(*corner[:axis], other[axis], *corner[axis + 1 :])] = None
+    feasible = space.feasible(np.array(list(found), dtype=np.int16))
+    return [index for index, is_feasible in zip(found, feasible, strict=True) if is_feasible]
+
+
+def _first_of(space: Space, box: Box, count: int, seed: int) -> IndexArray:
+    """The first feasible positions of a box that are come upon, in an order drawn with ``seed``."""
+    parts: list[IndexArray] = []
+    try:
+        for part in space.members(box, seed=seed, visits=_LOOKED_AT):
+            parts.append(part)
+            if sum(map(len, parts)) >= count:
+                break
+    except TooManyError:
+        pass
+    return np.concatenate(parts)[:count] if parts else np.zeros((0, len(space.parameters)), dtype=np.int16)

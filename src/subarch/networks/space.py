@@ -31,6 +31,10 @@ from numpy.typing import NDArray
 Value = int | float | str
 Architecture = dict[str, Value]
 Index = tuple[int, ...]
+_GRID = 1 << 20  # points that are looked at at once
+_PART = 1 << 16  # rows of a part
+_VISITS = 50_000_000  # rows that are looked at before a space counts as too large to list
+
 IndexArray = NDArray[np.int16]  # (architectures, parameters): choice positions
 BoolArray = NDArray[np.bool_]
 
@@ -92,6 +96,10 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
+_TERMS = (ast.Name, ast.Load, ast.Constant, ast.UnaryOp, ast.USub, ast.BinOp, *_BINARY)
+_LANGUAGE = (*_TERMS, ast.BoolOp, ast.And, ast.Or, ast.Not, ast.Compare, *_COMPARE)
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A condition that every architecture of a space meets, such as ``"hidden_size % num_heads == 0"``.
@@ -106,13 +114,20 @@ class Constraint:
     expression: str
 
     def __post_init__(self) -> None:
-        self._evaluate(dict.fromkeys(self.names, 1), dry=True)
+        for node in ast.walk(self._tree):
+            operators = [getattr(node, "op", ast.Add()), *getattr(node, "ops", ())]
+            literal = not isinstance(node, ast.Constant) or isinstance(node.value, (int, float, str))
+            if not isinstance(node, _LANGUAGE) or not literal or not all(isinstance(op, _LANGUAGE) for op in operators):
+                raise ValueError(
+                    f"constraint {self.expression!r} uses {ast.unparse(node)!r}: only parameter names, numbers, "
+                    "strings, + - * / // %, comparisons, and, or, not are allowed"
+                )
 
     @cached_property
     def _tree(self) -> ast.expr:
         try:
             return ast.parse(self.expression, mode="eval").body
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ValueError(f"constraint {self.expression!r} is not an expression: {error}") from error
 
     @cached_property
@@ -121,45 +136,73 @@ class Constraint:
         return tuple(sorted({node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}))
 
     def holds(self, columns: Mapping[str, Any]) -> Any:
-        """Truth of the condition for scalars, or elementwise for NumPy columns of equal length."""
+        """Truth of the condition for scalars, or elementwise for NumPy columns of equal length.
+
+        Raises:
+            ValueError: where it divides by zero and nothing else decides it, or mixes numbers and strings.
+        """
+        truth, undefined = self.decided(columns)
+        if np.any(undefined):
+            raise ValueError(f"constraint {self.expression!r} divides by zero: guard it, or change the choices")
+        return truth
+
+    def decided(self, columns: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Truth, and where that is undefined, as something divides by zero there; it counts as false there.
+
+        ``b == 0 or a % b == 0`` is defined everywhere: what does not matter may be undefined.
+        """
         try:
-            return self._evaluate(columns, dry=False)
-        except TypeError as error:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return self._truth(self._tree, columns)
+        except (TypeError, ValueError) as error:
             raise ValueError(f"constraint {self.expression!r} mixes numbers and strings: {error}") from error
 
-    def _evaluate(self, columns: Mapping[str, Any], *, dry: bool) -> Any:
-        def value(node: ast.expr) -> Any:
-            if isinstance(node, ast.Name):
-                return columns[node.id]
-            if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
-                return node.value
-            if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-                left, right = value(node.left), value(node.right)
-                if dry:
-                    return 1
-                if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)) and np.any(np.equal(right, 0)):
-                    raise ValueError(f"constraint {self.expression!r} divides by zero: guard it, or change the choices")
-                return _BINARY[type(node.op)](left, right)
-            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-                return 1 if dry else -value(node.operand)
-            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-                return np.logical_not(value(node.operand))
-            if isinstance(node, ast.BoolOp):
-                terms = [value(term) for term in node.values]
-                join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-                return join.reduce(np.broadcast_arrays(*terms)) if not dry else True
-            if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
-                terms = [value(node.left), *(value(term) for term in node.comparators)]
-                if dry:
-                    return True
-                pairs = [_COMPARE[type(op)](a, b) for op, a, b in zip(node.ops, terms, terms[1:], strict=False)]
-                return np.logical_and.reduce(np.broadcast_arrays(*pairs))
-            raise ValueError(
-                f"constraint {self.expression!r} uses {ast.unparse(node)!r}: only parameter names, numbers, strings, "
-                "+ - * / // %, comparisons, and, or, not are allowed"
-            )
+    def _truth(self, node: ast.expr, columns: Mapping[str, Any]) -> tuple[Any, Any]:
+        """(true, undefined) of a condition; never both. A number is true where it is not zero, as in Python."""
+        if isinstance(node, ast.BoolOp):
+            decides = isinstance(node.op, ast.Or)  # one true term decides an `or`, one false term an `and`
+            settled, undefined = np.False_, np.False_
+            for term in node.values:
+                true, unknown = self._truth(term, columns)
+                settled = settled | (true if decides else ~(true | unknown))
+                undefined = undefined | unknown
+            undefined = undefined & ~settled
+            return (settled if decides else ~settled & ~undefined), undefined
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            true, undefined = self._truth(node.operand, columns)
+            return ~true & ~undefined, undefined
+        if isinstance(node, ast.Compare):
+            true, undefined = np.True_, np.False_
+            sides = [self._value(side, columns) for side in (node.left, *node.comparators)]
+            for op, (left, one), (right, other) in zip(node.ops, sides, sides[1:], strict=False):
+                true = true & np.asarray(_COMPARE[type(op)](left, right), dtype=np.bool_)[()]
+                undefined = undefined | one | other
+            return true & ~undefined, undefined
+        value, undefined = self._value(node, columns)
+        return np.asarray(value, dtype=np.bool_)[()] & ~undefined, undefined
 
-        return value(self._tree)
+    def _value(self, node: ast.expr, columns: Mapping[str, Any]) -> tuple[Any, Any]:
+        """(value, undefined) of a term."""
+        if isinstance(node, ast.Name):
+            return columns[node.id], np.False_
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)):
+            return node.value, np.False_
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            value, undefined = self._value(node.operand, columns)
+            return -value, undefined
+        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            (left, one), (right, other) = (self._value(side, columns) for side in (node.left, node.right))
+            undefined = one | other
+            if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
+                zero = np.asarray(np.equal(right, 0), dtype=np.bool_)[()]
+                undefined, right = undefined | zero, np.where(zero, 1, right)[()]
+            return _BINARY[type(node.op)](left, right), undefined
+        true, undefined = self._truth(node, columns)
+        return np.asarray(true).astype(np.int64)[()], undefined  # as Python adds: True is 1
+
+
+class TooManyError(Exception):
+    """More was to be looked at than was granted."""
 
 
 @dataclass(frozen=True)
@@ -252,16 +295,44 @@ class Space:
 
     def columns(self, indices: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Values as one NumPy column a parameter, for ``indices`` of shape ``(architectures, parameters)``."""
-        return {p.name: np.asarray(p.choices)[indices[:, j]] for j, p in enumerate(self.parameters)}
+        return {p.name: values[indices[:, j]] for j, (p, values) in enumerate(self._values)}
+
+    @cached_property
+    def _values(self) -> tuple[tuple[Parameter, NDArray[Any]], ...]:
+        """Choices as arrays; where numbers stand beside words, as objects: NumPy would make words of the numbers."""
+        return tuple(
+            (p, np.array(p.choices, dtype=object if len({isinstance(c, str) for c in p.choices}) > 1 else None))
+            for p in self.parameters
+        )
 
     def feasible(self, indices: NDArray[Any]) -> BoolArray:
-        """``(architectures,)``: which of ``indices`` meet every constraint."""
+        """``(architectures,)``: which of ``indices`` meet every constraint.
+
+        Raises:
+            ValueError: for a constraint that divides by zero where all the others hold.
+        """
         mask = np.ones(len(indices), dtype=np.bool_)
         if self.constraints and len(indices):
             columns = self.columns(indices)
-            for constraint in self.constraints:
-                mask &= np.broadcast_to(np.asarray(constraint.holds(columns), dtype=np.bool_), mask.shape)
+            refused, undefined = self._decided(self.constraints, columns, len(indices))
+            if (open_ := undefined & ~refused).any():
+                rows = {name: column[open_] for name, column in columns.items()}
+                for constraint in self.constraints:
+                    constraint.holds(rows)
+            mask = ~refused
         return mask
+
+    @staticmethod
+    def _decided(
+        constraints: Iterable[Constraint], columns: Mapping[str, NDArray[Any]], size: int
+    ) -> tuple[BoolArray, BoolArray]:
+        """``(size,)`` each: what some constraint refuses, and where some is undefined."""
+        refused, undefined = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
+        for constraint in constraints:
+            true, unknown = constraint.decided(columns)
+            refused |= np.broadcast_to(~(true | unknown), refused.shape)
+            undefined |= np.broadcast_to(unknown, undefined.shape)
+        return refused, undefined
 
     def contains(self, architecture: Mapping[str, Value]) -> bool:
         """Whether ``architecture`` lies on the grid and meets the constraints."""
@@ -275,20 +346,114 @@ class Space:
 
     def points(self, box: Box) -> IndexArray:
         """Every feasible position inside ``box``, in lexicographic order: ``(architectures, parameters)``."""
-        axes = [np.arange(low, high + 1, dtype=np.int16) for low, high in zip(box.lo, box.hi, strict=True)]
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-        return grid[self.feasible(grid)]
+        if not self.constraints or box.volume <= _GRID:
+            axes = [np.arange(low, high + 1, dtype=np.int16) for low, high in zip(box.lo, box.hi, strict=True)]
+            grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+            return grid[self.feasible(grid)]
+        parts = list(self.members(box))
+        rows = np.concatenate(parts) if parts else np.zeros((0, len(self.parameters)), dtype=np.int16)
+        return rows[np.lexsort(rows.T[::-1])]
+
+    def members(self, box: Box, *, seed: int | None = None, visits: float = math.inf) -> Iterator[IndexArray]:
+        """The feasible positions inside ``box`` part by part, found parameter by parameter.
+
+        A constraint refuses as soon as the parameters that it names are fixed, so that a few architectures of billions
+        of grid points are found without visiting those.
+
+        Args:
+            box: where to look.
+            seed: of the order of choices; ascending when not given.
+            visits: rows, whole or in part, that are looked at.
+
+        Raises:
+            TooManyError: when those are spent.
+        """
+        rng = None if seed is None else np.random.default_rng(seed)
+        order = self._joining
+        waiting: list[IndexArray] = [np.array([box.lo], dtype=np.int16)]
+        depths = [0]
+        while waiting:
+            rows, depth = waiting.pop(), depths.pop()
+            if depth == len(order):
+                kept = rows[self.feasible(rows)]
+                if len(kept):
+                    yield kept
+                continue
+            axis, constraints = order[depth]
+            choices = np.arange(box.lo[axis], box.hi[axis] + 1, dtype=np.int16)
+            if rng is not None:
+                rng.shuffle(choices)
+            size = max(1, _PART // len(choices))
+            for begin in reversed(range(0, len(rows), size)):
+                some = np.repeat(rows[begin : begin + size], len(choices), axis=0)
+                if (visits := visits - len(some)) < 0:
+                    raise TooManyError
+                some[:, axis] = np.tile(choices, len(some) // len(choices))
+                if constraints:
+                    some = some[~self._decided(constraints, self.columns(some), len(some))[0]]
+                if len(some):
+                    waiting.append(some)
+                    depths.append(depth + 1)
+
+    @cached_property
+    def _joining(self) -> list[tuple[int, list[Constraint]]]:
+        """Parameters in an order that completes constraints early, each with those that it completes."""
+        order: list[tuple[int, list[Constraint]]] = []
+        left, rest = set(range(len(self.parameters))), list(self.constraints)
+        while left:
+            fixed = {self.names[j] for j, _ in order}
+            missing = [set(constraint.names) - fixed for constraint in rest]
+            nearest = min(
+                (names for names in missing if names), key=lambda names: (len(names), sorted(names)), default=None
+            )
+            axis = min(j for j in left if nearest is None or self.names[j] in nearest)
+            left.remove(axis)
+            done = fixed | {self.names[axis]}
+            order.append((axis, [constraint for constraint in rest if set(constraint.names) <= done]))
+            rest = [constraint for constraint in rest if not set(constraint.names) <= done]
+        return order
+
+    @property
+    def whole(self) -> Box:
+        """All grid points."""
+        return Box((0,) * len(self.parameters), tuple(len(p.choices) - 1 for p in self.parameters))
+
+    def listing(self, limit: int) -> IndexArray | None:
+        """Every feasible position in lexicographic order; None for more than ``limit``, or too many to look through."""
+        if limit not in self._listings:
+            self._listings[limit] = self._listing(limit)
+        return self._listings[limit]
+
+    @cached_property
+    def _listings(self) -> dict[int, IndexArray | None]:
+        return {}
+
+    def _listing(self, limit: int) -> IndexArray | None:
+        if self.num_points <= limit:
+            return self.points(self.whole)
+        if not self.constraints:
+            return None
+        parts: list[IndexArray] = []
+        try:
+            for part in self.members(self.whole, visits=_VISITS):
+                parts.append(part)
+                if sum(map(len, parts)) > limit:
+                    return None
+        except TooManyError:
+            return None
+        rows = np.concatenate(parts) if parts else np.zeros((0, len(self.parameters)), dtype=np.int16)
+        return rows[np.lexsort(rows.T[::-1])]
 
     def listed(self, limit: int = 1_000_000) -> IndexArray:
         """Every feasible position of the space.
 
         Raises:
-            ValueError: when the grid has more than ``limit`` points.
+            ValueError: when there are more than ``limit``.
         """
-        if self.num_points > limit:
+        rows = self.listing(limit)
+        if rows is None:
             raise ValueError(f"the space has {self.num_points} grid points, too many to list (limit {limit})")
-        whole = Box((0,) * len(self.parameters), tuple(len(p.choices) - 1 for p in self.parameters))
-        return self.points(whole)
+        return rows
 
     def sample(self, count: int, seed: int, *, attempts: int = 200) -> IndexArray:
         """Up to ``count`` distinct feasible positions drawn uniformly; fewer where the space has fewer."""
@@ -304,7 +469,22 @@ class Space:
                 found.setdefault(tuple(int(v) for v in row))
             if len(found) >= count:
                 break
+        else:
+            return self._sample_of_few(found, count, seed)
         return np.array(list(found)[:count], dtype=np.int16).reshape(-1, len(sizes))
+
+    def _sample_of_few(self, found: dict[Index, None], count: int, seed: int) -> IndexArray:
+        """Where constraints leave so few that drawing at random hardly meets them."""
+        if (every := self.listing(1_000_000)) is not None:
+            return every[np.sort(np.random.default_rng(seed).permutation(len(every))[:count])]
+        try:
+            for part in self.members(self.whole, seed=seed, visits=_VISITS):
+                found |= dict.fromkeys(tuple(row) for row in part.tolist())
+                if len(found) >= count:
+                    break
+        except TooManyError:
+            pass
+        return np.array(list(found)[:count], dtype=np.int16).reshape(-1, len(self.parameters))
 
     # ------------------------------------------------------------------ the order
 

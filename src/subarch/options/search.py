@@ -169,7 +169,10 @@ class ExtractOptions:
     executor: str = "serial"
     """Where trainings run: serial, threads:N, processes:N, or module.path:function that makes an Executor."""
     budget: str | None = None
-    """Stop early: a number of trainings (40), or seconds (600s). The certificate then says what was reached."""
+    """Stop early: a number of trainings (40), or seconds (600s). The certificate then says what was reached. Trainings
+    under way when the seconds are over are waited for, as long again at most."""
+    training_seconds: float | None = None
+    """A training that takes longer counts as failed: it is ended where the executor can, left out and named."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -189,7 +192,7 @@ class ExtractOptions:
             positive("--learning-rates", rate)
         if self.speedup is not None:
             faster(self.speedup)
-        for name in ("max_parameters", "max_latency_ms", "max_macs", "clip_weights"):
+        for name in ("max_parameters", "max_latency_ms", "max_macs", "clip_weights", "training_seconds"):
             if (value := getattr(self, name)) is not None:
                 positive("--" + name.replace("_", "-"), value)
         if not 0 <= self.error_floor < math.inf:

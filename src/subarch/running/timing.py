@@ -316,7 +316,7 @@ class LatencyTable:
         space, listed = family.space, MAX_LISTED
         if build is not None:
             rounds, repeats, sample, listed = 1, rounds * repeats, min(sample, MAX_BUILT), MAX_BUILT
-        small = space.num_points <= 100 * listed and len(space.listed()) <= listed
+        small = space.listing(listed) is not None
         indices = space.listed() if small else _spread_sample(space, sample, seed)
         if not len(indices):
             raise ValueError("no architecture of the space meets its constraints: nothing to time")

@@ -21,7 +21,6 @@ import logging
 import os
 import platform
 import re
-import sys
 import sysconfig
 import tempfile
 import zlib
@@ -30,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
 from string import ascii_letters
+
+from subarch.surroundings import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -97,15 +98,6 @@ def installed_documentation(*, cache: Path | None = None) -> tuple[Document, ...
         documents = tuple(_read_everything())
         _save(path, documents)
     return documents
-
-
-def cache_folder() -> Path:
-    """Where this platform keeps what a user can delete without loss."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "subarch"
-    if sys.platform == "win32":
-        return Path.home() / "AppData" / "Local" / "subarch" / "Cache"
-    return Path.home() / ".cache" / "subarch"
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -30,8 +30,8 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.progress import Watch, silent
 from subarch.storage import held, written_whole
+from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, in_turns, is_held_out
-from subarch.text.documentation import cache_folder
 from subarch.text.tokenizers import settings_of
 
 SIDES = ("learning", "held-out")

@@ -21,8 +21,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from subarch.progress import say_once
 from subarch.storage import write_json
+from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus
-from subarch.text.documentation import cache_folder, write_whole
+from subarch.text.documentation import write_whole
 
 _LOG = logging.getLogger(__name__)
 
