@@ -13,7 +13,7 @@ from commands import Command, refused
 from subarch.cli import main
 from subarch.jobs.extraction import options_of
 from subarch.jobs.plan import planned
-from subarch.jobs.splits import dealt_as_for, split_of, task_again
+from subarch.jobs.splits import dealt_as_for, dealt_as_said, split_of, task_again, task_named
 from subarch.options.compression import CompressOptions
 from subarch.options.search import ExtractOptions
 from subarch.options.tasks import TaskOptions
@@ -100,6 +100,43 @@ def test_a_network_that_has_learned_from_a_table_decides_how_it_is_dealt(
         dealt_as_for(TaskOptions(data=world["data"], split_seed=1), world["tuned"])
     plan = planned(CompressOptions(data=str(world["data"]), teacher=str(world["tuned"])), tmp_path / "run")
     assert plan.where.split_seed == 3 and plan.task.sealed.digest == purpose(world)["split"]["sealed"]
+
+
+def test_demos_and_benchmarks_are_dealt_as_for_the_checkpoint_too(tmp_path: Path) -> None:
+    said = {"task": "demo/docs", "split": {"seed": 3, "rule": "relatives", "files": {}, "sealed": "", "limit": None}}
+    assert dealt_as_said(TaskOptions(task="demo/docs"), said).split_seed == 3
+    assert dealt_as_said(TaskOptions(task="demo/packages"), said).split_seed == 0
+    rows = [
+        {"premise": f"It was {n}.", "hypothesis": f"Day {n}?", "label": ("entailment", "not_entailment")[n % 2]}
+        for n in range(80)
+    ]
+    (tmp_path / "RTE").mkdir()
+    for part, some in (("train", rows[:60]), ("val", rows[60:])):
+        lines = [json.dumps({**row, "idx": n}) for n, row in enumerate(some)]
+        (tmp_path / "RTE" / f"{part}.jsonl").write_text("\n".join(lines))
+    dealt = [load_task("superglue/rte", task_data=tmp_path, seed=seed).development for seed in (0, 3)]
+    assert dealt[0] != dealt[1]
+    for name in ("superglue/rte", "SuperGLUE/RTE"):
+        found = [task_named(name, known, task_data=tmp_path) for known in ({}, {**said, "task": "superglue/rte"})]
+        assert [task.development for task in found] == dealt
+
+
+def test_evaluate_tells_relatives_and_the_score_without_them(subarch: Command, world: dict[str, Path]) -> None:
+    asked = ("evaluate", world["tuned"], "--data", world["data"])
+    found = subarch(*asked, "--json").json
+    finetuned = json.loads((world["run"] / "finetune" / "reviews" / "finetune.json").read_text())
+    assert found["split"] == "sealed" and found["related"] == finetuned["related"]
+    assert found["apart"] == finetuned["rows"][0]["apart"]
+    assert "sealed rows" in subarch(*asked).err
+    assert "related" not in subarch(*asked, "--split", "train", "--json").json
+
+
+def test_no_form_is_chosen_by_rows_that_are_sealed(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
+    test = write(tmp_path / "test.csv", [*reviews(40, 9)])
+    asked = ("--model", world["model"], "--data", world["data"], "--test-data", test, "--run", "run", *QUICK)
+    checkpoint = subarch("finetune", *asked, "--json").json["checkpoint"]
+    refused(subarch("export", checkpoint, "--data", test, "--run", "out"), "test file of the fine-tuning", "--data")
+    assert not Path("out").exists()
 
 
 def planned_with(world: dict[str, Path], run: Path, *changes: str) -> Any:

@@ -197,6 +197,16 @@ def test_a_small_class_of_relatives_is_parted_rather_than_refused() -> None:
     assert [sum(example.label == 1 for example in split) for split in splits] == [4, 1, 1]
 
 
+def test_families_of_all_classes_are_not_parted() -> None:
+    """Every text once with each label, as where it has a partner that fits and one that does not."""
+    words = [f"{n} {n + 300} {n + 700} {n + 900}" for n in range(40)]
+    families = [[Example(text, label=label) for label in (0, 1) for text in (one, f"so {one} it")] for one in words]
+    examples = [example for family in families for example in family]
+    splits = deal("t", examples, SHARES, seed=0, strata=[str(example.label) for example in examples])
+    assert all(len(set(sides(family, splits))) == 1 for family in families)
+    assert [len(split) for split in splits] == [96, 32, 32]
+
+
 def test_sealed_rows_with_relatives_on_the_other_side_are_known() -> None:
     task = Task(
         name="t",

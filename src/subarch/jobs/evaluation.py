@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from subarch.jobs.answering import Answering, opened
-from subarch.jobs.splits import learned_development, learned_from, task_again
+from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
 from subarch.storage import written_whole
+from subarch.text.dealing import related_to_others
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Kind, Split, Task
 from subarch.text.files import stem_of
 from subarch.text.labelled import Table, read_table
-from subarch.text.metrics import decide, score, told_by_class
+from subarch.text.metrics import Predicted, decide, score, score_apart, told_by_class
 from subarch.text.official import official_examples
 from subarch.text.suites import Part
-from subarch.text.tasks import benchmark_task, load_task, metrics_of
+from subarch.text.tasks import benchmark_task, metrics_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class _Asked:
     metrics: Sequence[str]
     split: str
     examples: Split
+    related: Sequence[bool] | None = None
+    """Of sealed rows: which of them are relatives of others."""
 
 
 def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
     if Path(options.name).is_file():
         asked = _of_table(options, model)
     else:
-        asked = _of_demo(options) if options.name in DEMOS else _of_benchmark(options)
+        asked = _of_demo(options, model.purpose) if options.name in DEMOS else _of_benchmark(options)
     if _has_learned(asked, options.name, model.purpose):
         _LOG.warning("%s has learned from these rows: the sealed ones alone say what it is worth", model.folder)
     order = model.order_for(asked.task, asked.kind, asked.label_names)
@@ -72,9 +75,18 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
         "metrics": score(asked.kind, asked.metrics, asked.examples, predicted),
         **told_by_class(asked.kind, asked.label_names, asked.examples, predicted),
         "examples": len(asked.examples),
+        **_without_relatives(asked, predicted),
         "model": options.model,
         **({} if model.artifact is None else {"artifact": model.artifact}),
     }
+
+
+def _without_relatives(asked: _Asked, predicted: Predicted) -> dict[str, Any]:
+    """How many sealed rows are relatives of others, and the score on the other ones."""
+    if asked.related is None:
+        return {}
+    apart = score_apart(asked.kind, asked.metrics, asked.examples, predicted, asked.related)
+    return {"related": sum(asked.related), "apart": apart}
 
 
 def _has_learned(asked: _Asked, name: str, purpose: Mapping[str, Any]) -> bool:
@@ -105,9 +117,7 @@ def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
         )
         _LOG.warning("%s was fine-tuned on %s, %s", options.model, path, rows)
     if split != "all":
-        task = _task_again(path, options, purpose)
-        examples = {"train": task.train, "development": task.development}.get(split) or task.sealed.open()
-        return _Asked(options.name, task.kind, task.label_names, task.metrics, split, examples)
+        return _part_of(_task_again(path, options, purpose), options.name, split)
     table = _table(path, options, model)
     return _Asked(options.name, model.kind, table.label_names, metrics_of(model.kind), split, table.examples)
 
@@ -168,15 +178,21 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
     return table
 
 
-def _of_demo(options: EvaluateOptions) -> _Asked:
-    task = load_task(options.name)
+def _part_of(task: Task, name: str, split: str) -> _Asked:
+    """Training, development or sealed examples."""
+    parts = {"train": task.train, "development": task.development}
+    related = None if split in parts else related_to_others(task)
+    examples = parts.get(split) or task.sealed.open()
+    return _Asked(name, task.kind, task.label_names, task.metrics, split, examples, related)
+
+
+def _of_demo(options: EvaluateOptions, purpose: Mapping[str, Any]) -> _Asked:
+    task = task_named(options.name, purpose)
     _require_no_table(options, task.name)
     split = options.split or "sealed"
-    parts = {"train": task.train, "development": task.development}
-    if split not in (*parts, "sealed"):
+    if split not in ("train", "development", "sealed"):
         raise ValueError(f"{task.name} has the splits train, development and sealed, got {split!r}")
-    examples = parts.get(split) or task.sealed.open()
-    return _Asked(task.name, task.kind, task.label_names, task.metrics, split, examples)
+    return _part_of(task, task.name, split)
 
 
 def _require_no_table(options: EvaluateOptions, name: str) -> None:

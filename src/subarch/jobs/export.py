@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.jobs.splits import learned_development, learned_from, task_again
+from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.checkpoints import PURPOSE, Fitted, longest_text, open_fitted, read_purpose
 from subarch.manifest import manifest
@@ -38,7 +38,7 @@ from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
 from subarch.text.metrics import decide, score, told_by_class
-from subarch.text.tasks import load_task, metrics_of
+from subarch.text.tasks import metrics_of
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
 
 FOLDER = "export"
@@ -199,9 +199,7 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
     if path.is_file():
         task = task_again(path, purpose, str(opened.folder))
     else:
-        known = purpose.get("split", {}) if purpose.get("task") == name else {}
-        seed, limit = int(known.get("seed", 0)), known.get("limit")
-        task = load_task(name, seed=seed, task_data=options.task_data, limit=limit)
+        task = task_named(name, purpose, task_data=options.task_data)
     order = fitted.order_for(task.name, task.kind, task.label_names)
     words = f"development data of {task.name}"
     if purpose.get("learned_development") and (path.is_file() or purpose.get("task") == name):
@@ -231,6 +229,11 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mappi
     order = fitted.order_for(str(path), fitted.kind, table.label_names)
     metrics = metrics_of(fitted.kind)
     words = f"rows of {path}" + (", which it has learned from" if learned_development(path, purpose) else "")
+    if learned_from(path, purpose, "test_data"):
+        raise ValueError(
+            f"{path} is the test file of the fine-tuning: a form that is chosen by its rows could no longer be scored "
+            "on them. Leave --data away (development rows judge then), or give other rows"
+        )
     return _scored(examples[:count], examples[count:], fitted.kind, metrics, metrics[0], order, words)
 
 

@@ -18,6 +18,8 @@ from subarch.text.tasks import opened_task
 
 _LOG = logging.getLogger(__name__)
 
+_DRAWN = ("split_seed", "rule")  # what decides where chance does
+
 SEALED = "sealed"
 """In a run directory: which rows of each table its stages have sealed, as digests, in files named after the table's."""
 
@@ -81,9 +83,42 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
     return task
 
 
+def task_named(name: str, purpose: Mapping[str, Any], *, task_data: Path | None = None) -> Task:
+    """A benchmark's task or a demo, dealt out as for a checkpoint where it was fine-tuned on it.
+
+    Args:
+        name: of the task.
+        purpose: what the checkpoint says of itself.
+        task_data: folder of a benchmark.
+
+    Raises:
+        ValueError, OSError: as :func:`subarch.text.tasks.load_task`.
+    """
+    return opened_task(dealt_as_said(TaskOptions(task=name, task_data=task_data), purpose))
+
+
+def _is_of(where: TaskOptions, purpose: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint was fine-tuned on the very data."""
+    path = Path(where.name)
+    if path.is_file():
+        return learned_from(path, purpose)
+    return "split" in purpose and str(purpose.get("task")).casefold() == where.name.casefold()
+
+
 def _rule_of(dealt: Mapping[str, Any]) -> Rule:
     """What kept rows together; checkpoints of earlier versions do not say it."""
     return dealt.get("rule", "equal texts")
+
+
+def dealt_as_said(where: TaskOptions, purpose: Mapping[str, Any]) -> TaskOptions:
+    """A task's options, dealt out as a checkpoint says; as they are where it was fine-tuned on other data."""
+    if not _is_of(where, purpose):
+        return where
+    path, dealt = Path(where.name), purpose["split"]
+    if path.is_file():
+        known = dealt_out(path, purpose)
+        return replace(where, **{name: getattr(known, name) for name in ("development_data", "test_data", *_DRAWN)})
+    return replace(where, split_seed=int(dealt["seed"]), rule=_rule_of(dealt))
 
 
 def dealt_out(path: Path, purpose: Mapping[str, Any]) -> TaskOptions:
@@ -109,7 +144,7 @@ def dealt_out(path: Path, purpose: Mapping[str, Any]) -> TaskOptions:
 
 
 def dealt_as_for(where: TaskOptions, checkpoint: Path) -> TaskOptions:
-    """A task's options, dealt out as a checkpoint that was fine-tuned on the same file has them.
+    """A task's options, dealt out as a checkpoint that was fine-tuned on the same data has them.
 
     What it learned from would otherwise be sealed for its students, and they would learn what was sealed for it.
 
@@ -120,24 +155,21 @@ def dealt_as_for(where: TaskOptions, checkpoint: Path) -> TaskOptions:
     Raises:
         ValueError: when another seed or other files of the split were given.
     """
-    path, purpose = Path(where.name), read_purpose(checkpoint) or {}
-    if not path.is_file() or not learned_from(path, purpose):
-        return where
-    known = dealt_out(path, purpose)
-    given = {name: getattr(where, name) for name in ("split_seed", "development_data", "test_data")}
-    differing = [name for name, value in given.items() if value and not _same(value, getattr(known, name))]
+    known = dealt_as_said(where, read_purpose(checkpoint) or {})
+    given = ("split_seed", "development_data", "test_data")
+    differing = [name for name in given if (value := getattr(where, name)) and not _same(value, getattr(known, name))]
     if differing:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in differing)
         raise ValueError(
-            f"{checkpoint} was fine-tuned on {path}, dealt out with seed {known.split_seed}: with another {flags} it "
-            "has learned from rows that are sealed now. Leave that away, or fine-tune a network anew"
+            f"{checkpoint} was fine-tuned on {where.name}, dealt out with seed {known.split_seed}: with another "
+            f"{flags} it has learned from rows that are sealed now. Leave that away, or fine-tune a network anew"
         )
-    changed = {name: getattr(known, name) for name in (*given, "rule") if getattr(where, name) != getattr(known, name)}
+    changed = [name for name in (*given, "rule") if not _same(getattr(known, name), getattr(where, name))]
     if not changed:
         return where
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changed.items())
-    _LOG.warning("%s is dealt out as for %s, which has learned from it: %s", path, checkpoint, told)
-    return replace(where, **changed)
+    told = ", ".join(f"{name.replace('_', ' ')} {getattr(known, name)}" for name in changed)
+    _LOG.warning("%s is dealt out as for %s, which has learned from it: %s", where.name, checkpoint, told)
+    return known
 
 
 def same_file(one: Path, other: Path) -> bool:

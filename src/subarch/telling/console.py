@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 
 from subarch.telling.card import target_in_words
-from subarch.telling.wording import apart, apart_as_exported, check_command, decimal, describe, short, whole
+from subarch.telling.wording import apart, apart_as_exported, check_command, decimal, describe, relatives, short, whole
 
 _QUIET_SECONDS = 10.0
 """Without a terminal a line at most this often says where the work is."""
@@ -375,6 +375,8 @@ class Console:
         """Metrics on one split."""
         self._out.print(f"[bold]{escape(result['task'])}[/], {result['split']}, {whole(result['examples'])} examples")
         self._table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in result["metrics"].items()])
+        if told := relatives(result.get("related"), result["examples"], {"score": result.get("apart")}):
+            self._out.print(told, soft_wrap=True, markup=False)
         self.classes(result)
 
     def submission(self, result: Mapping[str, Any]) -> None:

@@ -83,8 +83,11 @@ def deal(
         rarity = [counts[stratum] for stratum in strata]
         related = _related(name, examples, common, equal, max(_LEAST, min(shares) * len(examples) / _OF_A_SPLIT))
         by_stratum = _by_stratum(related, strata, rarity)
-        # A class of few texts that are all relatives is rather parted than refused.
-        small = {stratum for stratum in counts if len(by_stratum.get(stratum, ())) < len(shares)}
+        # A class of few texts that are all relatives is rather parted than refused. One that has no family of its own
+        # because all of its rows stand beside those of other classes is no matter.
+        families = Counter(stratum for members in related for stratum in {strata[row] for row in members})
+        least = len(shares)
+        small = {s for s, count in families.items() if count < least or 0 < len(by_stratum.get(s, ())) < least}
         related = _parted(related, equal, lambda members: any(strata[row] in small for row in members))
         by_stratum = _by_stratum(related, strata, rarity)
     _require_enough(name, {stratum: len(clusters) for stratum, clusters in by_stratum.items()}, len(shares))

@@ -66,8 +66,8 @@ def _words() -> re.Pattern[str]:
 def is_long(text: str) -> bool:
     """Whether a normalised text has four words or more; two characters of a script without spaces count as one."""
     words = text.split(" ", LINKING_WORDS)
-    if len(words) >= LINKING_WORDS and not UNSPACED.search(text):
-        return True
+    if text.isascii() or not UNSPACED.search(text):
+        return len(words) >= LINKING_WORDS
     return sum(max(1.0, len(UNSPACED.findall(word)) / 2) for word in words) >= LINKING_WORDS
 
 
@@ -151,7 +151,7 @@ def join_relatives(texts: Sequence[str], places: Sequence[int], families: Famili
 
 def _shingles(text: str) -> frozenset[str]:
     """Words; where a script has no spaces, runs of three characters."""
-    run = "".join(UNSPACED.findall(text))
+    run = "" if text.isascii() else "".join(UNSPACED.findall(text))
     if not run:
         return frozenset(text.split())
     return frozenset([*UNSPACED.sub(" ", text).split(), *(run[n : n + 3] for n in range(max(1, len(run) - 2)))])
@@ -177,10 +177,11 @@ class _NearCopies:
         self._rank = {word: n for n, word in enumerate(sorted(counts, key=lambda word: (counts[word], word)))}
         self._sketches = [self._sketch(words) for words in sets]
         self._halves = np.array([_halves(sketch) for sketch in self._sketches], np.uint64).reshape(-1, 2)
+        self._rarest_words = [self._rarest(words) for words in sets]
         self._order = sorted(range(len(sets)), key=lambda n: (len(sets[n]), n))
         entries: dict[int, list[tuple[int, int, int]]] = {}
         for n in self._order:
-            for position, rank in enumerate(self._rarest(sets[n])):
+            for position, rank in enumerate(self._rarest_words[n]):
                 entries.setdefault(rank, []).append((len(sets[n]), n, position))
         self._lists: dict[int, _Listed] = {}
         for rank, found in entries.items():
@@ -213,7 +214,7 @@ class _NearCopies:
         settled: set[int] = set()  # words whose list one family has alone
         for row in self._order:
             words, own, sketch = self._sets[row], places[row], self._sketches[row]
-            for position, rank in enumerate(self._rarest(words)):
+            for position, rank in enumerate(self._rarest_words[row]):
                 listed = self._lists[rank]
                 if rank in settled or len(listed.rows) == 1:
                     continue
@@ -291,7 +292,7 @@ class _Runs:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        pieces = [_PIECE.findall(text) for text in texts]
+        pieces = [text.split() if text.isascii() else _PIECE.findall(text) for text in texts]
         self.texts = [f" {' '.join(words)} " for words in pieces]
         self.long = np.array([is_long(text) for text in texts], np.bool_)
         sizes = np.array([len(words) for words in pieces], np.int64)
