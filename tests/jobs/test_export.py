@@ -25,7 +25,6 @@ from subarch.cli import main
 from subarch.jobs.splits import task_again
 from subarch.learning.checkpoints import open_fitted, read_purpose
 from subarch.learning.heads import outputs
-from subarch.running.artifacts import Artifact
 from subarch.running.predictor import Predictor
 from subarch.text.examples import Example
 
@@ -321,11 +320,9 @@ def test_wrong_input(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path)
 def test_a_runtime_that_is_not_there_is_named(
     subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(form: Any) -> None:
-        if form.runtime == "openvino":
-            raise ImportError("OpenVINO is needed for this: pip install 'subarch[openvino]'")
-
-    monkeypatch.setattr(Artifact, "require", missing)
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
+    monkeypatch.delitem(sys.modules, "subarch.running.openvino", raising=False)
+    monkeypatch.delattr(running, "openvino", raising=False)
     checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
     ran = subarch("export", checkpoint, "--run", tmp_path / "asked", "--artifacts", "openvino", *THREADS)
     refused(ran, "subarch[openvino]")

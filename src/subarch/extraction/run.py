@@ -430,7 +430,7 @@ class Extraction:
             "strategy": self.options.strategy,
             "steps": self.error.steps,
             "repeats": calibrations(trials),
-            "counts": counted(self.counts, trials),
+            "counts": counted(self.counts, trials, self.ledger.hash()),
             "question": self.question.to_json(),
             "family": self.family_json,
             "space": self.space.to_json(),

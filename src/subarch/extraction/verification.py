@@ -67,14 +67,16 @@ def calibrations(trials: list[Trial]) -> int:
     return sum(trial.purpose in ("repeat", "floor") for trial in trials)
 
 
-def counted(counts: CountModel, trials: list[Trial]) -> dict[str, Any]:
+def counted(counts: CountModel, trials: list[Trial], ledger_hash: str) -> dict[str, Any]:
     """How the counts are known, as the certificate says it: of all that was trained by building it."""
     trained = len({tuple(trial.architecture.values()) for trial in trials})
     polynomials = counts.parameters is not None and counts.macs is not None
-    words = f"confirmed on {counts.confirmed} networks, among them all {trained} that were trained"
+    built = [*(trial.architecture for trial in trials), *_others(counts, ledger_hash)]
+    confirmed = counts.confirmed_with(built)
+    words = f"confirmed on {confirmed} networks, among them all {trained} that were trained"
     return {
         "from": FROM_POLYNOMIALS if polynomials else "each network, built",
-        "confirmed": counts.confirmed if polynomials else None,
+        "confirmed": confirmed if polynomials else None,
         "trained": trained,
         "words": words if polynomials else "no polynomials: each network was built and counted",
     }
@@ -86,8 +88,12 @@ def confirm_others(counts: CountModel, ledger_hash: str) -> None:
     Raises:
         CountsDisagreeError: where one is not as the polynomials say.
     """
-    for row in counts.space.sample(OTHERS, int(ledger_hash[:8], 16)):
-        counts.confirm(counts.space.architecture(row))
+    for architecture in _others(counts, ledger_hash):
+        counts.confirm(architecture)
+
+
+def _others(counts: CountModel, ledger_hash: str) -> list[Architecture]:
+    return [counts.space.architecture(row) for row in counts.space.sample(OTHERS, int(ledger_hash[:8], 16))]
 
 
 def e_min_of(trials: list[Trial]) -> float:
@@ -262,7 +268,7 @@ def _counts(family: Family, question: Question, trials: list[Trial], certificate
         confirm_others(counts, str(certificate["ledger_hash"]))
     except CountsDisagreeError as refuted:
         raise Refused(str(refuted)) from refuted
-    expected = counted(counts, trials)
+    expected = counted(counts, trials, str(certificate["ledger_hash"]))
     _expect(told in (None, expected), f"the certificate says of its counts {told}, they are {expected}")
     return counts
 

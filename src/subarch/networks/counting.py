@@ -188,6 +188,7 @@ class CountModel:
     _built: dict[tuple[Value, ...], Counts] = field(
         default_factory=lambda: dict[tuple[Value, ...], Counts](), compare=False, repr=False
     )
+    _fitted: frozenset[tuple[Value, ...]] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def parameters(self) -> Polynomial | None:
@@ -201,7 +202,17 @@ class CountModel:
 
     @property
     def confirmed(self) -> int:
-        return sum(self.space.contains(dict(zip(self.space.names, key, strict=True))) for key in self._built)
+        return self._in_space(self._built)
+
+    def confirmed_with(self, architectures: Iterable[Mapping[str, Value]]) -> int:
+        """Networks of the space that the fit has built, and these: the same whoever counts them, and after what."""
+        return self._in_space(self._fitted.union(map(self._key, architectures)))
+
+    def _in_space(self, keys: Iterable[tuple[Value, ...]]) -> int:
+        return sum(self.space.contains(dict(zip(self.space.names, key, strict=True))) for key in keys)
+
+    def _key(self, architecture: Mapping[str, Value]) -> tuple[Value, ...]:
+        return tuple(architecture[name] for name in self.space.names)
 
     def counts(self, architecture: Mapping[str, Value]) -> Counts:
         """Exact counts of one architecture: from the polynomials inside the space, otherwise by building it."""
@@ -211,7 +222,7 @@ class CountModel:
 
     def built(self, architecture: Mapping[str, Value]) -> Counts:
         """Exact counts of one architecture by building it, once."""
-        key = tuple(architecture[name] for name in self.space.names)
+        key = self._key(architecture)
         if key not in self._built:
             if self.family is None:
                 raise ValueError(f"counting {dict(architecture)} needs its family, which these counts do not hold")
@@ -340,7 +351,7 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
             model.confirm(architecture)
     except CountsDisagreeError as refuted:
         return model.by_building(refuted)
-    return model
+    return replace(model, _fitted=frozenset(model._built))
 
 
 def _to_confirm(model: CountModel, family: Family, roots: Sequence[Box]) -> Iterator[Architecture]:
