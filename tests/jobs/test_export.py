@@ -21,6 +21,7 @@ from tiny import config, reviews, tokenizer, write
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
 
 from commands import Command, content, refused
+from subarch import running
 from subarch.cli import main
 from subarch.jobs.splits import task_again
 from subarch.learning.checkpoints import open_fitted, read_purpose
