@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,20 @@ def test_half_of_a_surrogate_pair_names_its_row(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("12345", "number 12345"),
+        ("1.5", "number 1.5"),
+        ("true", "truth value True"),
+        ('["a"]', "list"),
+        ("{}", "object"),
+    ],
+)
+def test_what_is_no_text_is_told_by_its_kind(tmp_path: Path, value: str, what: str) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text(f'{{"text": "one", "label": "a"}}\n{{"text": {value}, "label": "b"}}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"row 2: .*{re.escape(what)}.*write it as a string"):
+        read_table(path, text_columns=("text",))

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -274,9 +275,22 @@ def _is_prose(values: Sequence[object]) -> bool:
     return words >= 2 and links < len(texts) / 2
 
 
+_KINDS: Mapping[type, str] = {
+    **dict.fromkeys((int, float, Decimal), "number"),
+    bool: "truth value",
+    list: "list",
+    dict: "object",
+    bytes: "bytes",
+}
+
+
 def _checked(place: str, column: str, text: object) -> str:
     if not isinstance(text, str):
-        raise ValueError(f"{place}: expected a text in column {column!r}, got {text!r:.60}: fill it in")
+        what = _KINDS.get(type(text), "value of another kind")
+        raise ValueError(
+            f"{place}: expected a text in column {column!r}, got the {what} {text!r:.60}: write it as a string, or "
+            "name the column that holds the texts"
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
