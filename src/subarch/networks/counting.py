@@ -208,6 +208,10 @@ class CountModel:
         """Networks of the space that the fit has built, and these: the same whoever counts them, and after what."""
         return self._in_space(self._fitted.union(map(self._key, architectures)))
 
+    def fitted(self) -> Self:
+        """The same, with what is built by now as what the fit has built."""
+        return replace(self, _fitted=frozenset(self._built))
+
     def _in_space(self, keys: Iterable[tuple[Value, ...]]) -> int:
         return sum(self.space.contains(dict(zip(self.space.names, key, strict=True))) for key in keys)
 
@@ -351,7 +355,7 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
             model.confirm(architecture)
     except CountsDisagreeError as refuted:
         return model.by_building(refuted)
-    return replace(model, _fitted=frozenset(model._built))
+    return model.fitted()
 
 
 def _to_confirm(model: CountModel, family: Family, roots: Sequence[Box]) -> Iterator[Architecture]:
