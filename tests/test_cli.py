@@ -950,7 +950,7 @@ def test_what_a_library_raises_is_a_failure_of_the_work(subarch: Command, monkey
     """torch's ValueError is not the user's; the program's own is, and a closed file that a library opens may be."""
     import numpy as np
 
-    from subarch.cli import is_wrong_input
+    from subarch.errors import InputError, as_input
     from subarch.networks import inspection
 
     def library(*given: object) -> None:
@@ -963,8 +963,8 @@ def test_what_a_library_raises_is_a_failure_of_the_work(subarch: Command, monkey
     refused(subarch("inspect", "no-such-network"))
     full = OSError("could not write runs/a.json: free some room")
     full.__cause__ = OSError(28, "No space left on device")
-    assert not is_wrong_input(full)
-    assert is_wrong_input(FileNotFoundError(2, "No such file"))
+    assert as_input(full) is None
+    assert isinstance(as_input(FileNotFoundError(2, "No such file")), InputError)
 
 
 STUBBORN = """

@@ -9,7 +9,6 @@ Heavy libraries are imported inside the commands, so that ``subarch --help`` ans
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn, Union
@@ -28,6 +27,7 @@ from typing import Annotated, Any, NoReturn, Union
 import tyro
 
 from subarch import __version__
+from subarch.errors import InputError, as_input, in_words
 from subarch.options.compression import CompressOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
@@ -40,6 +40,7 @@ from subarch.options.search import (
     VerifyOptions,
 )
 from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptions, SubmitOptions
+from subarch.results.base import Result
 
 DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
 
@@ -51,9 +52,6 @@ DEBUG = "--debug"
 _INTERRUPTED = "interrupted; everything finished is kept: the same command (with the same --run) goes on"
 _PATIENCE, _AT_ONCE = 4.0, 0.5  # seconds after the first Ctrl-C, and after a second one
 _UNHEARD = 141  # as a shell tells of a program that a closed pipe has ended
-_DISK = frozenset(
-    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "ENOMEM") if hasattr(errno, name)
-)
 
 Result = tuple[dict[str, Any], int]
 Handler = Callable[[Any, Any, str], Result]
@@ -84,7 +82,7 @@ def _run(given: list[str], debug: bool) -> int:
         return 0
     try:
         options: Any = tyro.cli(Options, prog="subarch", description=DESCRIPTION, args=given)  # type: ignore[call-overload]
-    except ValueError as error:
+    except InputError as error:
         return _fail(str(error), 2)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -111,53 +109,14 @@ def _run(given: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        if is_wrong_input(error):
-            return _fail(_message(error), 2)
-        told = _message(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        wrong = error if isinstance(error, InputError) else as_input(error) if isinstance(error, OSError) else None
+        if wrong is not None:
+            return _fail(str(wrong), 2)
+        told = in_words(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         return _fail(f"the work failed: {told}" + ("" if debug else f" ({DEBUG} shows where)"), 1)
     if options.json and speaks:
         sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     return status
-
-
-def is_wrong_input(error: Exception) -> bool:
-    """Whether somebody gave something wrong, as opposed to work that failed.
-
-    Wrong input is what this program refuses itself, by a ``ValueError`` or ``ImportError`` with what to do, and files
-    that cannot be read or written as asked. A ``ValueError`` out of a library is a failure that nobody foresaw; a disk
-    that is full or broken is nobody's input.
-    """
-    if isinstance(error, OSError):
-        return not any(_is_of_the_disk(cause) for cause in _causes(error))
-    return isinstance(error, (ValueError, ImportError)) and _raised_in(error).partition(".")[0] == __package__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def _is_of_the_disk(error: BaseException) -> bool:
-    name = getattr(error, "sqlite_errorname", "") or getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-    return getattr(error, "errno", None) in _DISK or str(name).startswith(("SQLITE_FULL", "SQLITE_IOERR"))
-
-
-def _raised_in(error: Exception) -> str:
-    """The module in which it was raised."""
-    frame = error.__traceback__
-    name = ""
-    while frame is not None:
-        name = str(frame.tb_frame.f_globals.get("__name__", ""))
-        frame = frame.tb_next
-    return name
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 def _fail(message: str, status: int) -> int:
@@ -265,6 +224,9 @@ def _job(where: str, told: str, *, recorded: bool = True) -> Handler:
         _quiet_libraries()
         typed = {"command": command} if recorded else {}
         result = getattr(import_module(module), name)(options, watch=show.watch, **typed)
+        if isinstance(result, Result):
+            show.tell(result)
+            return result.to_json(), 0
         getattr(show, told)(result)
         return result, 0
 

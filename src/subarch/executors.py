@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from subarch.errors import InputError
 from subarch.plugins import NAME, made
 
 _FACTORY = "module.path:function that returns a concurrent.futures.Executor"
@@ -42,11 +43,11 @@ def open_executor(name: str) -> tuple[Executor | None, int]:
         workers = int(match[2])
         return (Threads() if match[1] == "threads" else fresh_processes(workers)), workers
     if not NAME.fullmatch(name):
-        raise ValueError(f"unknown executor {name!r}: {_HELP}")
+        raise InputError(f"unknown executor {name!r}: {_HELP}")
     found = made(name, "executor", _FACTORY, lambda factory: factory())
     executor, workers = cast("tuple[Any, int]", found) if isinstance(found, tuple) else (found, 4)
     if not isinstance(executor, Executor):
-        raise ValueError(f"executor {name!r} returned {type(found).__name__}: {_HELP}")
+        raise InputError(f"executor {name!r} returned {type(found).__name__}: {_HELP}")
     return executor, workers
 
 

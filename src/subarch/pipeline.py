@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.jobs.agora import read_pool, require_able_teacher
 from subarch.jobs.benchmark import bench
 from subarch.jobs.estimate import estimate
@@ -204,7 +205,7 @@ def _begun(run: Path, plan: Plan) -> dict[str, Any]:
         return asked
     for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
         if known.get(name) != asked[name]:
-            raise ValueError(f"{run} was begun with other data: {what} changed since; take another --run")
+            raise InputError(f"{run} was begun with other data: {what} changed since; take another --run")
     changed = [f"--{name.replace('_', '-')}" for name in (*_NAMED, "threads") if known.get(name) != asked[name]]
     theirs, ours = (tomllib.loads(str(one.get("settings", ""))) for one in (known, asked))
     own = (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))
@@ -213,7 +214,7 @@ def _begun(run: Path, plan: Plan) -> dict[str, Any]:
     else:
         changed += [f"[{section}]" for section in _fixed(run) if theirs.get(section, {}) != ours.get(section, {})]
     if changed:
-        raise ValueError(
+        raise InputError(
             f"{run} was begun with other settings ({', '.join(changed)}; see {run / RECIPE}): give those again, or "
             "another --run"
         )

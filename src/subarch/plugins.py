@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
+
 NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -35,7 +37,7 @@ def imported(name: str, what: str, expected: str, *, apart_from: Path | None = N
             return getattr(importlib.import_module(module), attribute)
     except Exception as error:
         where = f" (not from {apart_from}, whose code is not run)" if apart_from is not None else ""
-        raise ValueError(
+        raise InputError(
             f"{what} {name!r} could not be imported ({type(error).__name__}: {error}): give {expected}{where}"
         ) from error
 
@@ -58,7 +60,7 @@ def made(name: str, what: str, expected: str, make: Callable[[Any], Any], *, apa
         with _current_directory_importable(apart_from):
             return make(found)
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"{what} {name!r} could not be made ({type(error).__name__}: {error}): give {expected}"
         ) from error
 

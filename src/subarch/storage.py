@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
+from subarch.errors import InputError
 from subarch.progress import Watch, silent
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def claimed(run: Path) -> Generator[None]:
         with held(run, seconds=0):
             yield
     except Timeout as error:
-        raise ValueError(f"another process is working in {run}: wait for it, or give another --run") from error
+        raise InputError(f"another process is working in {run}: wait for it, or give another --run") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from scipy.stats import pearsonr
 from sklearn.metrics import balanced_accuracy_score
 
 from subarch.agora.pruning import Theta
+from subarch.errors import InputError
 
 X = TypeVar("X")
 Labels = NDArray[np.float64]
@@ -44,12 +45,12 @@ class Labelled(Generic[X]):
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or len(self.labels) != len(self.points):
-            raise ValueError(
+            raise InputError(
                 f"expected labels of shape ({len(self.points)}, classes), a row for every point, got "
                 f"{self.labels.shape}"
             )
         if not np.isfinite(self.labels).all():
-            raise ValueError("expected finite labels, got some that are not numbers")
+            raise InputError("expected finite labels, got some that are not numbers")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -157,7 +158,7 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
         ValueError: when the teacher knows other classes than the data, or is below the bar and ``override`` is not set.
     """
     if found.shape != development.labels.shape:
-        raise ValueError(
+        raise InputError(
             f"the teacher answers with {found.shape[1] if found.ndim == 2 else found.shape} outputs a point, the task "
             f"has {development.labels.shape[1]}: give a teacher of the task's classes"
         )
@@ -165,7 +166,7 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
         name, value, bar = "Pearson's correlation", pearson(development.labels, found), 0.5
         residual, spread = float(np.mean((development.labels - found) ** 2)), float(np.var(development.labels))
         if value > bar and residual >= spread and not override:
-            raise ValueError(
+            raise InputError(
                 f"the teacher's numbers go with the labels (Pearson's correlation {value:.3f}) but in other units: "
                 f"on development data its mean squared error is {residual:.3g}, the labels' variance {spread:.3g}. "
                 "Fine-tune it on these rows first, or bring the labels to its units"
@@ -176,7 +177,7 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
         chance = 1 / len(set(development.classes.tolist()))
         bar = chance + (1 - chance) / 3
     if value <= bar and not override:
-        raise ValueError(
+        raise InputError(
             f"the teacher's {name} on development data is {value:.3f}, expected above {bar:.3f}: what it would teach "
             "is mostly wrong. Give a better teacher, or allow a weak one (--weak-teacher; in a recipe "
             "agora.weak_teacher=true)"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.agora.data import neighbours
+from subarch.errors import MissingPackageError
 
 Points = NDArray[np.float64]
 Bars = tuple[NDArray[np.float64], ...]
@@ -31,7 +32,7 @@ def bars(points: Points) -> Bars:
     try:
         import gudhi
     except ImportError as error:
-        raise ImportError("persistent homology needs gudhi: pip install 'subarch[topology]'") from error
+        raise MissingPackageError("persistent homology needs gudhi: pip install 'subarch[topology]'") from error
     tree = cast("Any", gudhi).AlphaComplex(points=points).create_simplex_tree()
     tree.compute_persistence()
     intervals = [np.asarray(tree.persistence_intervals_in_dimension(n)).reshape(-1, 2) for n in range(3)]

@@ -20,6 +20,7 @@ from optuna.trial import TrialState, create_trial
 
 from subarch.agora.data import Labelled, Labels, Learner, key_of
 from subarch.agora.pruning import Theta
+from subarch.errors import InputError
 from subarch.storage import write_json, written_whole
 
 FILE = "study.db"
@@ -60,7 +61,7 @@ class Ledger:
         now = json.loads(json.dumps(identity))
         before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else now
         if other := sorted(name for name in now | before if now.get(name) != before.get(name)):
-            raise ValueError(
+            raise InputError(
                 f"{folder} was begun with other values of {', '.join(other)}: give those again to go on, or another "
                 "folder"
             )

@@ -41,6 +41,7 @@ from subarch.agora.data import (
 from subarch.agora.ledger import Ledger, points_digest, training_key
 from subarch.agora.proposals import Admitted, Bounds, Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Pruning, Theta, surviving
+from subarch.errors import InputError
 from subarch.progress import Watch, silent
 from subarch.storage import claimed, write_json
 
@@ -102,7 +103,7 @@ class Settings:
         }
         for name, holds in ranges.items():
             if not holds:
-                raise ValueError(
+                raise InputError(
                     f"{name} is out of range: got {getattr(self, name)!r}; counts are at least 1, pruning is halving, "
                     "common_subsequence or common_prefix"
                 )
@@ -257,20 +258,20 @@ def _check(
 ) -> None:
     for name, given in {"training": data, "development": development}.items():
         if not len(given):
-            raise ValueError(f"expected {name} examples, got none")
+            raise InputError(f"expected {name} examples, got none")
         if kind == "classification" and len(set(given.classes.tolist())) < 2:
-            raise ValueError(f"expected at least two classes among the {name} examples, got one")
+            raise InputError(f"expected at least two classes among the {name} examples, got one")
     if data.labels.shape[1] != development.labels.shape[1]:
-        raise ValueError(
+        raise InputError(
             f"expected the same classes in both, got {data.labels.shape[1]} in training and "
             f"{development.labels.shape[1]} in development data"
         )
     if not sets or not functions:
-        raise ValueError(
+        raise InputError(
             f"expected at least one hyperparameter set and one proposal function, got {len(sets)} and {len(functions)}"
         )
     if len({json.dumps(dict(theta)) for theta in sets}) < len(sets):
-        raise ValueError("expected hyperparameter sets that differ, got two that are the same")
+        raise InputError("expected hyperparameter sets that differ, got two that are the same")
 
 
 @dataclass(kw_only=True)

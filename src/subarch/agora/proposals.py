@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.agora.data import Labelled, Labels, Predict, X, neighbours
+from subarch.errors import InputError
 
 Z = TypeVar("Z", contravariant=True)
 _ASKED_AGAIN = 3  # times at most, each for twice as many
@@ -117,7 +118,7 @@ class Bounds:
         }
         for name, holds in ranges.items():
             if not holds:
-                raise ValueError(
+                raise InputError(
                     f"{name} is out of range: got {getattr(self, name)!r}; counts and ratios are at least 1, distances "
                     "0 <= min_distance < max_distance, min_confidence lies in [0, 1)"
                 )

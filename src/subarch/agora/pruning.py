@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from subarch.errors import InputError
+
 Pruning = Literal["halving", "common_subsequence", "common_prefix"]
 Theta = Mapping[str, Any]
 """One hyperparameter set."""
@@ -33,7 +35,7 @@ def surviving(rule: Pruning, ranking: Sequence[int], sets: Sequence[Theta], last
         ValueError: for an unknown rule, or an empty ranking.
     """
     if not ranking:
-        raise ValueError("expected at least one hyperparameter set to prune, got none")
+        raise InputError("expected at least one hyperparameter set to prune, got none")
     if rule == "halving":
         dropped = len(ranking) // 2
     elif rule == "common_subsequence":
@@ -41,7 +43,7 @@ def surviving(rule: Pruning, ranking: Sequence[int], sets: Sequence[Theta], last
     elif rule == "common_prefix":
         dropped = max(1, _shared_prefix(ranking, [n for n in last or () if n in ranking]))
     else:
-        raise ValueError(f"expected the pruning rule halving, common_subsequence or common_prefix, got {rule!r}")
+        raise InputError(f"expected the pruning rule halving, common_subsequence or common_prefix, got {rule!r}")
     return sorted(ranking[min(dropped, len(ranking) - 1) :])
 
 

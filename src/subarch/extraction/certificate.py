@@ -28,6 +28,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.extraction.problem import Claim, FloatArray, Problem
 from subarch.networks.space import Architecture, Box, Index, IndexArray
 
@@ -117,7 +118,7 @@ def derive(problem: Problem, errors: Mapping[Index, float], failed: Sequence[Ind
     """
     for index, error in errors.items():
         if not 0 < error < math.inf:
-            raise ValueError(f"errors must be positive numbers, got {error} for {problem.space.architecture(index)}")
+            raise InputError(f"errors must be positive numbers, got {error} for {problem.space.architecture(index)}")
     rows = np.array(list(errors), dtype=np.int16).reshape(len(errors), len(problem.space.parameters))
     values = np.array(list(errors.values()), dtype=np.float64)
     violations = _violations(problem, rows, values)

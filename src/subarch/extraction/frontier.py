@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from subarch.errors import InputError
 from subarch.extraction.claims import RULES, ClaimRule, Status, Trained
 from subarch.extraction.prediction import ErrorModel
 from subarch.extraction.problem import FloatArray, Problem
@@ -74,7 +75,7 @@ class Listed:
         self._rule: ClaimRule = RULES[problem.claim](self._trained)
         self._rows = problem.space.listed()
         if not len(self._rows):
-            raise ValueError("the space is empty: no architecture meets its constraints; relax them")
+            raise InputError("the space is empty: no architecture meets its constraints; relax them")
         self._position = {tuple(int(v) for v in row): n for n, row in enumerate(self._rows)}
         self._costs = problem.costs(self._rows)
         self._within = problem.within(self._rows)

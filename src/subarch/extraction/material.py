@@ -25,6 +25,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from subarch.errors import InputError
 from subarch.learning.batches import Tokens, drawn, masked, tokenize
 from subarch.learning.distances import (
     Batch,
@@ -122,9 +123,9 @@ class Material:
         others = {"--corpus": self.corpus, "--data": self.data}
         for option, value in others.items():
             if value is not None:
-                raise ValueError(f"--texts and {option} were both given: the error is measured on one of them")
+                raise InputError(f"--texts and {option} were both given: the error is measured on one of them")
         if not self.inherits or self.source.kind == "masked-lm":
-            raise ValueError(
+            raise InputError(
                 "--texts are what a classifier or an encoder is distilled on; masked tokens are learned from --corpus"
             )
 
@@ -190,7 +191,7 @@ class Material:
         where = TaskOptions(task=str(self.data)) if isinstance(self.data, str | Path) else self.data
         task = None if where is None else opened_task(where)
         if task is not None and task.kind != "classification":
-            raise ValueError(
+            raise InputError(
                 f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
                 "data with classes, or leave --data away"
             )
@@ -207,7 +208,7 @@ class Material:
         found = read_texts(self.texts)
         sides = [[one for one in found if is_held_out("\n".join(one.texts)) == side] for side in (False, True)]
         if min(map(len, sides)) < LEAST_TEXTS:
-            raise ValueError(
+            raise InputError(
                 f"{self.texts}: expected at least {LEAST_TEXTS} texts to judge by (an eighth of all) and as many to "
                 f"learn from, got {len(sides[1])} and {len(sides[0])}: give more of them"
             )
@@ -237,7 +238,7 @@ class Material:
             return train_tokenizer(self._corpus, min(vocabulary, SCRATCH_VOCABULARY), cache=self.cache)
         tokenizer = load_tokenizer(name)
         if len(tokenizer) > vocabulary:
-            raise ValueError(
+            raise InputError(
                 f"the tokenizer {str(name)!r} has {len(tokenizer)} tokens, the network {vocabulary}: give its own one"
             )
         return tokenizer

@@ -33,6 +33,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from subarch.errors import InputError
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
 from subarch.learning.teachers import positions
@@ -72,7 +73,7 @@ def rank_correlation(short: Sequence[float], long: Sequence[float]) -> float:
         ValueError: for fewer than three pairs, or lists of different length.
     """
     if len(short) != len(long) or len(short) < 3:
-        raise ValueError(f"rank correlation needs three or more pairs, got {len(short)} and {len(long)} errors")
+        raise InputError(f"rank correlation needs three or more pairs, got {len(short)} and {len(long)} errors")
     return float(cast("Any", spearmanr(short, long)).statistic)
 
 
@@ -129,9 +130,9 @@ class CandidateError:
         numbers = {"seeds": seeds, "calibration": calibration, "batch_size": batch_size, "held_out": held_out}
         for name, value in {**numbers, "length": length and length - 2, "threads": threads}.items():
             if value is not None and value < 1:
-                raise ValueError(f"{name} is too small, got {value}: give at least {3 if name == 'length' else 1}")
+                raise InputError(f"{name} is too small, got {value}: give at least {3 if name == 'length' else 1}")
         if steps is not None and steps < 0:
-            raise ValueError(f"steps must be 0 or more, got {steps}")
+            raise InputError(f"steps must be 0 or more, got {steps}")
         self.seeds, self.threads = seeds, threads
         self._clip, self._rates, self._steps = clip_weights, tuple(learning_rates), steps
         self._check_start()
@@ -202,15 +203,15 @@ class CandidateError:
         if self.custom:
             _callable(self.start)  # found now rather than at the first training
         elif self.start not in ("inherit", "scratch"):
-            raise ValueError(f"start must be 'inherit', 'scratch' or 'module.path:name', got {self.start!r}")
+            raise InputError(f"start must be 'inherit', 'scratch' or 'module.path:name', got {self.start!r}")
         elif not isinstance(self.source.family, EncoderFamily):
-            raise ValueError(
+            raise InputError(
                 f"start {self.start!r} trains encoders on text, got a family {self.source.family.name!r}: give "
                 "--start module.path:name, a function (architecture, seed) -> error of your own"
             )
         elif self.start == "inherit" and self.source.checkpoint is None:
             name = self.source.name
-            raise ValueError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
+            raise InputError(f"start 'inherit' needs a source with weights, {name!r} has none: use 'scratch'")
         elif self.start == "inherit":
             require_inheritable(self.source.family)
 
@@ -304,7 +305,7 @@ def _callable(name: str) -> Callable[..., Any]:
     expected = "module.path:name of a callable"
     found = made(name, "start", expected, lambda one: one() if inspect.isclass(one) else one)
     if not callable(found):
-        raise ValueError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(found).__name__}")
+        raise InputError(f"start {name!r} must be a function (architecture, seed) -> float, got {type(found).__name__}")
     return cast("Callable[..., Any]", found)
 
 
@@ -317,7 +318,7 @@ def require_inheritable(family: EncoderFamily) -> None:
     for parameter in family.space.parameters:
         largest = parameter.choices[-1]
         if parameter.ordered and int(largest) > int(family.config[parameter.name]):
-            raise ValueError(
+            raise InputError(
                 f"the space has {parameter.name} up to {largest}, the source only {family.config[parameter.name]}: "
                 "candidates inherit what is there; leave larger choices out, or use --start scratch"
             )
@@ -325,7 +326,7 @@ def require_inheritable(family: EncoderFamily) -> None:
         columns = family.space.columns(family.space.sample(4096, 0))
         hidden = columns.get("hidden_size", np.array([int(family.config["hidden_size"])]))
         if np.any(columns["num_attention_heads"] * family.head_size != hidden):
-            raise ValueError(
+            raise InputError(
                 f"the source's attention heads have size {family.head_size} and are inherited whole: leave "
                 "num_attention_heads out of the space (it then follows hidden_size), add the constraint "
                 f'"hidden_size == {family.head_size} * num_attention_heads", or use --start scratch'

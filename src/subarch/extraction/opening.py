@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from subarch.errors import InputError
 from subarch.extraction.objectives import CandidateError
 from subarch.extraction.problem import Claim, Problem
 from subarch.extraction.question import Question
@@ -51,9 +52,9 @@ def read_space(path: Path | None) -> Space | None:
     except OSError as error:
         raise OSError(f"--space {path} cannot be read: {error.strerror or error}; check the path") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"--space {path} is not JSON: {error}") from error
+        raise InputError(f"--space {path} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise ValueError(f"--space {path} must hold a JSON object, got {type(data).__name__}")
+        raise InputError(f"--space {path} must hold a JSON object, got {type(data).__name__}")
     return Space.from_json(cast("dict[str, Any]", data))
 
 
@@ -68,17 +69,17 @@ def read_reference(text: str | None) -> Architecture | None:
     try:
         data = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(
+        raise InputError(
             f'--reference is a JSON object such as {{"num_hidden_layers": 24}} or a file that holds one; {text!r} is '
             f"no object and cannot be read as a file ({error.strerror or error})"
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"--reference is not JSON: {error}") from error
+        raise InputError(f"--reference is not JSON: {error}") from error
     if not isinstance(data, dict) or not data:
-        raise ValueError(f'--reference must be a JSON object such as {{"num_hidden_layers": 24}}, got {data!r}')
+        raise InputError(f'--reference must be a JSON object such as {{"num_hidden_layers": 24}}, got {data!r}')
     for name, value in cast("dict[str, Any]", data).items():
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"--reference: {name} must be a number or a word, got {json.dumps(value)}")
+            raise InputError(f"--reference: {name} must be a number or a word, got {json.dumps(value)}")
     return cast("Architecture", data)
 
 
@@ -119,8 +120,8 @@ def require_members(space: Space) -> None:
     if len(space.sample(1, 0)):
         return
     if space.listing(1) is not None:
-        raise ValueError("the space is empty: no architecture meets its constraints; relax them")
-    raise ValueError(
+        raise InputError("the space is empty: no architecture meets its constraints; relax them")
+    raise InputError(
         f"no architecture that meets the constraints was found in a grid of {space.num_points} points: relax them, "
         "leave choices out, or write constraints that name fewer parameters each"
     )
@@ -146,12 +147,12 @@ def require_possible(problem: Problem) -> None:
             f"the least in the space is {limit.values(rows).min():.6g}"
             for limit in problem.limits
         )
-        raise ValueError(
+        raise InputError(
             f"no architecture of the space meets the limits: {asked}; relax them or give a --space with smaller choices"
         )
     if problem.claim == "w" and not (problem.costs(rows) < np.array(problem.reference)).all(axis=1).any():
         p, i = problem.reference
-        raise ValueError(
+        raise InputError(
             f"no architecture of the space is smaller than the reference T in parameters ({p:g}) and cost ({i:g}), "
             "so W is 0 everywhere: give a --space with smaller choices, a larger --reference, or --claim front"
         )

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.networks.space import IndexArray, Space
 
 Claim = Literal["w", "constrained", "front"]
@@ -74,17 +75,17 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < 1:
-            raise ValueError(
+            raise InputError(
                 f"epsilon must lie strictly between 0 and 1 (0.1 = within ten percent), got {self.epsilon}"
             )
         if not 0 <= self.delta < 1:
-            raise ValueError(f"delta must lie in [0, 1), got {self.delta}")
+            raise InputError(f"delta must lie in [0, 1), got {self.delta}")
         if self.error_floor < 0 or self.e_min < 0:
-            raise ValueError(f"error floors must not be negative, got {self.error_floor} and {self.e_min}")
+            raise InputError(f"error floors must not be negative, got {self.error_floor} and {self.e_min}")
         if (self.claim == "constrained") != bool(self.limits):
-            raise ValueError("the claim 'constrained' needs at least one limit, and limits need that claim")
+            raise InputError("the claim 'constrained' needs at least one limit, and limits need that claim")
         if min(self.reference) <= 0:
-            raise ValueError(f"the reference must have parameters and operations, got {self.reference}")
+            raise InputError(f"the reference must have parameters and operations, got {self.reference}")
 
     def within(self, indices: IndexArray) -> NDArray[np.bool_]:
         """``(architectures,)``: which of ``indices`` meet every limit."""

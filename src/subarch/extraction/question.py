@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from subarch.errors import InputError
 from subarch.extraction.problem import Claim, FloatArray, Limit, Problem
 from subarch.networks.counting import CountModel, count
 from subarch.networks.family import Family
@@ -49,7 +50,7 @@ class Question:
     def __post_init__(self) -> None:
         for name, value in self.limits.items():
             if name not in LIMITS or not 0 < value < float("inf"):
-                raise ValueError(f"limits are positive numbers for {', '.join(LIMITS)}; got {name} = {value}")
+                raise InputError(f"limits are positive numbers for {', '.join(LIMITS)}; got {name} = {value}")
 
     @property
     def needs_latency(self) -> bool:
@@ -78,7 +79,7 @@ class Question:
         try:
             return cls(**data)
         except TypeError as error:
-            raise ValueError(f"expected a question written by this package, got something else ({error})") from error
+            raise InputError(f"expected a question written by this package, got something else ({error})") from error
 
     def problem(self, family: Family, counts: CountModel, table: LatencyTable | None, e_min: float) -> Problem:
         """The problem that this question poses.
@@ -98,7 +99,7 @@ class Question:
         if table is not None:
             latency = table.predict
         elif self.needs_latency:
-            raise ValueError("the question is about latency, so a latency table is needed")
+            raise InputError("the question is about latency, so a latency table is needed")
 
         def parameters(indices: IndexArray) -> FloatArray:
             return counts.table(indices)[0]
@@ -149,7 +150,7 @@ def _require_positive(costs: FloatArray, indices: IndexArray, family: Family) ->
     if len(wrong):
         architecture = family.space.architecture(indices[wrong[0]])
         p, i = costs[wrong[0]]
-        raise ValueError(
+        raise InputError(
             f"{architecture} has {p:g} parameters and a cost of {i:g}: both must be positive numbers. Leave it out of "
             "the --space, by its choices or by a constraint"
         )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from subarch import __version__
+from subarch.errors import InputError
 from subarch.executors import OutOfTimeError, end, interrupted_after, open_executor
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
 from subarch.extraction.certificate import Derived, conclusions, derive, digest
@@ -129,7 +130,7 @@ class Extraction:
             built = self.counts.confirm(trial.architecture)
             cost = built.macs if self.question.cost == "macs" else trial.cost
             if (trial.parameters, trial.cost) != (built.parameters, cost):
-                raise ValueError(
+                raise InputError(
                     f"{self.run} records {trial.parameters:g} parameters and a cost of {trial.cost:g} for "
                     f"{trial.architecture}, which has {built.parameters} and {cost:g}: take another --run"
                 )
@@ -144,9 +145,9 @@ class Extraction:
             try:
                 known = LatencyTable.from_json(json.loads(path.read_text(encoding="utf-8")), self.space)
             except ValueError as error:
-                raise ValueError(f"{path} cannot be used ({error}): delete it, and it is measured again") from error
+                raise InputError(f"{path} cannot be used ({error}): delete it, and it is measured again") from error
             if (before := known.settings.get("runtime", "pytorch")) != self.options.runtime:
-                raise ValueError(
+                raise InputError(
                     f"{path} was measured with --runtime {before}, got {self.options.runtime}: give another --run"
                 )
             return known
@@ -185,7 +186,7 @@ class Extraction:
                         self.watch("measuring the noise of the error", done=repeat, total=REPEATS + 1)
                         self._repeat(repeat)
         except OutOfTimeError:
-            raise ValueError(_NO_TIME) from None
+            raise InputError(_NO_TIME) from None
 
     def _repeat(self, repeat: int) -> None:
         """Train a network in the middle again; another one where every training of that fails."""
@@ -363,7 +364,7 @@ class Extraction:
         trials = self.ledger.trials()
         errors = self.ledger.errors(trials, problem.e_min)
         if not errors:
-            raise ValueError(_NO_TIME)
+            raise InputError(_NO_TIME)
         confirm_others(self.counts, self.ledger.hash())
         derived = derive(problem, errors, self.ledger.failed(trials))
         if (known := self._known(table)) is not None:

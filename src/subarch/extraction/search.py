@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from subarch.errors import InputError
 from subarch.executors import OutOfTimeError, interrupted_after
 from subarch.extraction.claims import Status
 from subarch.extraction.frontier import LISTED_LIMIT, Frontier, open_frontier
@@ -91,7 +92,7 @@ class Budget:
                 return cls(trainings=int(text))
         except ValueError:
             pass
-        raise ValueError(f"--budget is a number of trainings such as 40, or seconds such as 600s; got {text!r}")
+        raise InputError(f"--budget is a number of trainings such as 40, or seconds such as 600s; got {text!r}")
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def search(
 def _every(problem: Problem, interval: int, done: set[Index]) -> list[Index]:
     rows = problem.space.listed()
     if not 1 <= interval <= max(1, len(rows)):
-        raise ValueError(
+        raise InputError(
             f"the interval must be an integer from 1 to the size of the space ({len(rows)}), got {interval}"
         )
     costs = problem.costs(rows)

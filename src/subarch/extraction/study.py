@@ -23,6 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from subarch.errors import InputError
 from subarch.networks.space import Architecture, Index, Parameter, Space
 
 Purpose = Literal["search", "repeat", "floor", "failed"]
@@ -105,12 +106,12 @@ class Ledger:
         ledger = cls.__new__(cls)
         ledger._path, ledger._space, ledger._name = run / FILE, space, f"steps-{steps}"
         if not ledger._path.is_file():
-            raise ValueError(f"expected a ledger at {ledger._path}, found none: is this the directory of a run?")
+            raise InputError(f"expected a ledger at {ledger._path}, found none: is this the directory of a run?")
         with ledger._storage_errors("read"):
             try:
                 ledger._study = _study(ledger._path, ledger._name, create=False)
             except KeyError as error:
-                raise ValueError(f"{ledger._path} holds no study named {ledger._name!r}") from error
+                raise InputError(f"{ledger._path} holds no study named {ledger._name!r}") from error
         return ledger
 
     @property
@@ -134,7 +135,7 @@ class Ledger:
                 f"{key}: the run has {_short(recorded.get(key))}, this command {_short(asked.get(key))}"
                 for key in changed
             )
-            raise ValueError(
+            raise InputError(
                 f"{self._path.parent} was made with other settings ({lines}). Give the same ones, or another --run."
             )
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from subarch.errors import InputError
 from subarch.extraction.abnc import check_abnc
 from subarch.extraction.certificate import conclusions, derive, differences, digest
 from subarch.extraction.problem import Problem
@@ -113,15 +114,15 @@ def load_certificate(run: Path) -> dict[str, Any]:
     """
     path = run / "certificate.json"
     if not run.is_dir() or not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"expected the directory of a finished extraction, found no {path}: run `subarch extract` first"
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}): it was damaged; run the extraction again") from error
+        raise InputError(f"{path} is not JSON ({error}): it was damaged; run the extraction again") from error
     if not isinstance(document, dict) or "verdict" not in document:
-        raise ValueError(f"{path} is no certificate: run the extraction again")
+        raise InputError(f"{path} is no certificate: run the extraction again")
     return cast("dict[str, Any]", document)
 
 
@@ -176,11 +177,11 @@ def _family(run: Path, certificate: dict[str, Any], custom: Family | None) -> Fa
         ValueError: when that is code which nobody named: wrong input, not a certificate that does not hold.
     """
     if custom is not None and certificate["family"].get("kind") != "custom":
-        raise ValueError(f"--family {custom.name} was given, but {run} was made with no family of somebody's own")
+        raise InputError(f"--family {custom.name} was given, but {run} was made with no family of somebody's own")
     try:
         return family_from_json(certificate["family"], custom)
     except CodeNeededError as needed:
-        raise ValueError(
+        raise InputError(
             f"{run} was made with a family of somebody's own, {needed.name!r}. Its code is never run because a file "
             f"says so: if you trust it, give --family {needed.name}"
         ) from needed

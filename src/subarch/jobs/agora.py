@@ -18,6 +18,7 @@ from subarch.agora.comparison import Comparison, compare
 from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
 from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, ProposalFunction, Space
+from subarch.errors import InputError
 from subarch.executors import open_executor
 from subarch.jobs.starts import Start
 from subarch.learning.agora import Stopping, TextGuard, TextLearner, teacher
@@ -273,7 +274,7 @@ def _functions(
         elif name != "mask_fill":
             made.append(imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs"))
         elif speaking is None:
-            raise ValueError(_SPEECHLESS)
+            raise InputError(_SPEECHLESS)
         else:
             model = loaded(AutoModelForMaskedLM, speaking)
             made.append(mask_fill(model, load_tokenizer(speaking.folder), length=start.learner.length))
@@ -296,7 +297,7 @@ def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
     if asked.language_model is not None:
         _speaking(asked.language_model)
     elif "mask_fill" in asked.proposals and not speaks:
-        raise ValueError(_SPEECHLESS)
+        raise InputError(_SPEECHLESS)
     for name in asked.proposals:
         if name not in PROPOSALS:
             imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs")
@@ -326,7 +327,7 @@ def _speaking(name: str) -> Checkpoint:
     """
     checkpoint = open_checkpoint(name)
     if checkpoint.head.stock not in _SPEAK:
-        raise ValueError(
+        raise InputError(
             f"--language-model {name} has no masked-language-model head, but {checkpoint.head.name}: {_SPEECHLESS}"
         )
     return checkpoint
@@ -351,16 +352,16 @@ def read_pool(path: Path, task: Task) -> Sequence[Example]:
         ValueError: for a file that cannot be read, or has another number of texts than the task.
     """
     if task.kind == "choice":
-        raise ValueError(
+        raise InputError(
             f"{path}: {task.name} chooses among candidates, of which a table has none: leave --pool out, proposals are "
             "made by mask_fill or swap"
         )
     texts = 1 + len(task.train[0].seconds)
     if ".txt" in path.suffixes and texts > 1:
-        raise ValueError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
+        raise InputError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
     found = read_texts(path, text_columns=task.text_columns)
     if 1 + len(found[0].seconds) != texts:
-        raise ValueError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
+        raise InputError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.learning.checkpoints import open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.networks.checkpoints import open_checkpoint
@@ -75,7 +76,7 @@ def opened(name: str, *, artifact: ArtifactName | None = None, threads: int | No
     if (Path(name).expanduser() / EXPORT).is_file():
         return _export(name, artifact, threads)
     if artifact is not None:
-        raise ValueError(f"--artifact {artifact} is a form of an export, {name} is none: give its folder, or leave it")
+        raise InputError(f"--artifact {artifact} is a form of an export, {name} is none: give its folder, or leave it")
     return _checkpoint(name, threads)
 
 
@@ -96,7 +97,7 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> An
     folder = Path(name).expanduser()
     predictor = Predictor.from_pretrained(folder, artifact=artifact, threads=threads, passes=1)
     if predictor.head not in ("classification", "regression", "choice"):
-        raise ValueError(f"{name} has no head for a task (it is for {predictor.head}): export a fine-tuned checkpoint")
+        raise InputError(f"{name} has no head for a task (it is for {predictor.head}): export a fine-tuned checkpoint")
 
     def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
         return predictor.outputs(examples, tick=tick)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel
 
+from subarch.errors import InputError
 from subarch.manifest import cpu_name, manifest
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
 from subarch.networks.encoder import positions, stock_config
@@ -163,7 +164,7 @@ def opened(name: str) -> Network:
     try:
         return Network(name, checkpoint=open_checkpoint(name).whole())
     except ValueError as error:
-        raise ValueError(f"{error}; presets are {', '.join(PRESETS)}") from error
+        raise InputError(f"{error}; presets are {', '.join(PRESETS)}") from error
 
 
 def _exported_from(folder: Path) -> Checkpoint:
@@ -180,7 +181,7 @@ def _exported_from(folder: Path) -> Checkpoint:
     for place in (*places, folder.parent / "pretrain"):
         if (place / "config.json").is_file() and weights_fingerprint(place) == found.get("weights"):
             return open_checkpoint(place)
-    raise ValueError(
+    raise InputError(
         f"{folder} was exported from {found['model']}, which is no longer there or has other weights now: run subarch "
         "export again"
     )
@@ -189,7 +190,7 @@ def _exported_from(folder: Path) -> Checkpoint:
 def _require_length(network: Network, length: int) -> None:
     longest = positions(network.settings)
     if longest is not None and length > longest:
-        raise ValueError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
+        raise InputError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
 
 
 def _known(options: BenchOptions, threads: Sequence[int]) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
         ):
             _LOG.warning("%s: networks go by other names since the run was moved; they are timed anew", file)
             return []
-        raise ValueError(f"{file} holds a bench with other options: give those again, or another --run")
+        raise InputError(f"{file} holds a bench with other options: give those again, or another --run")
     return found["rows"]
 
 

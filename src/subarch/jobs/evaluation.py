@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from subarch.errors import InputError
 from subarch.jobs.answering import Answering, opened
 from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
 from subarch.options.tasks import EvaluateOptions, PredictOptions
@@ -104,9 +105,9 @@ def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
     known = learned_from(path, purpose)
     split = options.split or ("sealed" if known else "all")
     if split == "test":
-        raise ValueError("--split test is a benchmark's; a file has train, development, sealed, and all")
+        raise InputError("--split test is a benchmark's; a file has train, development, sealed, and all")
     if split != "all" and not known:
-        raise ValueError(
+        raise InputError(
             f"--split {split} is a part of the file that a checkpoint was fine-tuned on, and {options.model} does not "
             f"say that it was on {path}: leave --split away to score all rows"
         )
@@ -138,7 +139,7 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]
         "--missing-label": list(options.missing_label and reading.get("missing_label", ())),
     }
     if differing := [flag for flag in given if given[flag] != kept[flag]]:
-        raise ValueError(
+        raise InputError(
             f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose['label_column']} of "
             f"{path}, read as its fine-tuning said: leave {' and '.join(differing)} away, or take --split all"
         )
@@ -153,7 +154,7 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
     """
     purpose = model.purpose
     if model.kind == "choice":
-        raise ValueError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
+        raise InputError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
     columns = options.text_columns or tuple(purpose.get("text_columns", ()))
     if isinstance(options, PredictOptions):
         table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
@@ -171,7 +172,7 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
         )
     known = model.texts
     if known and len(table.columns.texts) != known:
-        raise ValueError(
+        raise InputError(
             f"{path}: the model {options.model} reads {known} text(s), got the column(s) "
             f"{', '.join(table.columns.texts)}: give --text-columns"
         )
@@ -191,7 +192,7 @@ def _of_demo(options: EvaluateOptions, purpose: Mapping[str, Any]) -> _Asked:
     _require_no_table(options, task.name)
     split = options.split or "sealed"
     if split not in ("train", "development", "sealed"):
-        raise ValueError(f"{task.name} has the splits train, development and sealed, got {split!r}")
+        raise InputError(f"{task.name} has the splits train, development and sealed, got {split!r}")
     return _part_of(task, task.name, split)
 
 
@@ -199,18 +200,18 @@ def _require_no_table(options: EvaluateOptions, name: str) -> None:
     """Refuse what only a file of the user's has a use for."""
     of_tables = ("text_columns", "label_column", "quoting", "missing_label")
     if given := ["--" + option.replace("_", "-") for option in of_tables if getattr(options, option)]:
-        raise ValueError(f"{name} has columns of its own: leave {' and '.join(given)} away")
+        raise InputError(f"{name} has columns of its own: leave {' and '.join(given)} away")
 
 
 def _of_benchmark(options: EvaluateOptions) -> _Asked:
     benchmark = benchmark_task(options.name)
     split = options.split or ("development" if "dev" in benchmark.files else "test")
     if split not in _PARTS:
-        raise ValueError(f"{benchmark.name} has the splits train, development and test, got {split!r}")
+        raise InputError(f"{benchmark.name} has the splits train, development and test, got {split!r}")
     _require_no_table(options, benchmark.name)
     examples = official_examples(benchmark, _PARTS[split], options.task_data)
     if any(example.label is None for example in examples):
-        raise ValueError(
+        raise InputError(
             f"the {split} part of {benchmark.name} has no labels, they are the portal's own: subarch submit writes "
             "what it takes"
         )
@@ -234,9 +235,9 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     """
     path = options.output or options.data.with_name(f"{stem_of(options.data)}.predictions.jsonl")
     if path.resolve() == options.data.resolve():
-        raise ValueError(f"--output {path} is the file with the texts: give another name")
+        raise InputError(f"--output {path} is the file with the texts: give another name")
     if not path.parent.is_dir():
-        raise ValueError(f"--output {path}: there is no folder {path.parent}: make it first")
+        raise InputError(f"--output {path}: there is no folder {path.parent}: make it first")
     watch("opening the model", note=options.model)
     model = opened(options.model, artifact=options.artifact, threads=options.threads)
     watch("reading the data", note=str(options.data))

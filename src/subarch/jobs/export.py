@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.checkpoints import PURPOSE, Fitted, longest_text, open_fitted, read_purpose
@@ -145,7 +146,7 @@ def _opened(options: ExportOptions) -> _Opened:
         return _Opened(checkpoint, fitted.model, fitted.tokenizer, fitted.length, fitted)
     model, tokenizer = whole_network(checkpoint), load_tokenizer(checkpoint.folder)
     if checkpoint.embedding is not None and checkpoint.embedding.lower_case and not lowers(tokenizer):
-        raise ValueError(
+        raise InputError(
             f"{checkpoint.name}: its sentence_bert_config.json lower-cases texts (do_lower_case), its tokenizer does "
             "not: let the tokenizer do it (do_lower_case in tokenizer_config.json), or take the setting out"
         )
@@ -163,12 +164,12 @@ def _checkpoint_of(options: ExportOptions) -> Checkpoint:
     run = cast("Path", options.run)
     tuned = sorted(file.parent for file in run.glob("finetune/**/checkpoint/config.json"))
     if len(tuned) > 1:
-        raise ValueError(f"{run} has {len(tuned)} fine-tuned checkpoints: name one, such as subarch export {tuned[0]}")
+        raise InputError(f"{run} has {len(tuned)} fine-tuned checkpoints: name one, such as subarch export {tuned[0]}")
     if tuned:
         return open_checkpoint(tuned[0])
     if (run / "pretrain" / "config.json").is_file():
         return open_checkpoint(run / "pretrain")
-    raise ValueError(
+    raise InputError(
         f"{run} has no fine-tuned and no pre-trained checkpoint to export: run subarch finetune --run {run} first, or "
         "name a checkpoint"
     )
@@ -180,7 +181,7 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
     name = options.data_name
     if fitted is None:
         if name is not None:
-            raise ValueError(
+            raise InputError(
                 f"{opened.folder} has no head for a task, so labelled data cannot judge it: leave --task and --data "
                 "away, or export a fine-tuned checkpoint"
             )
@@ -210,7 +211,7 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
 def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Rows:
     """A file that the checkpoint has not seen: a fifth calibrates, the rest judges."""
     if fitted.kind == "choice":
-        raise ValueError(f"{path}: a network that chooses among candidates is judged on benchmark tasks: give --task")
+        raise InputError(f"{path}: a network that chooses among candidates is judged on benchmark tasks: give --task")
     classes = () if fitted.is_nameless else fitted.label_names
     table = read_table(
         path,
@@ -225,12 +226,12 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mappi
     random.Random(0).shuffle(examples)
     count = min(options.calibration, len(examples) // 5)
     if not count:
-        raise ValueError(f"{path}: expected at least 5 labelled rows to judge by, got {len(examples)}")
+        raise InputError(f"{path}: expected at least 5 labelled rows to judge by, got {len(examples)}")
     order = fitted.order_for(str(path), fitted.kind, table.label_names)
     metrics = metrics_of(fitted.kind)
     words = f"rows of {path}" + (", which it has learned from" if learned_development(path, purpose) else "")
     if learned_from(path, purpose, "test_data"):
-        raise ValueError(
+        raise InputError(
             f"{path} is the test file of the fine-tuning: a form that is chosen by its rows could no longer be scored "
             "on them. Leave --data away (development rows judge then), or give other rows"
         )
@@ -413,7 +414,7 @@ def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[Arti
                 raise
             missing[name] = str(error)
     if not found:
-        raise ImportError("nothing to export to is installed: pip install 'subarch[onnx,openvino]'")
+        raise MissingPackageError("nothing to export to is installed: pip install 'subarch[onnx,openvino]'")
     return found, missing
 
 

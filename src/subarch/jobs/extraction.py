@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.executors import open_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
 from subarch.extraction.opening import measured_with, open_run, read_space
@@ -132,7 +133,7 @@ def verify_run(
             imported(start, "--start", "module.path:name of a callable", apart_from=run)
         opened = open_run(options, steps=int(certificate["steps"]))
         if opened.error.definition != certificate["objectives"]["error"]:
-            raise ValueError(
+            raise InputError(
                 "the errors of this run cannot be measured again here: source, text, tokenizer or settings have changed"
             )
 
@@ -150,7 +151,7 @@ def verify_run(
 def _require_named(recorded: str | None, named: str | None, option: str, run: Path) -> None:
     """Refuse code that the run names and the caller does not."""
     if recorded is not None and NAME.fullmatch(recorded) and recorded != named:
-        raise ValueError(
+        raise InputError(
             f"{run} was made with {recorded!r}, somebody's own code, which is never run because a file says so: if you "
             f"trust it, give {option} {recorded}"
         )
@@ -171,7 +172,7 @@ def options_of(run: Path) -> ExtractOptions:
             recorded[name] = tuple(recorded.get(name, ()))
         return ExtractOptions(**recorded)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not say how the run was made ({error!r})") from error
+        raise InputError(f"{path} does not say how the run was made ({error!r})") from error
 
 
 # --------------------------------------------------------------------------------------------------------- the check
@@ -189,7 +190,7 @@ def check(options: CheckOptions) -> dict[str, Any]:
     if options.run is not None:
         certificate = load_certificate(options.run)
         if certificate.get("space_hash") != source.family.space.hash:
-            raise ValueError(f"{options.run} searched another space than {options.source} has: give the same --space")
+            raise InputError(f"{options.run} searched another space than {options.source} has: give the same --space")
         evidence = _evidence(certificate, options.run, source.family.space)
     return check_abnc(source.family, counts, evidence).to_json()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from subarch import __version__
+from subarch.errors import InputError
 from subarch.jobs.agora import depends_on, learn_from_mistakes, require_checkpoints
 from subarch.jobs.splits import dealt_as_for, require_one_seal, split_of
 from subarch.jobs.starts import Start, open_start
@@ -206,7 +207,7 @@ def _require_same_task(folder: Path, task: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     if other != task and Path(other).resolve() != Path(task).resolve():
-        raise ValueError(f"{folder} holds a fine-tuning on {other}, not on {task}: give another --run")
+        raise InputError(f"{folder} holds a fine-tuning on {other}, not on {task}: give another --run")
 
 
 def _public(options: FinetuneOptions) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from subarch.errors import InputError
 from subarch.jobs.agora import read_pool, require_functions
 from subarch.jobs.finetuning import folder_of
 from subarch.jobs.preconditions import (
@@ -159,7 +160,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     where = _where(options, settings)
     task = opened_task(where)
     if task.kind == "choice":
-        raise ValueError(f"compress learns classes and numbers; {task.name} chooses among candidates")
+        raise InputError(f"compress learns classes and numbers; {task.name} chooses among candidates")
     watch("opening the teacher", note=options.teacher)
     opened = _encoder(options.teacher)
     given = opened.folder
@@ -222,7 +223,7 @@ def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None
         if _same_data(extract["data"], where):
             differing = [name for name in SPLITTING if name in extract and extract[name] != getattr(where, name)]
             if differing:
-                raise ValueError(
+                raise InputError(
                     f"extract.{differing[0]} deals {where.name} out in another way than the task's settings, so that "
                     f"the search would read rows that are sealed: leave it out, task.{differing[0]} holds for both"
                 )
@@ -231,7 +232,7 @@ def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None
             other = opened_task(cast("TaskOptions", options.where))
             held = Kinship(task.sealed.unlabelled(), task.common)
             if count := sum(held.of([*other.train, *other.development])):
-                raise ValueError(
+                raise InputError(
                     f"extract.data: {count} rows of {extract['data']} are sealed rows of {where.name}, near copies of "
                     "them, or contain or lie in one, and the search would learn from them: leave these out"
                 )
@@ -243,7 +244,7 @@ def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None
         root = Path(corpus)
         inside = [path for path in files if _read_with(root, path)]
         if inside:
-            raise ValueError(
+            raise InputError(
                 f"{section}.corpus: {corpus} holds {inside[0]}, some of whose rows are sealed: the rows of the "
                 "training split and the pool are read without it; give other text"
             )
@@ -263,11 +264,11 @@ def _encoder(name: str) -> Checkpoint:
         ValueError: for whatever is no checkpoint of an encoder.
     """
     if not Path(name).is_dir() and (":" in name or name in PRESETS):
-        raise ValueError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
+        raise InputError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
     try:
         return open_checkpoint(name, encoder=True)
     except ValueError as error:
-        raise ValueError(f"--teacher {str(error).partition('. For another')[0]}") from error
+        raise InputError(f"--teacher {str(error).partition('. For another')[0]}") from error
 
 
 def _classes_of(teacher: Checkpoint, task: Task, where: TaskOptions) -> int | None:
@@ -292,7 +293,7 @@ def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
     if options.label_column:
         known["label_column"] = options.label_column
     if path.suffix and not path.is_file() and not options.data.startswith(("glue/", "superglue/", "race/", "demo/")):
-        raise ValueError(f"--data {path}: there is no such file")
+        raise InputError(f"--data {path}: there is no such file")
     return TaskOptions(data=path, **known) if path.is_file() else TaskOptions(task=options.data, **known)
 
 
@@ -388,4 +389,4 @@ def _fill(
     settings["bench"].setdefault("runtime", ("pytorch", *runtimes))
     settings["bench"].setdefault("precision", tuple(p for p in ("float32", "bfloat16", "int8") if p in precisions))
     if "learning_rates" in settings["finetune"] and not settings["finetune"]["learning_rates"]:
-        raise ValueError("finetune.learning_rates needs at least one rate")
+        raise InputError("finetune.learning_rates needs at least one rate")

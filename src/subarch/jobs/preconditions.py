@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.executors import open_executor
 from subarch.extraction.material import LEAST_TEXTS
 from subarch.extraction.objectives import require_inheritable
@@ -40,7 +41,7 @@ def require_apart(teacher: Path, run: Path) -> None:
     given, folder = teacher.resolve(), run.resolve()
     places = [folder / name for name in _STAGES]
     if given == folder or any(given.is_relative_to(place) for place in places):
-        raise ValueError(
+        raise InputError(
             f"the teacher {teacher} lies in the run directory {run}, which would overwrite it: take another --run"
         )
 
@@ -52,7 +53,7 @@ def require_unused(run: Path) -> None:
         ValueError: naming what is there.
     """
     if found := [name for name in _TRACES if (run / name).exists()]:
-        raise ValueError(
+        raise InputError(
             f"{run} holds {', '.join(found)} of another command, which would be mixed with this one's: take another"
         )
 
@@ -63,7 +64,7 @@ def require_texts(count: int) -> None:
     """
     least = int(LEAST_TEXTS * HELD_OUT_SHARE * 1.5)
     if count < least:
-        raise ValueError(
+        raise InputError(
             f"expected at least {least:,} training texts for the search, got {count:,}: give more of them (--pool FILE "
             "needs no labels), or other text of the same kind (--set extract.texts=PATH, or extract.corpus=PATH)"
         )
@@ -88,15 +89,15 @@ def require_search(settings: Settings, teacher: Path) -> None:
     if start == "inherit":
         require_inheritable(family)
     elif start == "scratch" and not READ & set(extract):
-        raise ValueError(
+        raise InputError(
             "extract.start=scratch learns masked tokens of a corpus, which rows of a table are not: give extract.corpus"
         )
     if (corpus := extract.get("corpus")) is not None:
         open_corpus(corpus)
     if (texts := extract.get("texts")) is not None and not Path(texts).is_file():
-        raise ValueError(f"extract.texts: there is no file {texts}")
+        raise InputError(f"extract.texts: there is no file {texts}")
     if len(given := READ & set(extract)) > 1:
-        raise ValueError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
+        raise InputError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
 
 
 def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, reads_rows: bool) -> None:
@@ -118,21 +119,21 @@ def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, 
     # Fine-tuned for labels, it has no head for words any more.
     teacher = replace(encoder, speaks=False) if options.teacher == str(taught) else open_teacher(str(options.teacher))
     if options.logits and not teacher.speaks:
-        raise ValueError(
+        raise InputError(
             "pretrain.logits learns what a masked-language-model head says, and the teacher has none: give one with it "
             "(which is fine-tuned on your rows besides), name another with pretrain.teacher=FOLDER, or set "
             "pretrain.logits=0 and pretrain.relations=1"
         )
     vocabulary = encoder.vocabulary if options.tokenizer is None else Vocabulary.of(load_tokenizer(options.tokenizer))
     if vocabulary.mask is None:
-        raise ValueError(
+        raise InputError(
             "the pre-training masks tokens, and the tokenizer has no mask token: leave it out with "
             "--set pretrain.steps=0"
         )
     settled(losses_of(options), teacher, encoder.config, vocabulary)
     longest = min((one.longest for one in (teacher, encoder) if one.longest is not None), default=None)
     if longest is not None and options.sequence_length > longest:
-        raise ValueError(
+        raise InputError(
             f"pretrain.sequence_length is {options.sequence_length}, the teacher has positions for {longest}"
         )
 
@@ -146,7 +147,7 @@ def require_forms(settings: Settings) -> None:
     """
     asked: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
     if not asked:
-        raise ImportError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
+        raise MissingPackageError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
     bench = settings["bench"]
     timed = {
         name
@@ -156,7 +157,7 @@ def require_forms(settings: Settings) -> None:
     for name in asked:
         FORMS[name].require()
         if name not in timed:
-            raise ValueError(
+            raise InputError(
                 f"export.artifacts has {name}, which may be chosen and would not be timed: leave it out, or see that "
                 f"bench.runtime and bench.precision have it (bench times {', '.join(ARTIFACTS.values())})"
             )
@@ -175,8 +176,8 @@ def require_cells(settings: Settings, length: int, longest: int) -> None:
     """
     bench = settings["bench"]
     if length not in bench["sequence_length"]:
-        raise ValueError(f"bench.sequence_length must have {length}, which targets are judged at: add it")
+        raise InputError(f"bench.sequence_length must have {length}, which targets are judged at: add it")
     if 1 not in bench.get("batch_size", (1,)):
-        raise ValueError("bench.batch_size must have 1, which targets are judged at: add it")
+        raise InputError("bench.batch_size must have 1, which targets are judged at: add it")
     if (most := max(bench["sequence_length"])) > longest:
-        raise ValueError(f"bench.sequence_length has {most}, the teacher has positions for {longest} tokens")
+        raise InputError(f"bench.sequence_length has {most}, the teacher has positions for {longest} tokens")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.learning.pretraining import Recipe
 from subarch.learning.pretraining import pretrain as pretrain_student
 from subarch.learning.teachers import Losses
@@ -30,7 +31,7 @@ def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = 
     """
     path = options.architecture or options.run / "architecture.json"
     if not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"{path}: there is no architecture to pre-train: run subarch extract with this --run first, or give "
             "--architecture CONFIG"
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.learning.checkpoints import read_purpose
 from subarch.options.tasks import TaskOptions
 from subarch.storage import made_directory, read_json, sha256_of, write_json
@@ -68,14 +69,14 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
         if (file := purpose["split"]["files"].get(name)) is not None:
             other = Path(file["path"])
             if not other.is_file() or sha256_of(other) != file["sha256"]:
-                raise ValueError(
+                raise InputError(
                     f"{model} was fine-tuned with {other} as --{name.replace('_', '-')}, which has changed or "
                     "is no longer there: put it back, or take --split all"
                 )
     dealt = purpose["split"]
     task = opened_task(dealt_out(path, purpose))
     if task.sealed.digest != dealt["sealed"]:
-        raise ValueError(
+        raise InputError(
             f"{path} is no longer split as it was for {model}, which says: seed {dealt['seed']}, rule "
             f"{_rule_of(dealt)!r} of what belongs together. This version of subarch reads or deals its rows in another "
             "way: fine-tune it again, or take --split all, and know that most of the rows were learned from"
@@ -160,7 +161,7 @@ def dealt_as_for(where: TaskOptions, checkpoint: Path) -> TaskOptions:
     differing = [name for name in given if (value := getattr(where, name)) and not _same(value, getattr(known, name))]
     if differing:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in differing)
-        raise ValueError(
+        raise InputError(
             f"{checkpoint} was fine-tuned on {where.name}, dealt out with seed {known.split_seed}: with another "
             f"{flags} it has learned from rows that are sealed now. Leave that away, or fine-tune a network anew"
         )
@@ -195,7 +196,7 @@ def require_one_seal(run: Path, where: TaskOptions, task: Task) -> None:
     file, now = run / SEALED / f"{name[:16]}.json", {**split_of(where, task), "task": task.name}
     before = read_json(file)
     if before is not None and before["sealed"] != now["sealed"]:
-        raise ValueError(
+        raise InputError(
             f"another stage of {run} has sealed other rows of {where.name} (seed {before['seed']}, rule "
             f"{before['rule']!r}; here seed {now['seed']}, rule {now['rule']!r}), and this one would read them: give "
             "the same --split-seed, --text-columns, --development-data and --test-data, or another --run"

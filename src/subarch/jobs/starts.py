@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from transformers import PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.learning.heads import Copies, Learner, Target, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
 from subarch.networks.encoder import stock_config
@@ -62,11 +63,11 @@ def open_start(model: str | None, run: Path | None, task: Task, length: int) -> 
     if model is not None:
         return _from_checkpoint(open_checkpoint(model), target, task, length)
     if run is None:
-        raise ValueError("expected a model or a run directory with an extracted network, got neither")
+        raise InputError("expected a model or a run directory with an extracted network, got neither")
     if (run / "pretrain" / "config.json").is_file():
         return _from_checkpoint(open_checkpoint(run / "pretrain"), target, task, length)
     if not (run / "architecture.json").is_file():
-        raise ValueError(
+        raise InputError(
             f"{run} holds no architecture.json and no pretrain/: run subarch extract with this --run first, or give "
             "--model"
         )
@@ -115,7 +116,7 @@ def _extracted(run: Path) -> tuple[Checkpoint | None, Mapping[str, Any]]:
         architecture = json.loads((run / "extract.json").read_text(encoding="utf-8"))["architecture"]
         name, start = str(options["source"]), options.get("start")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
+        raise InputError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
     if NAME.fullmatch(name):  # code that the run names is not run, and there are no weights in it either
         return None, architecture
     # With an error function of the user's the source's weights are still the best start there is.
@@ -127,7 +128,7 @@ def _inherited(
 ) -> Start:
     """The part of the source that fits the architecture, its units ranked on the task's own training texts."""
     if task.kind == "choice":
-        raise ValueError(
+        raise InputError(
             f"{task.name} chooses among candidates, for which no head can be inherited: pre-train the extracted "
             "network first (subarch pretrain), or give --model"
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.heads import outputs
 from subarch.networks.checkpoints import open_checkpoint
@@ -37,7 +38,7 @@ def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
         watch("checking", note=str(options.check))
         checked = check_archive(options.check, options.suite, _expected(options))
         if not checked.accepted:
-            raise ValueError(f"{options.check} would be refused: " + "\n  ".join(checked.problems))
+            raise InputError(f"{options.check} would be refused: " + "\n  ".join(checked.problems))
         return {"archive": str(checked.archive), "files": list(checked.files), "accepted": True}
     assert options.model is not None
     root = Path(options.model)
@@ -66,7 +67,7 @@ def _expected(options: SubmitOptions) -> dict[str, Sequence[Example]] | None:
     if options.task_data is None:
         return None
     if not options.task_data.is_dir():
-        raise ValueError(
+        raise InputError(
             f"--task-data {options.task_data}: expected a folder with the benchmark's files, got none there"
         )
     found: dict[str, Sequence[Example]] = {}
@@ -85,7 +86,7 @@ def _models(model: str, suite: str) -> dict[str, Path]:
         checkpoint = open_checkpoint(model)
         folder, made_for = checkpoint.folder, open_fitted(checkpoint).task
         if made_for is None:
-            raise ValueError(f"{model} does not say which task it was fine-tuned on: give a run directory instead")
+            raise InputError(f"{model} does not say which task it was fine-tuned on: give a run directory instead")
         known = find_task(made_for).name
         return {task.name: folder for task in SUITES[suite] if known in (task.name, task.trained_on)}
     found: dict[str, Path] = {}
@@ -95,7 +96,7 @@ def _models(model: str, suite: str) -> dict[str, Path]:
             if (folder / "config.json").is_file():
                 found.setdefault(task.name, folder)
     if not found:
-        raise ValueError(
+        raise InputError(
             f"{model} holds no fine-tuned checkpoint of {suite}: expected finetune/{SUITES[suite][0].name}/checkpoint "
             "and so on; run subarch finetune with this --run first"
         )
@@ -110,7 +111,7 @@ def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions)
             that are not whole, and for a model that predicts something else.
     """
     if folder is None and not options.placeholders:
-        raise ValueError(
+        raise InputError(
             f"there is no model for {task.name}: run subarch finetune --task {task.trained_on or task.name}, or "
             "allow a file with one answer everywhere with --placeholders"
         )
@@ -120,12 +121,12 @@ def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions)
         examples = official_examples(task, "test", options.task_data)
     except ValueError as error:
         if not options.placeholders:
-            raise ValueError(f"{error}. --placeholders writes a file with one answer everywhere instead") from error
+            raise InputError(f"{error}. --placeholders writes a file with one answer everywhere instead") from error
         _LOG.warning("%s: %s; its file is a placeholder", task.name, error)
         return None
     official = task.submission.examples or task.submission.rows
     if len(examples) != official:
-        raise ValueError(
+        raise InputError(
             f"{task.name}: expected the {official:,} examples of the official test part, got {len(examples):,}: the "
             "portal wants all of them"
         )
@@ -136,7 +137,7 @@ def _order(task: BenchmarkTask, folder: Path, fitted: Fitted) -> list[int] | Non
     try:
         return fitted.order_for(task.name, task.kind, task.label_names)
     except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
+        raise InputError(f"{folder}: {error}") from error
 
 
 def _answers(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from subarch.errors import InputError
 from subarch.extraction.opening import read_space
 from subarch.jobs.benchmark import form_of
 from subarch.jobs.plan import Plan
@@ -60,7 +61,7 @@ def headroom(plan: Plan, *, watch: Watch = silent) -> float:
         if least <= 1.1 * limit:
             return _HEADROOM if 1.1 * _HEADROOM * least <= limit else 1.0
     asked = f"--speedup {speed:g}" if speed is not None and limit == whole / speed else f"--max-latency-ms {limit:g}"
-    raise ValueError(
+    raise InputError(
         f"{asked} cannot be met: the smallest network of the space takes {least:.3g} ms here ({runtime}, "
         f"{plan.length} tokens), {whole / least:.3g} times as fast as the teacher's {whole:.3g} ms; relax "
         "the target, or give a space with smaller choices (--set extract.space=FILE)"

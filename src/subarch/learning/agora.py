@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from subarch.agora.data import Kind, Labelled, Labels, Predict
 from subarch.agora.ledger import training_key
 from subarch.agora.pruning import Theta
+from subarch.errors import InputError
 from subarch.learning.batches import epoch
 from subarch.learning.distances import Batch
 from subarch.learning.finetuning import Precision, advance, in_order, in_precision, is_stale
@@ -132,7 +133,7 @@ class TextLearner:
             DivergenceError: when the loss is not finite.
         """
         if unknown := set(theta) - {"learning_rate", "warmup", "weight_decay"}:
-            raise ValueError(f"expected learning_rate, warmup and weight_decay, got {', '.join(sorted(unknown))}")
+            raise InputError(f"expected learning_rate, warmup and weight_decay, got {', '.join(sorted(unknown))}")
         file = self.folder / f"{training_key(self, data, theta, seed)}.safetensors"
         model = self.learner.make(seed)
         if not file.is_file():
@@ -274,7 +275,7 @@ class TextGuard:
 
     def __init__(self, *forbidden: Sequence[Example], common: frozenset[str] = frozenset(), near: float = NEAR) -> None:
         if not 0 < near <= 1:
-            raise ValueError(f"near must lie in (0, 1], got {near}")
+            raise InputError(f"near must lie in (0, 1], got {near}")
         self._kinship = Kinship([one for split in forbidden for one in split], common, near=near)
 
     @classmethod

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.learning.distances import Batch
 from subarch.text.examples import Example
 
@@ -32,7 +33,7 @@ def masked(batch: Batch, tokenizer: PreTrainedTokenizerFast, seed: int) -> Batch
     """The batch with some 15 % of its tokens replaced by the mask token, and where they are."""
     known = cast("Any", tokenizer)
     if known.mask_token_id is None:
-        raise ValueError("masked language modelling needs a tokenizer with a mask token, this one has none")
+        raise InputError("masked language modelling needs a tokenizer with a mask token, this one has none")
     ids = batch["input_ids"]
     special = torch.isin(ids, torch.tensor(sorted(known.all_special_ids)))
     draw = torch.rand(ids.shape, generator=torch.Generator().manual_seed(seed % 2**63)).masked_fill(special, 2.0)
@@ -187,7 +188,7 @@ class Reader:
         """All examples, of one task; of a text and its second one the longer is cut first."""
         counts = [len(example.seconds) if self.choice else 1 for example in examples]
         if len({len(example.seconds) if not self.choice else 0 for example in examples}) > 1:
-            raise ValueError("expected examples of one task, got some with one text and some with two")
+            raise InputError("expected examples of one task, got some with one text and some with two")
         pieces = [self._encoded(examples[first : first + _CHUNK]) for first in range(0, len(examples), _CHUNK)]
         paired = bool(examples) and bool(examples[0].seconds)
         sizes = np.concatenate([[0], *(piece[2] for piece in pieces)])

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.learning.batches import Tokens
 from subarch.learning.heads import Learner, fitting_length, read
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
@@ -94,7 +95,7 @@ def open_fitted(given: Checkpoint | Path | str) -> Fitted:
     kind = checkpoint.head.kind
     if kind in ("masked-lm", "encoder"):
         checkpoint.whole()
-        raise ValueError(
+        raise InputError(
             f"{checkpoint.folder} has no head for a task (its config names {checkpoint.head.name}): fine-tune it first"
         )
     model = whole_network(checkpoint)

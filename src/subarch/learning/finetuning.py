@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from subarch.errors import InputError
 from subarch.learning.batches import Tokens, epoch
 from subarch.learning.checkpoints import read_purpose, save_checkpoint
 from subarch.learning.distances import Batch
@@ -82,7 +83,7 @@ class Recipe:
     def __post_init__(self) -> None:
         least = min(self.batch_size, self.epochs, self.patience or 1, len(self.seeds), len(self.learning_rates))
         if least < 1:
-            raise ValueError(
+            raise InputError(
                 f"expected at least one learning rate, seed, epoch, example a batch and epoch of patience, got {self}"
             )
         _ = self.hyperparameters

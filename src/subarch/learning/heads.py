@@ -29,6 +29,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from subarch.errors import InputError
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.distances import Batch
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
@@ -281,7 +282,7 @@ def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTr
             f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: is it the network's own one?",
         )
     if len(tokenizer) > int(config.vocab_size):
-        raise ValueError(
+        raise InputError(
             f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: they do not belong together"
         )
     padding = cast("Any", tokenizer).pad_token_id

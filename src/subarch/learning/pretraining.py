@@ -27,6 +27,7 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, Trai
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 from transformers.utils import logging as library_logging
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.learning.devices import compilable, fuse, tokens_at_once
 from subarch.learning.distillation import Distiller, Meter, Objective, collated
 from subarch.learning.journal import Journal, synced
@@ -119,7 +120,7 @@ class Recipe:
         }
         for name, holds in ranges.items():
             if not holds:
-                raise ValueError(
+                raise InputError(
                     f"{name} is out of range: got {getattr(self, name)!r}; counts are at least 1, rows have at least 8 "
                     "tokens, rates and decays are positive, warmup and dropout lie in [0, 1)"
                 )
@@ -219,23 +220,23 @@ def pretrain(
 def _check(recipe: Recipe, losses: Losses, student: Student, teacher: Teacher | None) -> None:
     get_reporting_integration_callbacks(list(recipe.report_to))  # refuses unknown names
     if recipe.cached_logits and not losses.logits:
-        raise ValueError("cached_logits keeps what the loss 'logits' learns from, which has no weight: set it to 0")
+        raise InputError("cached_logits keeps what the loss 'logits' learns from, which has no weight: set it to 0")
     for name, longest in {"student": student.longest, "teacher": teacher and teacher.longest}.items():
         if longest is not None and recipe.length > longest:
-            raise ValueError(f"the {name} has positions for {longest} tokens, got a length of {recipe.length}")
+            raise InputError(f"the {name} has positions for {longest} tokens, got a length of {recipe.length}")
 
 
 def _arguments(folder: Path, recipe: Recipe, student: Student) -> TrainingArguments:
     """The stock trainer's arguments; making them joins the other processes, if there are any."""
     cpu, processes = not torch.cuda.is_available(), int(os.environ.get("WORLD_SIZE", "1"))
     if processes == 1 and torch.cuda.device_count() > 1:
-        raise ValueError(
+        raise InputError(
             f"expected one process a GPU, got one for {torch.cuda.device_count()}: start with "
             "torchrun --nproc-per-node, or set CUDA_VISIBLE_DEVICES to one of them"
         )
     share, rest = divmod(recipe.batch_size, processes)
     if rest:
-        raise ValueError(f"batch_size must be a multiple of the {processes} processes, got {recipe.batch_size}")
+        raise InputError(f"batch_size must be a multiple of the {processes} processes, got {recipe.batch_size}")
     most = max(1, (recipe.device_tokens or tokens_at_once(student.config)) // recipe.length)
     part = max(n for n in range(1, share + 1) if share % n == 0 and n <= most)
     return TrainingArguments(
@@ -303,7 +304,7 @@ class _Job:
             return
         now, before = self._determined_by(), json.loads(self._identity.read_text(encoding="utf-8"))
         if other := sorted(name for name in now | before if now.get(name) != before.get(name)):
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} was begun with other values of {', '.join(other)}: give those again to go on, or "
                 "another folder"
             )
@@ -409,7 +410,7 @@ class _Job:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("reports to tensorboard need it: pip install 'subarch[tensorboard]'") from error
+            raise MissingPackageError("reports to tensorboard need it: pip install 'subarch[tensorboard]'") from error
         others = [name for name in names if name != "tensorboard"]
         board = TensorBoardCallback(cast("Any", SummaryWriter)(str(self.folder / "tensorboard")))
         return [*get_reporting_integration_callbacks(others), board]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.agora.proposals import ProposalFunction, Space
+from subarch.errors import InputError
 from subarch.learning.heads import read
 from subarch.learning.surfaces import Encoded, Surfaces
 from subarch.text.dealing import linking_keys
@@ -99,7 +100,7 @@ def recombine(pool: Sequence[Example]) -> ProposalFunction[Example]:
     def propose(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterable[tuple[int, Example]]:
         for n, example in enumerate(examples):
             if len(example.seconds) != 1 or not pool:
-                raise ValueError("recombine makes pairs of pairs: it needs examples of two texts, and a pool of them")
+                raise InputError("recombine makes pairs of pairs: it needs examples of two texts, and a pool of them")
             for row in rng.integers(len(pool), size=count):
                 first, second = (example, pool[row]) if rng.random() < 0.5 else (pool[row], example)
                 yield n, Example(first.first, second.seconds)
@@ -166,7 +167,7 @@ def mask_fill(
     head = getattr(model, "cls", None) or getattr(model, "lm_head", None)
     mask = cast("Any", tokenizer).mask_token_id
     if head is None or mask is None:
-        raise ValueError("mask_fill needs a masked language model, with its head and a mask token, got neither or one")
+        raise InputError("mask_fill needs a masked language model, with its head and a mask token, got neither or one")
     surfaces = Surfaces(tokenizer)
     drawable = torch.from_numpy(surfaces.drawable)
 
@@ -206,7 +207,7 @@ def _replacing(
     """
     low, high = share
     if not 0 < low <= high <= 1:
-        raise ValueError(f"expected shares 0 < low <= high <= 1 of the tokens, got {share}")
+        raise InputError(f"expected shares 0 < low <= high <= 1 of the tokens, got {share}")
 
     def propose(examples: Sequence[Example], count: int, rng: np.random.Generator) -> Iterator[tuple[int, Example]]:
         known: dict[tuple[int, int], Encoded] = {}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import NAMES, plain_config, positions, require_encoder, stock_config
@@ -126,13 +127,13 @@ def open_student(
     if initialize == "inherit":
         origin = _opened_source(source or (teacher and teacher.name), config)
     elif source is not None:
-        raise ValueError(
+        raise InputError(
             f"a source is there to inherit from, but initialize is {initialize!r}: leave one of the two out"
         )
     chosen = _chosen_tokenizer(tokenizer, origin, teacher, corpus, cache, int(config["vocab_size"]))
     vocabulary = Vocabulary.of(chosen)
     if vocabulary.size > config["vocab_size"]:
-        raise ValueError(
+        raise InputError(
             f"the tokenizer has {vocabulary.size} tokens, the architecture's vocab_size is {config['vocab_size']}: "
             "give the architecture's own one"
         )
@@ -143,14 +144,14 @@ def open_student(
 
 def _opened_source(name: str | None, config: Mapping[str, Any]) -> Source:
     if name is None:
-        raise ValueError("to inherit, a source with weights is needed, got none: name it, or a teacher to inherit from")
+        raise InputError("to inherit, a source with weights is needed, got none: name it, or a teacher to inherit from")
     source = open_source(name)
     if source.checkpoint is None:
-        raise ValueError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
+        raise InputError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
     theirs: dict[str, Any] = cast("Any", source.family).config
     for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size"):
         if theirs[field] != config[field]:
-            raise ValueError(
+            raise InputError(
                 f"an architecture that inherits from {name} has its {field} {theirs[field]!r}, got {config[field]!r}: "
                 "use initialize 'scratch', or an architecture extracted from it"
             )
@@ -163,7 +164,7 @@ def _chosen_tokenizer(
     if source is not None:
         own = load_tokenizer(cast("Path", source.checkpoint))
         if given is not None and not alike(Vocabulary.of(own), Vocabulary.of(load_tokenizer(given))):
-            raise ValueError(
+            raise InputError(
                 f"a student that inherits reads with its source's tokenizer, got another one, {str(given)!r}"
             )
         return own

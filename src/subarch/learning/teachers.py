@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
 
+from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import positions
 from subarch.networks.loading import loaded
@@ -49,11 +50,11 @@ class Losses:
     def __post_init__(self) -> None:
         for name in ("mlm", "logits", "relations", "states"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"the weight of the loss {name!r} must be 0 or more, got {getattr(self, name)}")
+                raise InputError(f"the weight of the loss {name!r} must be 0 or more, got {getattr(self, name)}")
         if not 0 < self.temperature < math.inf:
-            raise ValueError(f"the temperature must be above 0, got {self.temperature}")
+            raise InputError(f"the temperature must be above 0, got {self.temperature}")
         if not self.mlm and not self.logits:
-            raise ValueError(
+            raise InputError(
                 "expected a weight for 'mlm' or 'logits': without both the language-model head stays random"
             )
 
@@ -116,7 +117,7 @@ def open_teacher(name: str) -> Teacher:
     """
     source = open_source(name)
     if source.opened is None:
-        raise ValueError(
+        raise InputError(
             f"expected a teacher with weights, got the preset {name!r}: give a checkpoint's folder or name"
         )
     config = cast("dict[str, Any]", cast("Any", source.family).config)
@@ -150,20 +151,20 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: dict[str, An
     if teacher is None:
         losses = losses or Losses(mlm=1.0)
         if losses.distils:
-            raise ValueError("expected a teacher for the losses 'logits', 'relations' and 'states', got none: name one")
+            raise InputError("expected a teacher for the losses 'logits', 'relations' and 'states', got none: name one")
         return losses
     same = alike(teacher.vocabulary, vocabulary)
     if losses is None:
         losses = Losses(mlm=0.1, logits=0.5) if teacher.speaks and same else Losses(mlm=1.0, relations=1.0)
     elif not losses.distils:
-        raise ValueError("a teacher was given, but no loss learns from it: leave it out, or weigh such a loss")
+        raise InputError("a teacher was given, but no loss learns from it: leave it out, or weigh such a loss")
     if losses.logits and not teacher.speaks:
-        raise ValueError(
+        raise InputError(
             f"the loss 'logits' needs a teacher with a masked-language-model head, {teacher.name} has none: use "
             "'relations' or 'states'"
         )
     if losses.logits and not same:
-        raise ValueError(
+        raise InputError(
             f"the loss 'logits' needs one vocabulary, but the tokenizer of {teacher.name} ({teacher.vocabulary.size} "
             f"tokens) and the student's ({vocabulary.size} tokens) differ: use the teacher's tokenizer, or 'relations' "
             "or 'states'"
@@ -174,9 +175,9 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: dict[str, An
     shared = math.gcd(*sizes)
     heads = losses.relation_heads or max(n for n in range(1, MOST_HEADS + 1) if shared % n == 0)
     if shared % heads:
-        raise ValueError(f"relation_heads must divide the hidden sizes {sizes[0]} and {sizes[1]}, got {heads}")
+        raise InputError(f"relation_heads must divide the hidden sizes {sizes[0]} and {sizes[1]}, got {heads}")
     layers = int(teacher.config["num_hidden_layers"])
     layer = losses.teacher_layer or layers
     if not 1 <= layer <= layers:
-        raise ValueError(f"teacher_layer must lie in 1..{layers}, got {layer}")
+        raise InputError(f"teacher_layer must lie in 1..{layers}, got {layer}")
     return replace(losses, relation_heads=heads, teacher_layer=layer)

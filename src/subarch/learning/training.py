@@ -21,6 +21,8 @@ from typing import Any, Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from subarch.errors import InputError
+
 Batch = TypeVar("Batch")
 Schedule = Literal["constant", "linear", "cosine"]
 
@@ -69,7 +71,7 @@ class Hyperparameters:
         }
         for name, holds in ranges.items():
             if not holds:
-                raise ValueError(
+                raise InputError(
                     f"{name} is out of range: got {getattr(self, name)!r}; rates, decays and clips are positive, "
                     "warmup and betas lie in [0, 1), schedules are 'constant', 'linear', 'cosine'"
                 )
@@ -228,7 +230,7 @@ def fit(
     except DivergenceError as error:
         failure = str(error)
     if failure is None and training.step < steps:
-        raise ValueError(f"{steps} steps need {steps} batches, got {training.step}: give more data or fewer steps")
+        raise InputError(f"{steps} steps need {steps} batches, got {training.step}: give more data or fewer steps")
     weights = training.weight_norm
     if failure is None and not math.isfinite(weights):
         failure = f"a weight was {weights} after the last step"

@@ -29,6 +29,7 @@ from transformers import PretrainedConfig
 from transformers.models.auto import modeling_auto
 from transformers.utils import logging as library_logging
 
+from subarch.errors import InputError
 from subarch.networks.encoder import MODEL_TYPES, plain_config, require_encoder, stock_config
 from subarch.networks.positions import longest_of
 from subarch.networks.sentences import (
@@ -116,7 +117,7 @@ class Checkpoint:
             ValueError: naming what would be left out, and what works.
         """
         if self.left:
-            raise ValueError(f"{self.name}: {self.left[0]}. {_WORKS}")
+            raise InputError(f"{self.name}: {self.left[0]}. {_WORKS}")
         return self
 
     def encoder(self) -> Self:
@@ -227,22 +228,22 @@ def find_checkpoint(name_or_path: str, *, encoder: bool = False) -> Path:
     """
     path = Path(name_or_path).expanduser()
     if path.is_file():
-        raise ValueError(f"{name_or_path} is a file, expected the folder of a checkpoint with config.json and weights")
+        raise InputError(f"{name_or_path} is a file, expected the folder of a checkpoint with config.json and weights")
     if not path.is_dir():
         path = _download(name_or_path, encoder=encoder)
     _require_no_adapter(name_or_path, path)
     if not (path / "config.json").is_file() and (sentences := read_sentence_folder(path)) is not None:
         path = sentences.encoder  # the layout of sentence-transformers before version 2
     if not (path / "config.json").is_file():
-        raise ValueError(f"{name_or_path} is no checkpoint: the folder has no config.json. {_inside(path)}")
+        raise InputError(f"{name_or_path} is no checkpoint: the folder has no config.json. {_inside(path)}")
     if encoder:
         config = read_config(path)
         try:
             require_encoder(config)
         except ValueError as error:
-            raise ValueError(f"{name_or_path}: {error}") from error
+            raise InputError(f"{name_or_path}: {error}") from error
     if (path / "export.json").is_file():
-        raise ValueError(
+        raise InputError(
             f"{name_or_path} is what subarch export wrote, which Predictor.from_pretrained reads: give the "
             "checkpoint that it was made of (in a run under finetune/.../checkpoint)"
         )
@@ -265,7 +266,7 @@ def _inside(folder: Path) -> str:
 
 def _download(name: str, *, encoder: bool) -> Path:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
-        raise ValueError(f"{name!r} is no folder and no known name: {HELP}")
+        raise InputError(f"{name!r} is no folder and no known name: {HELP}")
     try:
         if encoder:
             folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
@@ -277,7 +278,7 @@ def _download(name: str, *, encoder: bool) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=["pytorch_model*.bin"]))
         return folder
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"{name!r} is no preset and no folder here, and it could not be fetched from the Hugging Face hub "
             f"({type(error).__name__}). Without a connection {HELP.replace(', a Hugging Face name', '')}"
         ) from error
@@ -310,7 +311,7 @@ def _require_no_adapter(name: str, folder: Path) -> None:
             f"merge it into {base} and give that: AutoPeftModel...from_pretrained(FOLDER).merge_and_unload()"
             ".save_pretrained(OTHER), and copy the tokenizer there"
         )
-    raise ValueError(
+    raise InputError(
         f"{name} holds an adapter ({kind or 'of the library adapters'}, {found}){beside}, which is not applied here: "
         f"{cure}"
     )
@@ -357,7 +358,7 @@ def read_config(path: Path) -> dict[str, Any]:
         _require_values(data)
         return plain_config(data)
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+        raise InputError(f"{file}: {error}") from error
 
 
 def _raw(path: Path) -> dict[str, Any]:
@@ -365,11 +366,11 @@ def _raw(path: Path) -> dict[str, Any]:
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # not UTF-8, or not JSON
-        raise ValueError(f"{file} is not valid JSON ({error}): was the download cut short?") from error
+        raise InputError(f"{file} is not valid JSON ({error}): was the download cut short?") from error
     if not isinstance(data, dict):
-        raise ValueError(f"{file} must hold a JSON object, got {type(data).__name__}")
+        raise InputError(f"{file} must hold a JSON object, got {type(data).__name__}")
     return cast("dict[str, Any]", data)
 
 
@@ -377,20 +378,20 @@ def _require_values(data: Mapping[str, Any]) -> None:
     """What the stock library would take in silence, or refuse without naming the field."""
     named = data.get("architectures")
     if named is not None and not (isinstance(named, list) and all(isinstance(one, str) for one in named)):
-        raise ValueError(f"architectures must be a list of names, got {named!r}")
+        raise InputError(f"architectures must be a list of names, got {named!r}")
     labels = data.get("id2label")
     if labels is not None:
         keys = sorted(labels, key=str) if isinstance(labels, dict) else None
         if keys is None or {str(key) for key in keys} != {str(n) for n in range(len(keys))}:
-            raise ValueError(f"id2label must name every output from 0 on, got {labels!r}")
+            raise InputError(f"id2label must name every output from 0 on, got {labels!r}")
     count = data.get("num_labels")
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-        raise ValueError(f"num_labels must be a whole number from 1 on, got {count!r}")
+        raise InputError(f"num_labels must be a whole number from 1 on, got {count!r}")
     if (problem := data.get("problem_type")) not in (None, *_PROBLEMS):
-        raise ValueError(f"problem_type must be one of {', '.join(_PROBLEMS)}, got {problem!r}")
+        raise InputError(f"problem_type must be one of {', '.join(_PROBLEMS)}, got {problem!r}")
     kind = data.get("dtype") or data.get("torch_dtype")
     if kind is not None and not isinstance(getattr(torch, str(kind).removeprefix("torch."), None), torch.dtype):
-        raise ValueError(f"{'dtype' if data.get('dtype') else 'torch_dtype'} must name a type of torch's, got {kind!r}")
+        raise InputError(f"{'dtype' if data.get('dtype') else 'torch_dtype'} must name a type of torch's, got {kind!r}")
 
 
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
@@ -415,20 +416,20 @@ def _require_stock(name: str, raw: Mapping[str, Any]) -> None:
         ValueError: naming the key.
     """
     if own := raw.get("auto_map"):
-        raise ValueError(
+        raise InputError(
             f"{name} asks for code of its own (auto_map in its config: {', '.join(map(str, own))}), which is never run "
             "here: give a checkpoint of a stock class; where the stock class computes the same, take auto_map out of "
             "config.json"
         )
     if (quantised := raw.get("quantization_config")) is not None:
         how = quantised.get("quant_method") if isinstance(quantised, dict) else None
-        raise ValueError(
+        raise InputError(
             f"{name} has quantised weights ({how or 'quantization_config'} in its config), expected floats: give the "
             "model that it was made from, or save model.dequantize()"
         )
     kind = str(raw.get("model_type"))
     if raw.get("is_encoder_decoder") or raw.get("is_decoder") or raw.get("add_cross_attention") or _generates(kind):
-        raise ValueError(
+        raise InputError(
             f"{name} is a decoder or has one (model_type {kind!r}{_listed(raw)}), which reads a text from one side or "
             "writes one: expected an encoder such as BERT"
         )
@@ -437,7 +438,7 @@ def _require_stock(name: str, raw: Mapping[str, Any]) -> None:
         value = raw.get(key)
         value = value.get("adapters", value) if isinstance(value, dict) else value
         if key in raw and key not in known and value not in same:
-            raise ValueError(
+            raise InputError(
                 f"{name}: {key} is {raw[key]!r} in its config, which the installed stock library does not compute for "
                 f"{kind}: the network would answer otherwise than it was trained to. Give one with "
                 f"{key} {same[-1]!r}, or run it with the version that made it"
@@ -471,7 +472,7 @@ def _built(name: str, raw: Mapping[str, Any]) -> PretrainedConfig:
         and (key.replace("_", " ").removeprefix("num ") in reason.lower() or _unbuildable(_less(raw, key)) is None)
     ]
     fields = ", ".join(f"{key} {raw[key]!r}" for key in alone)
-    raise ValueError(
+    raise InputError(
         f"{name}: no network can be made of its config ({fields or 'several fields'}: {reason})"
     ) from error
 
@@ -689,11 +690,11 @@ def _audit(
 
     for tensor, has, wants in found.mismatched:
         if encoders(tensor) or head.kind == "encoder":
-            raise ValueError(_misfit(name, tensor, has, wants, config))
+            raise InputError(_misfit(name, tensor, has, wants, config))
     if missing := [tensor for tensor in found.missing if encoders(tensor)]:
-        raise ValueError(_absent(name, missing, shapes, prefix))
+        raise InputError(_absent(name, missing, shapes, prefix))
     if inside := found.inside(kind):
-        raise ValueError(_leftover(name, inside, config))
+        raise InputError(_leftover(name, inside, config))
     left = [_misfit(name, *one, config).partition(": ")[2] for one in found.mismatched]
     if lost := [tensor for tensor in found.missing if head.kind != "encoder"]:
         left.append(f"its weights lack {len(lost)} tensors that its head {head.name} has (such as {lost[0]})")

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from subarch.errors import InputError
 from subarch.networks.family import Family
 from subarch.networks.polynomials import (
     Exponents,
@@ -61,7 +62,7 @@ class Counts:
     macs: int
 
 
-class CountsDisagreeError(ValueError):
+class CountsDisagreeError(InputError):
     """A network that was built has other counts than the polynomials give: the family is not as regular as it looked.
 
     Attributes:
@@ -103,7 +104,7 @@ def count_parts(family: Family, architecture: Mapping[str, Value], sequence_leng
             named = [[network.get_submodule(n) for n in names] for names in (parts.first, parts.middle, parts.last)]
             head_macs = None if head is None else module_macs(head[0], *head[1])[0]
         except Exception as error:
-            raise ValueError(
+            raise InputError(
                 f"family {family.name!r} could not be counted at {dict(architecture)}: {type(error).__name__}: "
                 f"{error}. The network must run on its inputs on the meta device, without reading values of tensors"
             ) from error
@@ -120,7 +121,7 @@ def _probes(family: Family, name: str) -> tuple[int, ...]:
     try:
         return tuple(family.probes(name))
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"family {family.name!r}: probes({name!r}) failed, {type(error).__name__}: {error}. It must return further "
             "values of that parameter, or ()"
         ) from error
@@ -148,7 +149,7 @@ def module_macs(network: nn.Module, *inputs: Tensor, **named: Tensor) -> tuple[i
         network(*inputs, **named)
     flops = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     if any(value % 2 for value in flops.values()):
-        raise ValueError("an operation reports an odd number of FLOPs: register its FLOP formula as 2 per multiply-add")
+        raise InputError("an operation reports an odd number of FLOPs: register its FLOP formula as 2 per multiply-add")
     root = type(network).__name__ + "."
     by_module = {name.removeprefix(root): value // 2 for name, value in flops.items() if name.startswith(root)}
     return flops.get("Global", 0) // 2, by_module
@@ -229,7 +230,7 @@ class CountModel:
         key = self._key(architecture)
         if key not in self._built:
             if self.family is None:
-                raise ValueError(f"counting {dict(architecture)} needs its family, which these counts do not hold")
+                raise InputError(f"counting {dict(architecture)} needs its family, which these counts do not hold")
             self._built[key] = count(self.family, architecture, self.sequence_length)
         return self._built[key]
 
@@ -263,7 +264,7 @@ class CountModel:
         if (self.parameters is None or self.macs is None) and self.space.listing(_BUILDABLE) is None:
             missing = [name for name in ("parameters", "macs") if self.polynomials[name] is None]
             name = "" if self.family is None else self.family.name
-            raise ValueError(
+            raise InputError(
                 f"the {' and '.join(missing)} of family {name!r} are no polynomials of its parameters (off by up to "
                 f"{max(self.residuals[one] for one in missing)}), so each of its networks must be built, and a grid of "
                 f"{self.space.num_points} points is too many (limit {_BUILDABLE}): give a --space with fewer choices"
@@ -299,7 +300,7 @@ class CountModel:
             ValueError: for another space, or data that describe no counts.
         """
         if data.get("space_hash") != space.hash:
-            raise ValueError("these counts belong to another search space: count again")
+            raise InputError("these counts belong to another search space: count again")
         try:
             polynomials = {name: p and Polynomial.from_json(p) for name, p in data["polynomials"].items()}
             return cls(
@@ -313,7 +314,7 @@ class CountModel:
                 family,
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"expected counts written by this package, got something else: {error}") from error
+            raise InputError(f"expected counts written by this package, got something else: {error}") from error
 
 
 # ---------------------------------------------------------------------- finding the polynomials
@@ -335,7 +336,7 @@ def fit_counts(family: Family, sequence_length: int = 128, seed: int = 0) -> Cou
     members = {root: feasible_points(space, root, 4 * _HELD_OUT, rng) for root in roots}
     roots = [root for root in roots if members[root]]
     if not roots:
-        raise ValueError("no architecture was found that meets the constraints of the space: relax them")
+        raise InputError("no architecture was found that meets the constraints of the space: relax them")
     oracle = _Oracle(family, sequence_length)
     main = max(roots, key=lambda root: len(members[root]))
     fit = _Fit(family, main, oracle, members[main], rng)

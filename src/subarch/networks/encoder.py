@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 from transformers.configuration_utils import PretrainedConfig
 
+from subarch.errors import InputError
 from subarch.networks.family import Family, Parts, require_names
 from subarch.networks.positions import longest_of
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
@@ -79,7 +80,7 @@ class EncoderFamily(Family):
         space = space or derived_space(data)
         unknown = sorted(set(space.names) - set(NAMES))
         if unknown:
-            raise ValueError(f"an encoder's space may name {list(NAMES)}, got {unknown}: remove or rename them")
+            raise InputError(f"an encoder's space may name {list(NAMES)}, got {unknown}: remove or rename them")
         return cls(data, space, dict(reference or {name: data[name] for name in space.names}))
 
     # ------------------------------------------------------------------ networks
@@ -96,7 +97,7 @@ class EncoderFamily(Family):
             ValueError: for unknown names, or a hidden size that the attention heads do not divide.
         """
         if unknown := sorted(set(architecture) - set(NAMES)):
-            raise ValueError(f"an encoder architecture may name {list(NAMES)}, got {unknown}")
+            raise InputError(f"an encoder architecture may name {list(NAMES)}, got {unknown}")
         values = {name: int(value) for name, value in architecture.items()}
         hidden = values.get("hidden_size", int(self.config["hidden_size"]))
         if "num_attention_heads" not in values and "num_attention_heads" not in self.space.names:
@@ -105,7 +106,7 @@ class EncoderFamily(Family):
         else:
             unit = values.setdefault("num_attention_heads", int(self.config["num_attention_heads"]))
         if min(values.values()) < 1 or hidden % unit:
-            raise ValueError(
+            raise InputError(
                 f"sizes must be positive and hidden_size a multiple of {unit} "
                 f"({'the head size' if unit == self.head_size else 'the number of heads'}), got {dict(architecture)}"
             )
@@ -170,15 +171,15 @@ class EncoderFamily(Family):
     def _check_parameter(self, parameter: Parameter) -> None:
         name, heads = parameter.name, "num_attention_heads"
         if name not in NAMES or parameter.ordered == (name == heads):
-            raise ValueError(
+            raise InputError(
                 f"an encoder's space has the ordered parameters {list(NAMES[1:])} and the unordered {heads!r}, "
                 f"got {'ordered' if parameter.ordered else 'unordered'} {name!r}"
             )
         for choice in parameter.choices:
             if not isinstance(choice, int) or choice < 1:
-                raise ValueError(f"choices of {name} must be positive integers, got {choice!r}")
+                raise InputError(f"choices of {name} must be positive integers, got {choice!r}")
             if name == "hidden_size" and heads not in self.space.names and choice % self.head_size:
-                raise ValueError(
+                raise InputError(
                     f"hidden_size {choice} is no multiple of the source's head size {self.head_size}: "
                     f"take multiples of it, or add the unordered parameter {heads!r} to the space"
                 )
@@ -277,13 +278,13 @@ def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
     """
     kind = data.get("model_type")
     if not isinstance(kind, str):
-        raise ValueError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
+        raise InputError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
     try:
         return AutoConfig.for_model(kind, **{n: value for n, value in data.items() if n not in ("model_type", *_CODE)})
     except Exception as error:
         reason = " ".join(str(error).split())
         short = reason if len(reason) <= 200 else reason[:200] + " ..."  # the library lists every network it knows
-        raise ValueError(f"this config of model_type {kind!r} cannot be read: {short}") from error
+        raise InputError(f"this config of model_type {kind!r} cannot be read: {short}") from error
 
 
 def require_encoder(config: Mapping[str, Any]) -> None:
@@ -294,17 +295,17 @@ def require_encoder(config: Mapping[str, Any]) -> None:
     """
     kind = config.get("model_type")
     if kind not in MODEL_TYPES:
-        raise ValueError(
+        raise InputError(
             f"expected an encoder of model_type {' or '.join(MODEL_TYPES)}, got {kind!r}"
             f"{_architectures(config)}. For another kind of network write a Family and pass it as module.path:Name"
         )
     if config.get("is_decoder") or config.get("is_encoder_decoder") or config.get("add_cross_attention"):
-        raise ValueError(f"expected an encoder, got a decoder of model_type {kind!r}{_architectures(config)}")
+        raise InputError(f"expected an encoder, got a decoder of model_type {kind!r}{_architectures(config)}")
     for name in NAMES:
         if not isinstance(config.get(name), int) or config[name] < 1:
-            raise ValueError(f"the config's {name} must be a positive integer, got {config.get(name)!r}")
+            raise InputError(f"the config's {name} must be a positive integer, got {config.get(name)!r}")
     if config["hidden_size"] % config["num_attention_heads"]:
-        raise ValueError(
+        raise InputError(
             f"the config's hidden_size {config['hidden_size']} is not divisible by its "
             f"num_attention_heads {config['num_attention_heads']}"
         )
@@ -338,7 +339,7 @@ def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: in
     """
     longest = positions(config)
     if sequence_length < 1 or (longest is not None and sequence_length > longest):
-        raise ValueError(f"the sequence length must be 1 to {longest} for this network, got {sequence_length}")
+        raise InputError(f"the sequence length must be 1 to {longest} for this network, got {sequence_length}")
     vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
     ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)
     ids = torch.where(ids == padding, torch.full_like(ids, (padding + 1) % max(vocabulary, 1)), ids)

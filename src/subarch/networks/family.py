@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from subarch.errors import InputError
 from subarch.networks.space import Architecture, Space, Value
 
 
@@ -106,12 +107,12 @@ class Family(ABC):
         try:
             network = self.build(architecture)
         except Exception as error:
-            raise ValueError(
+            raise InputError(
                 f"family {self.name!r} could not build {dict(architecture)}: {type(error).__name__}: {error}. "
                 "Correct its build(), or remove this architecture from the space by a constraint"
             ) from error
         if not isinstance(network, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(
+            raise InputError(
                 f"family {self.name!r}: build({dict(architecture)}) must return a torch.nn.Module, "
                 f"got {type(network).__name__}"
             )
@@ -125,4 +126,4 @@ def require_names(reference: Mapping[str, Value], space: Space) -> None:
         ValueError: as said.
     """
     if set(reference) != set(space.names):
-        raise ValueError(f"the reference must name {list(space.names)} (the space's parameters), got {list(reference)}")
+        raise InputError(f"the reference must name {list(space.names)} (the space's parameters), got {list(reference)}")

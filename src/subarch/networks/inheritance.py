@@ -29,6 +29,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from subarch.errors import InputError
+
 Axis = Literal["hidden", "heads", "units", "pooled", "kept"]
 NormAction = Callable[[str, Any, Tensor], None]
 MODEL_TYPES = ("bert", "roberta")
@@ -55,7 +57,7 @@ def depth_map(student: int, source: int) -> tuple[int, ...]:
         ValueError: unless ``1 <= student <= source``.
     """
     if not 1 <= student <= source:
-        raise ValueError(f"a student of a {source}-layer source has 1 to {source} layers to inherit, got {student}")
+        raise InputError(f"a student of a {source}-layer source has 1 to {source} layers to inherit, got {student}")
     return tuple(-(-(i + 1) * source // student) - 1 for i in range(student))
 
 
@@ -186,12 +188,12 @@ class Inheritance:
     ) -> None:
         config = source.config
         if config.model_type not in MODEL_TYPES or getattr(config, "is_decoder", False):
-            raise ValueError(
+            raise InputError(
                 f"inheritance knows stock encoders of type {list(MODEL_TYPES)}, got {config.model_type!r}: "
                 "use start 'scratch', or a callable of your own"
             )
         if not calibration:
-            raise ValueError("inheritance needs at least one batch of calibration data, got none")
+            raise InputError("inheritance needs at least one batch of calibration data, got none")
         self.source, self.ridge = source, ridge
         self._ranked, self._layers = ranking, layers
         self.head_size = config.hidden_size // config.num_attention_heads
@@ -293,14 +295,14 @@ class Inheritance:
         sizes = {n: int(architecture.get(n, getattr(config, n))) for n in ("hidden_size", "intermediate_size")}
         for name, size in sizes.items():
             if not 1 <= size <= getattr(config, name):
-                raise ValueError(
+                raise InputError(
                     f"this candidate cannot inherit: {name} must lie in 1..{getattr(config, name)}, got {size}"
                 )
         depth_map(int(architecture.get("num_hidden_layers", config.num_hidden_layers)), config.num_hidden_layers)
         hidden = sizes["hidden_size"]
         heads = int(architecture.get("num_attention_heads", max(1, hidden // self.head_size)))
         if heads * self.head_size != hidden:
-            raise ValueError(
+            raise InputError(
                 f"this candidate cannot inherit: the source's heads have size {self.head_size}, {heads} heads of a "
                 f"hidden size of {hidden} would have size {hidden / heads:g}; keep hidden_size / num_attention_heads"
             )

@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM
 from transformers.configuration_utils import PretrainedConfig
 
+from subarch.errors import InputError
 from subarch.networks.checkpoints import open_checkpoint, read_config
 from subarch.networks.counting import module_macs, num_parameters
 from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
@@ -53,7 +54,7 @@ def preset_config(name: str) -> dict[str, Any]:
     if name in _BORT:
         return bort_config(*_BORT[name])
     if name not in _STOCK:
-        raise ValueError(f"expected one of the presets {', '.join(PRESETS)}, got {name!r}")
+        raise InputError(f"expected one of the presets {', '.join(PRESETS)}, got {name!r}")
     kind, (layers, heads, hidden, intermediate) = _STOCK[name]
     if kind == "distilbert":
         sizes: dict[str, Any] = {"n_layers": layers, "n_heads": heads, "dim": hidden, "hidden_dim": intermediate}
@@ -157,12 +158,12 @@ def _config(name_or_path: str) -> dict[str, Any]:
         try:
             config = dict(open_checkpoint(name_or_path).config)
         except ValueError as error:
-            raise ValueError(f"{error}. Presets to inspect: {', '.join(PRESETS)}") from error
+            raise InputError(f"{error}. Presets to inspect: {', '.join(PRESETS)}") from error
     if config["model_type"] != "distilbert":
         try:
             require_encoder(config)
         except ValueError as error:
-            raise ValueError(f"{name_or_path}: {error}") from error
+            raise InputError(f"{name_or_path}: {error}") from error
     return config
 
 

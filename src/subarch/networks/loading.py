@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, quietly
 from subarch.networks.encoder import stock_config
 from subarch.networks.sentences import Activation
@@ -38,13 +39,13 @@ def loaded(
             model, found = kind.from_pretrained(path, dtype=torch.float32, output_loading_info=True, **options)
     except Exception as error:  # the library and its readers raise a dozen unrelated kinds here
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
+        raise InputError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
     missing = sorted(name for name in found["missing_keys"] if not any(part in name for part in fresh))
     if headless:
         encoder = f"{model.base_model_prefix}."
         missing = [name for name in missing if name.startswith((encoder,)) and ".pooler." not in name]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"the weights of {path} lack {len(missing)} tensors that its config asks for (such as {missing[0]}): "
             f"{advice}"
         )

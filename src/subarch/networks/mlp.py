@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor, nn
 
+from subarch.errors import InputError
 from subarch.networks.family import Family, Parts, require_names
 from subarch.networks.space import Architecture, Parameter, Space, Value
 
@@ -46,7 +47,7 @@ class MLPFamily(Family):
     def __post_init__(self) -> None:
         expected = tuple(f"width_{j + 1}" for j in range(len(self.space.names)))
         if self.space.names != expected:
-            raise ValueError(
+            raise InputError(
                 f"the parameters of an mlp are {list(expected)} in this order, got {list(self.space.names)}"
             )
         require_names(self.reference, self.space)
@@ -54,9 +55,9 @@ class MLPFamily(Family):
         values: list[Value] = [choice for parameter in self.space.parameters for choice in parameter.choices]
         for value in [*sizes, *values, *self.reference.values()]:
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"widths of an mlp are positive integers, got {value!r}")
+                raise InputError(f"widths of an mlp are positive integers, got {value!r}")
         if self.activation not in get_args(Activation):
-            raise ValueError(f"activation must be one of {list(_ACTIVATIONS)}, got {self.activation!r}")
+            raise InputError(f"activation must be one of {list(_ACTIVATIONS)}, got {self.activation!r}")
 
     @classmethod
     def from_widths(

@@ -16,6 +16,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.networks.space import Architecture, Box, Index, IndexArray, Space, TooManyError, Value
 
 Exponents = tuple[int, ...]
@@ -59,10 +60,10 @@ class Polynomial:
         when = tuple(architecture[name] for name in self.unordered)
         piece = next((piece for piece in self.pieces if piece.when in (None, when)), None)
         if piece is None:
-            raise ValueError(f"no polynomial was found for {dict(zip(self.unordered, when, strict=True))}: build it")
+            raise InputError(f"no polynomial was found for {dict(zip(self.unordered, when, strict=True))}: build it")
         value = value_at(piece.terms, [fraction(architecture[name]) for name in self.ordered])
         if value.denominator != 1:
-            raise ValueError(f"the polynomial is {value} at {dict(architecture)}, no integer: build it and count")
+            raise InputError(f"the polynomial is {value} at {dict(architecture)}, no integer: build it and count")
         return int(value)
 
     def evaluate(self, columns: Mapping[str, NDArray[Any]]) -> Floats:
@@ -184,7 +185,7 @@ class Polynomial:
             )
             return cls(tuple(data["ordered"]), tuple(data["unordered"]), pieces)
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise ValueError(f"expected a polynomial written by this package, got something else: {error}") from error
+            raise InputError(f"expected a polynomial written by this package, got something else: {error}") from error
 
 
 def fraction(value: Value) -> Fraction:

@@ -16,6 +16,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from subarch.errors import InputError
+
 Pooling = Literal["mean", "cls", "max"]
 Activation = Literal["sigmoid", "tanh"]
 
@@ -100,7 +102,7 @@ def read_sentence_folder(folder: Path) -> SentenceFolder | None:
     modules = _modules(root)
     if not modules or modules[0][0] != "Transformer":
         first = modules[0][0] if modules else "nothing"
-        raise ValueError(
+        raise InputError(
             f"{root} is a folder of sentence-transformers that begins with the module {first}, expected Transformer: "
             "only an encoder of texts and what follows it are read"
         )
@@ -133,7 +135,7 @@ def read_sentence_folder(folder: Path) -> SentenceFolder | None:
         refused = refused or f"an encoder for {task}"
     most = length.get("max_seq_length")
     if most is not None and (not isinstance(most, int) or most < 3):
-        raise ValueError(f"{lengths[0]}: max_seq_length must be a whole number of tokens, got {most!r}")
+        raise InputError(f"{lengths[0]}: max_seq_length must be a whole number of tokens, got {most!r}")
     embedding = None
     if refused is None:
         embedding = Embedding(cast("Pooling", pooling), normalize, most, bool(length.get("do_lower_case")))
@@ -148,7 +150,7 @@ def _modules(root: Path) -> list[tuple[str, str]]:
         listed = sorted(found, key=lambda one: int(one.get("idx", 0)))
         return [(str(one["type"]).rpartition(".")[2], str(one.get("path") or "")) for one in listed]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{file} must list modules with 'type' and 'path', got {found!r}") from error
+        raise InputError(f"{file} must list modules with 'type' and 'path', got {found!r}") from error
 
 
 def _pooling(config: Mapping[str, Any]) -> str:
@@ -171,11 +173,11 @@ def _read(file: Path, *, missing_ok: bool = False, kind: type = dict) -> Any:
     try:
         found: Any = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{file} cannot be read ({error.strerror or error}), and the folder asks for it") from error
+        raise InputError(f"{file} cannot be read ({error.strerror or error}), and the folder asks for it") from error
     except ValueError as error:
-        raise ValueError(f"{file} is not valid JSON ({error}): was the download cut short?") from error
+        raise InputError(f"{file} is not valid JSON ({error}): was the download cut short?") from error
     if not isinstance(found, kind):
-        raise ValueError(f"{file} must hold a JSON {'list' if kind is list else 'object'}, got {type(found).__name__}")
+        raise InputError(f"{file} must hold a JSON {'list' if kind is list else 'object'}, got {type(found).__name__}")
     return found
 
 
@@ -206,5 +208,5 @@ def activation_of(name: str | None) -> Activation | None:
         ValueError: for a name that is not known.
     """
     if name is not None and name not in _ACTIVATIONS:
-        raise ValueError(f"its output goes through {name}, expected one of {', '.join(_ACTIVATIONS)}")
+        raise InputError(f"its output goes through {name}, expected one of {', '.join(_ACTIVATIONS)}")
     return None if name is None else _ACTIVATIONS[name]

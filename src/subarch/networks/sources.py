@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.encoder import EncoderFamily, bort_preset
 from subarch.networks.family import Family
@@ -82,7 +83,7 @@ def _kind(opened: Checkpoint) -> Kind:
         return "masked-lm"
     if opened.head.kind not in _KINDS:
         opened.whole()
-        raise ValueError(
+        raise InputError(
             f"{opened.name} has the head {opened.head.name} ({opened.head.words}), which a search would leave out: "
             "give a network for classes, numbers or masked words, or an encoder without a head"
         )
@@ -116,14 +117,14 @@ def family_from_json(data: Mapping[str, Any], custom: Family | None = None) -> F
             if custom is None:
                 raise CodeNeededError(name)
             if custom.name != name:
-                raise ValueError(f"expected the family {name!r}, got {custom.name!r}: give the one that was used")
+                raise InputError(f"expected the family {name!r}, got {custom.name!r}: give the one that was used")
             return custom.with_space(Space.from_json(data["space"]), dict(data["reference"]))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"expected the JSON form of a family, {error} is missing or of another type") from error
-    raise ValueError(f"a family's kind is 'encoder', 'mlp' or 'custom', got {kind!r}: written by a newer version?")
+        raise InputError(f"expected the JSON form of a family, {error} is missing or of another type") from error
+    raise InputError(f"a family's kind is 'encoder', 'mlp' or 'custom', got {kind!r}: written by a newer version?")
 
 
-class CodeNeededError(ValueError):
+class CodeNeededError(InputError):
     """Data need a family of a user's own, whose code is run only for whoever names it.
 
     Attributes:
@@ -142,7 +143,7 @@ def _fitted(family: Family, space: Space | None, reference: Architecture | None)
         # T keeps what the new space still names; the rest of the names must come from the user.
         missing = sorted(set(space.names) - set(family.reference))
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"the space names {missing}, which family {family.name!r} does not have; its parameters are "
                 f"{list(family.space.names)}. Rename them, or give a reference for the new ones"
             )
@@ -170,10 +171,10 @@ def import_family(name: str, *, apart_from: Path | None = None) -> Family:
         name, "family", expected, lambda found: found if isinstance(found, Family) else found(), apart_from=apart_from
     )
     if not isinstance(given, Family):
-        raise ValueError(f"{name!r} gives {type(given).__name__}, expected a subarch.networks.family.Family")
+        raise InputError(f"{name!r} gives {type(given).__name__}, expected a subarch.networks.family.Family")
     missing = [field for field in ("space", "reference") if not hasattr(given, field)]
     if missing:
-        raise ValueError(f"family {name!r} has no {' and no '.join(missing)}: set it in the class or in __init__")
+        raise InputError(f"family {name!r} has no {' and no '.join(missing)}: set it in the class or in __init__")
     family = copy.copy(given)
     object.__setattr__(family, "name", name)  # what manifests need to import it again; the family may be frozen
     return family

@@ -28,6 +28,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
+
 Value = int | float | str
 Architecture = dict[str, Value]
 Index = tuple[int, ...]
@@ -59,23 +61,23 @@ class Parameter:
     def __post_init__(self) -> None:
         object.__setattr__(self, "choices", tuple(self.choices))
         if not self.name.isidentifier():
-            raise ValueError(f"parameter names must be identifiers such as 'hidden_size', got {self.name!r}")
+            raise InputError(f"parameter names must be identifiers such as 'hidden_size', got {self.name!r}")
         if not self.choices:
-            raise ValueError(f"parameter {self.name!r} has no choices: give at least one")
+            raise InputError(f"parameter {self.name!r} has no choices: give at least one")
         if len(self.choices) > np.iinfo(np.int16).max:
-            raise ValueError(f"parameter {self.name!r} has {len(self.choices)} choices, at most 32767 are supported")
+            raise InputError(f"parameter {self.name!r} has {len(self.choices)} choices, at most 32767 are supported")
         if len(set(self.choices)) != len(self.choices):
-            raise ValueError(f"parameter {self.name!r} repeats a choice: {list(self.choices)}")
+            raise InputError(f"parameter {self.name!r} repeats a choice: {list(self.choices)}")
         for choice in self.choices:
             if isinstance(choice, bool) or not isinstance(choice, (int, float, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(f"choices of {self.name!r} must be numbers or strings, got {choice!r}")
+                raise InputError(f"choices of {self.name!r} must be numbers or strings, got {choice!r}")
             if isinstance(choice, float) and not math.isfinite(choice):
-                raise ValueError(f"choices of {self.name!r} must be finite, got {choice!r}")
+                raise InputError(f"choices of {self.name!r} must be finite, got {choice!r}")
         if self.ordered:
             if any(isinstance(choice, str) for choice in self.choices):
-                raise ValueError(f"ordered parameter {self.name!r} needs numeric choices, got {list(self.choices)}")
+                raise InputError(f"ordered parameter {self.name!r} needs numeric choices, got {list(self.choices)}")
             if list(self.choices) != sorted(cast("tuple[float, ...]", self.choices)):
-                raise ValueError(f"choices of ordered parameter {self.name!r} must ascend, got {list(self.choices)}")
+                raise InputError(f"choices of ordered parameter {self.name!r} must ascend, got {list(self.choices)}")
 
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -118,7 +120,7 @@ class Constraint:
             operators = [getattr(node, "op", ast.Add()), *getattr(node, "ops", ())]
             literal = not isinstance(node, ast.Constant) or isinstance(node.value, (int, float, str))
             if not isinstance(node, _LANGUAGE) or not literal or not all(isinstance(op, _LANGUAGE) for op in operators):
-                raise ValueError(
+                raise InputError(
                     f"constraint {self.expression!r} uses {ast.unparse(node)!r}: only parameter names, numbers, "
                     "strings, + - * / // %, comparisons, and, or, not are allowed"
                 )
@@ -128,7 +130,7 @@ class Constraint:
         try:
             return ast.parse(self.expression, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(f"constraint {self.expression!r} is not an expression: {error}") from error
+            raise InputError(f"constraint {self.expression!r} is not an expression: {error}") from error
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -143,7 +145,7 @@ class Constraint:
         """
         truth, undefined = self.decided(columns)
         if np.any(undefined):
-            raise ValueError(f"constraint {self.expression!r} divides by zero: guard it, or change the choices")
+            raise InputError(f"constraint {self.expression!r} divides by zero: guard it, or change the choices")
         return truth
 
     def decided(self, columns: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -155,7 +157,7 @@ class Constraint:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return self._truth(self._tree, columns)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"constraint {self.expression!r} mixes numbers and strings: {error}") from error
+            raise InputError(f"constraint {self.expression!r} mixes numbers and strings: {error}") from error
 
     def _truth(self, node: ast.expr, columns: Mapping[str, Any]) -> tuple[Any, Any]:
         """(true, undefined) of a condition; never both. A number is true where it is not zero, as in Python."""
@@ -233,12 +235,12 @@ class Space:
         object.__setattr__(self, "parameters", tuple(self.parameters))
         object.__setattr__(self, "constraints", tuple(self.constraints))
         if not self.parameters:
-            raise ValueError("a space needs at least one parameter, got none")
+            raise InputError("a space needs at least one parameter, got none")
         if len(set(self.names)) != len(self.names):
-            raise ValueError(f"parameter names repeat: {list(self.names)}")
+            raise InputError(f"parameter names repeat: {list(self.names)}")
         for constraint in self.constraints:
             if unknown := set(constraint.names) - set(self.names):
-                raise ValueError(
+                raise InputError(
                     f"constraint {constraint.expression!r} names {sorted(unknown)}; "
                     f"the parameters are {list(self.names)}"
                 )
@@ -284,12 +286,12 @@ class Space:
             ValueError: when a parameter is missing, unknown, or not one of the choices.
         """
         if set(architecture) != set(self.names):
-            raise ValueError(f"an architecture of this space names {list(self.names)}, got {sorted(architecture)}")
+            raise InputError(f"an architecture of this space names {list(self.names)}, got {sorted(architecture)}")
         positions: list[int] = []
         for parameter in self.parameters:
             value = architecture[parameter.name]
             if value not in parameter.choices:
-                raise ValueError(f"{parameter.name} must be one of {list(parameter.choices)}, got {value!r}")
+                raise InputError(f"{parameter.name} must be one of {list(parameter.choices)}, got {value!r}")
             positions.append(parameter.choices.index(value))
         return tuple(positions)
 
@@ -452,7 +454,7 @@ class Space:
         """
         rows = self.listing(limit)
         if rows is None:
-            raise ValueError(f"the space has {self.num_points} grid points, too many to list (limit {limit})")
+            raise InputError(f"the space has {self.num_points} grid points, too many to list (limit {limit})")
         return rows
 
     def sample(self, count: int, seed: int, *, attempts: int = 200) -> IndexArray:
@@ -522,7 +524,7 @@ class Space:
                 raise TypeError(f"constraints must be a list of expressions, not {texts!r}")
             constraints = tuple(Constraint(str(text)) for text in texts)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
+            raise InputError(
                 'a space is {"parameters": [{"name", "choices", "ordered"}], "constraints": [...]} '
                 f'or {{"name": [choices], ...}}; got something else ({error})'
             ) from error

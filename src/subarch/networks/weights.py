@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from safetensors import safe_open
 
+from subarch.errors import InputError
+
 # In the order in which the stock library looks for them.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _INDEX = ".index.json"
@@ -56,16 +58,16 @@ def find_weights(folder: Path) -> tuple[Path, ...]:
     """
     first = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if first is None:
-        raise ValueError(f"{folder} {_without(folder)}")
+        raise InputError(f"{folder} {_without(folder)}")
     if not first.name.endswith(_INDEX):
         return (first,)
     try:
         placed: Mapping[str, str] = json.loads(first.read_text(encoding="utf-8"))["weight_map"]
         parts = [folder / name for name in sorted(set(placed.values()))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{first} does not say in which file each tensor is ({error}): download it again") from error
+        raise InputError(f"{first} does not say in which file each tensor is ({error}): download it again") from error
     if missing := [part.name for part in parts if not part.is_file()]:
-        raise ValueError(
+        raise InputError(
             f"the weights of {folder} are not whole: {first.name} names {', '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not there: download or copy the rest"
         )
@@ -100,12 +102,12 @@ def read_tensors(folder: Path) -> Tensors:
             raise
         except Exception as error:  # the readers raise a dozen unrelated kinds here
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ValueError(
+            raise InputError(
                 f"the weights of {folder} cannot be loaded ({path.name}: {reason}): was the download cut short, is the "
                 "checkpoint whole?"
             ) from error
     if small := next((name for name in shapes if name.endswith(_QUANTISED)), None):
-        raise ValueError(
+        raise InputError(
             f"the weights of {folder} are quantised ({small}): give the model that they were made from, in floats"
         )
     return Tensors(files, shapes)
@@ -115,9 +117,9 @@ def _require_whole(folder: Path, path: Path) -> None:
     with path.open("rb") as stream:
         head = stream.read(len(_LFS))
     if not head:
-        raise ValueError(f"the weights of {folder} cannot be loaded ({path.name} is empty): download or copy it again")
+        raise InputError(f"the weights of {folder} cannot be loaded ({path.name} is empty): download or copy it again")
     if head == _LFS:
-        raise ValueError(
+        raise InputError(
             f"the weights of {folder} cannot be loaded ({path.name} is a pointer of Git LFS, not the file itself): run "
             "git lfs pull in that folder"
         )
@@ -134,7 +136,7 @@ def _of_torch(path: Path) -> dict[str, tuple[int, ...]]:
     found: Any = torch.load(path, map_location="meta", weights_only=True, mmap=is_zip or None)
     if not isinstance(found, dict) or not all(isinstance(one, torch.Tensor) for one in found.values()):
         inside = sorted(str(name) for name in found)[:5] if isinstance(found, dict) else type(found).__name__
-        raise ValueError(
+        raise InputError(
             f"{path} holds no tensors by name, but {inside}: save the network itself with model.save_pretrained(FOLDER)"
         )
     return {str(name): tuple(one.shape) for name, one in found.items()}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from subarch.options.limits import at_least, faster, positive
+from subarch.options.ranges import FASTER, POINTS, POSITIVE, at_least, checked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +35,11 @@ class CompressOptions:
     """A checkpoint folder or Hugging Face name: fine-tuned on the task already, or any BERT-like encoder."""
     run: Path | None = None
     """Run directory; a new one under runs/ when not given."""
-    speedup: float | None = None
+    speedup: Annotated[float | None, FASTER] = None
     """Target: so many times as fast as the teacher, in the same runtime and precision."""
-    max_latency_ms: float | None = None
+    max_latency_ms: Annotated[float | None, POSITIVE] = None
     """Target: milliseconds for one text as long as 95 in 100 of yours, on this machine."""
-    max_drop: float = 1.0
+    max_drop: Annotated[float, POINTS] = 1.0
     """Target: points of the metric (of 100) that the exported model may lose against the teacher on sealed rows."""
     pool: Path | None = None
     """More texts, without labels: Agora takes from them what is near the student's mistakes, pre-training reads all."""
@@ -51,7 +51,7 @@ class CompressOptions:
     """Every stage's settings: laptop, gpu, cluster, bort (the published settings), or a .toml file of yours."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SECTION.KEY=VALUE ...")] = ()
     """Single settings over those of the recipe: --set pretrain.steps=500 finetune.seeds=5."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     dry_run: bool = False
     """Check everything, print the plan with its settings and an estimate of time and memory measured here; write
@@ -60,11 +60,4 @@ class CompressOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        if self.speedup is not None:
-            faster(self.speedup)
-        if self.max_latency_ms is not None:
-            positive("--max-latency-ms", self.max_latency_ms)
-        if not 0 <= self.max_drop <= 100:
-            raise ValueError(f"--max-drop is in points of 100, got {self.max_drop:g}")
-        if self.threads is not None:
-            at_least("--threads", self.threads, 1)
+        checked(self)

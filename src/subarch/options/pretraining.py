@@ -5,12 +5,12 @@ Light on purpose: importing this module imports no numerical library, so that ``
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from subarch.options.limits import at_least, positive
+from subarch.errors import InputError
+from subarch.options.ranges import FRACTION, POSITIVE, UNSIGNED, at_least, checked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,84 +39,67 @@ class PretrainOptions:
     """Text: .txt, .jsonl or .parquet (also .gz, .xz, .zst), or a folder; the installed documentation when not given."""
     tokenizer: str | None = None
     """Tokenizer folder or name; that of the source or the teacher when not given, or one trained on the corpus."""
-    steps: int = 1000
+    steps: Annotated[int, at_least(1)] = 1000
     """Optimiser steps."""
-    batch_size: int = 32
+    batch_size: Annotated[int, at_least(1)] = 32
     """Rows a step, of all processes together."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, at_least(8)] = 128
     """Tokens a row; documents are packed into rows and do not see each other."""
-    learning_rate: float = 5e-4
+    learning_rate: Annotated[float, POSITIVE] = 5e-4
     """The peak, after warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the learning rate falls from the peak to zero at the last step."""
-    warmup: float = 0.05
+    warmup: Annotated[float, FRACTION] = 0.05
     """Fraction of the steps over which the learning rate rises."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, UNSIGNED] = 0.01
     """Decoupled, on matrices only."""
-    dropout: float = 0.0
+    dropout: Annotated[float, FRACTION] = 0.0
     """While pre-training; the checkpoint's config keeps the architecture's own."""
-    mlm: float | None = None
+    mlm: Annotated[float | None, UNSIGNED] = None
     """Weight of masked language modelling; all weights are chosen by what the teacher offers when none is given."""
-    logits: float | None = None
+    logits: Annotated[float | None, UNSIGNED] = None
     """Weight of the divergence from the teacher's distributions of masked tokens (one vocabulary, and a head)."""
-    relations: float | None = None
+    relations: Annotated[float | None, UNSIGNED] = None
     """Weight of the divergence from the teacher's attention relations (any width, any tokenizer)."""
-    states: float | None = None
+    states: Annotated[float | None, UNSIGNED] = None
     """Weight of the distance from the teacher's last hidden states (any width, any tokenizer)."""
-    temperature: float = 2.0
+    temperature: Annotated[float, POSITIVE] = 2.0
     """Of the loss on logits."""
-    relation_heads: int | None = None
+    relation_heads: Annotated[int | None, at_least(1)] = None
     """Heads that relations are cut into; the most, up to 12, that divide both hidden sizes when not given."""
-    teacher_layer: int | None = None
+    teacher_layer: Annotated[int | None, at_least(1)] = None
     """The teacher's layer whose relations are learned, from 1; its last when not given."""
     whole_words: bool = False
     """Mask whole words instead of tokens."""
-    cached_logits: int = 0
+    cached_logits: Annotated[int, at_least(0)] = 0
     """Keep the teacher's so many most likely tokens on disk, for other runs on the same text; 0: none."""
-    save_every: int | None = None
+    save_every: Annotated[int | None, at_least(1)] = None
     """Steps between two checkpoints; a tenth of the run when not given."""
-    evaluate_every: int | None = None
+    evaluate_every: Annotated[int | None, at_least(1)] = None
     """Steps between two looks at held-out text; a tenth of the run when not given."""
-    held_out: int = 256
+    held_out: Annotated[int, at_least(1)] = 256
     """Rows of held-out documents that the student is judged by."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Of the matrix products; bfloat16 on a GPU that has it and float32 elsewhere when not given."""
-    device_tokens: int | None = None
+    device_tokens: Annotated[int | None, at_least(1)] = None
     """Tokens a device takes at once; of larger batches gradients of parts are added up. What fits when not given."""
     compiled: bool | None = None
     """Fuse layers and losses into few kernels, which takes a minute; on GPUs when not given."""
-    workers: int | None = None
+    workers: Annotated[int | None, at_least(0)] = None
     """Processes that tokenise; as many as cores when not given."""
     report_to: tuple[str, ...] = ()
     """Integrations of the stock trainer, such as tensorboard (extra) or wandb."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Of weights, masks and order."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        counts = ("steps", "batch_size", "save_every", "evaluate_every", "held_out", "device_tokens")
-        for name in (*counts, "relation_heads", "teacher_layer", "threads"):
-            if (number := getattr(self, name)) is not None:
-                at_least("--" + name.replace("_", "-"), number, 1)
-        at_least("--sequence-length", self.sequence_length, 8)
-        at_least("--cached-logits", self.cached_logits, 0)
-        at_least("--seed", self.seed, 0)
-        at_least("--workers", self.workers or 0, 0)
-        positive("--learning-rate", self.learning_rate)
-        positive("--temperature", self.temperature)
-        for name, value in {"warmup": self.warmup, "dropout": self.dropout}.items():
-            if not 0 <= value < 1:
-                raise ValueError(f"--{name} must lie in [0, 1), got {value:g}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"--weight-decay must be a number from 0, got {self.weight_decay}")
+        checked(self)
         if not self.relations and (self.relation_heads or self.teacher_layer):
-            raise ValueError("--relation-heads and --teacher-layer belong to the loss on relations: give --relations W")
-        for name, weight in self.weights.items():
-            if not 0 <= weight < math.inf:
-                raise ValueError(f"--{name} must be a number from 0, got {weight}")
+            raise InputError("--relation-heads and --teacher-layer belong to the loss on relations: give --relations W")
 
     @property
     def weights(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+from subarch.errors import InputError
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import ExtractOptions
@@ -54,14 +55,14 @@ def read_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Settings:
     for name in dict.fromkeys((BASE, name_or_path)):
         for section, values in _parsed(name).items():
             if not isinstance(values, dict):
-                raise ValueError(f"{name}: expected sections such as [{next(iter(_FORMS))}], got {section} = {values}")
+                raise InputError(f"{name}: expected sections such as [{next(iter(_FORMS))}], got {section} = {values}")
             for key, value in cast("dict[str, Any]", values).items():
                 _put(settings, section, key, value, name)
     for change in changes:
         place, sign, text = change.partition("=")
         section, dot, key = place.strip().partition(".")
         if not (sign and dot and key):
-            raise ValueError(f"--set takes section.key=value, such as pretrain.steps=500, got {change!r}")
+            raise InputError(f"--set takes section.key=value, such as pretrain.steps=500, got {change!r}")
         _put(settings, section, key, _value(text.strip()), "--set")
     return settings
 
@@ -80,16 +81,16 @@ def _parsed(name: str) -> Mapping[str, Any]:
     if name in presets():
         text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
     elif not name.endswith(".toml"):
-        raise ValueError(f"--recipe is one of {', '.join(presets())}, or a .toml file, got {name!r}")
+        raise InputError(f"--recipe is one of {', '.join(presets())}, or a .toml file, got {name!r}")
     else:
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"--recipe {name} cannot be read: {error}") from error
+            raise InputError(f"--recipe {name} cannot be read: {error}") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"--recipe {name} is not TOML: {error}") from error
+        raise InputError(f"--recipe {name} is not TOML: {error}") from error
 
 
 def _folder() -> Any:
@@ -113,17 +114,17 @@ def _toml(value: Any) -> str:
 
 def _put(settings: Settings, section: str, key: str, value: Any, where: str) -> None:
     if section not in _FORMS:
-        raise ValueError(f"{where}: there is no section {section!r}{_nearest(section, _FORMS)}; {_listed(_FORMS)}")
+        raise InputError(f"{where}: there is no section {section!r}{_nearest(section, _FORMS)}; {_listed(_FORMS)}")
     form, known = _FORMS[section]
     hints = get_type_hints(form)
     names = [one.name for one in dataclasses.fields(form) if one.name not in known]
     name = key.replace("-", "_")
     if name not in names:
-        raise ValueError(f"{where}: [{section}] has no {key!r}{_nearest(name, names)}; {_listed(names)}")
+        raise InputError(f"{where}: [{section}] has no {key!r}{_nearest(name, names)}; {_listed(names)}")
     try:
         settings[section][name] = _fitting(value, hints[name])
     except TypeError as error:
-        raise ValueError(f"{where}: {section}.{name} must be {error}, got {value!r}") from None
+        raise InputError(f"{where}: {section}.{name} must be {error}, got {value!r}") from None
 
 
 def _nearest(name: str, names: Mapping[str, Any] | Sequence[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from subarch.errors import InputError
 from subarch.options.forms import ArtifactName, Precision, Runtime
-from subarch.options.limits import at_least
+from subarch.options.ranges import POINTS, at_least, checked
 
 Positional = tyro.conf.Positional
 
@@ -50,30 +51,25 @@ class ExportOptions:
     missing_label: tuple[str, ...] = ()
     """Words that stand for no label, such as null: rows with them, or with nothing, are left out; refused when not
     given."""
-    max_drop: float = 0.5
+    max_drop: Annotated[float, POINTS] = 0.5
     """Points of the metric (of 100) that the chosen form may lose against PyTorch."""
     artifacts: tuple[ArtifactName, ...] = ()
     """Forms to try; all that can be had here when not given."""
-    calibration: int = 300
+    calibration: Annotated[int, at_least(1)] = 300
     """Training texts that ranges of 8-bit activations are measured on."""
-    sequence_length: int | None = None
+    sequence_length: Annotated[int | None, at_least(2)] = None
     """Tokens of the passes that are timed; the median of the data when not given."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
         if self.model is None and self.run is None:
-            raise ValueError("MODEL or --run DIR is needed: for example subarch export --run runs/mine")
+            raise InputError("MODEL or --run DIR is needed: for example subarch export --run runs/mine")
         if self.task is not None and self.data is not None:
-            raise ValueError("--task and --data were both given: one of them says which examples are meant")
-        if not 0 <= self.max_drop <= 100:
-            raise ValueError(f"--max-drop is in points of 100, got {self.max_drop:g}")
-        at_least("--calibration", self.calibration, 1)
-        for name in ("threads", "sequence_length"):
-            if (number := getattr(self, name)) is not None:
-                at_least("--" + name.replace("_", "-"), number, 1 if name == "threads" else 2)
+            raise InputError("--task and --data were both given: one of them says which examples are meant")
+        checked(self)
 
     @property
     def data_name(self) -> str | None:
@@ -101,13 +97,13 @@ class BenchOptions:
     """What runs the networks; compile is torch.compile."""
     precision: tuple[Precision, ...] = ("float32", "int8")
     """Of the arithmetic, where the runtime has it; PyTorch has float32 and bfloat16."""
-    threads: tuple[int, ...] = ()
+    threads: Annotated[tuple[int, ...], at_least(1)] = ()
     """Threads of one pass; all cores when not given."""
-    batch_size: tuple[int, ...] = (1,)
+    batch_size: Annotated[tuple[int, ...], at_least(1)] = (1,)
     """Sequences a pass."""
-    sequence_length: tuple[int, ...] = (128,)
+    sequence_length: Annotated[tuple[int, ...], at_least(2)] = (128,)
     """Tokens a sequence."""
-    rounds: int = 5
+    rounds: Annotated[int, at_least(1)] = 5
     """How often everything is visited in turn."""
     memory: bool = True
     """Also run each network once in a process of its own and read its peak memory."""
@@ -118,11 +114,8 @@ class BenchOptions:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise ValueError("name at least one network: subarch bench bort")
+            raise InputError("name at least one network: subarch bench bort")
         for name in ("runtime", "precision", "batch_size", "sequence_length"):
             if not getattr(self, name):
-                raise ValueError(f"--{name.replace('_', '-')} needs at least one value")
-        for name, least in {"threads": 1, "batch_size": 1, "sequence_length": 2}.items():
-            for number in getattr(self, name):
-                at_least("--" + name.replace("_", "-"), number, least)
-        at_least("--rounds", self.rounds, 1)
+                raise InputError(f"--{name.replace('_', '-')} needs at least one value")
+        checked(self)

@@ -5,7 +5,6 @@ Light on purpose: importing this module imports no numerical library, so that ``
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from subarch.options.limits import at_least, faster, positive, share
+from subarch.errors import InputError
+from subarch.options.ranges import EPSILON, FASTER, FRACTION, POSITIVE, UNSIGNED, at_least, checked
 from subarch.options.tasks import Quoting, TaskOptions
 from subarch.plugins import NAME
 
@@ -37,13 +37,13 @@ class InspectOptions:
     name: Annotated[str, Positional, tyro.conf.arg(metavar="NAME_OR_PATH")]
     """A preset (bort, bort-flipped, bort-2, bert-base, bert-large, roberta-large, distilbert, minilm-l6-h384,
     tinybert-4), a checkpoint folder, a config.json, or a Hugging Face name."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, at_least(1)] = 128
     """Tokens of the forward pass whose operations are counted."""
     json: bool = False
     """Print one JSON object on standard output instead of a table."""
 
     def __post_init__(self) -> None:
-        at_least("--sequence-length", self.sequence_length, 1)
+        checked(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,13 +59,13 @@ class CheckOptions:
     """JSON file with the search space, instead of the one derived from the source."""
     run: Path | None = None
     """Directory of a finished extraction: its errors are the evidence for the clause about the error."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, at_least(1)] = 128
     """Tokens of the forward pass whose operations are counted."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        at_least("--sequence-length", self.sequence_length, 1)
+        checked(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +101,15 @@ class ExtractOptions:
     module.path:name of your own error function."""
     steps: str = "default"
     """Training steps a candidate: a number, auto (doubled until the errors are resolved), or default."""
-    seeds: int = 1
+    seeds: Annotated[int, at_least(1)] = 1
     """Seeds a candidate is trained with; its error is their mean."""
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, at_least(1)] = None
     """Texts a training step; a default that fits the error when not given."""
-    held_out: int | None = None
+    held_out: Annotated[int | None, at_least(1)] = None
     """Texts that the error is measured on, the same for all candidates: more of them, less noise."""
-    learning_rates: tuple[float, ...] = ()
+    learning_rates: Annotated[tuple[float, ...], POSITIVE] = ()
     """Hyperparameter sets: every candidate is trained with each, the best counts. Defaults fit the start."""
-    clip_weights: float | None = None
+    clip_weights: Annotated[float | None, POSITIVE] = None
     """Keep every weight within this distance of zero during training (the compactness that the theory asks for)."""
     corpus: Path | None = None
     """Text: .txt, .jsonl or .parquet (also .gz, .xz, .zst), or a folder; the installed documentation when not given."""
@@ -145,67 +145,53 @@ class ExtractOptions:
     """With --data: learn from so many examples at most."""
     tokenizer: str | None = None
     """Tokenizer folder or name; the source's own when not given, or one trained on the corpus for presets."""
-    sequence_length: int = 128
+    sequence_length: Annotated[int, at_least(1)] = 128
     """Tokens of the forward pass that is counted and timed."""
     cost: Literal["macs", "latency_ms"] = "macs"
     """The inference cost in W and on the front: multiply-accumulates (exact), or latency on this machine."""
     runtime: Literal["pytorch", "onnx", "onnx-int8", "openvino", "openvino-int8"] = "pytorch"
     """What runs the networks that are timed: PyTorch, or a form that subarch export writes (extras onnx, openvino)."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads for timing and training; all cores when not given."""
-    speedup: float | None = None
+    speedup: Annotated[float | None, FASTER] = None
     """Limit: at least this many times as fast as the reference (the source when --reference is not given), measured
     here."""
-    max_parameters: float | None = None
+    max_parameters: Annotated[float | None, POSITIVE] = None
     """Limit: parameters of the backbone with its embeddings."""
-    max_latency_ms: float | None = None
+    max_latency_ms: Annotated[float | None, POSITIVE] = None
     """Limit: milliseconds for one text of --sequence-length tokens, measured here."""
-    max_macs: float | None = None
+    max_macs: Annotated[float | None, POSITIVE] = None
     """Limit: multiply-accumulates of one forward pass."""
-    error_floor: float = 0.0
+    error_floor: Annotated[float, UNSIGNED] = 0.0
     """A lower bound on every error that you vouch for: named in the certificate as an assumption."""
-    delta: float = 0.0
+    delta: Annotated[float, FRACTION] = 0.0
     """Violation of monotony to allow for from the start; at least the largest one seen is always allowed for."""
     executor: str = "serial"
     """Where trainings run: serial, threads:N, processes:N, or module.path:function that makes an Executor."""
     budget: str | None = None
     """Stop early: a number of trainings (40), or seconds (600s). The certificate then says what was reached. Trainings
     under way when the seconds are over are waited for, as long again at most."""
-    training_seconds: float | None = None
+    training_seconds: Annotated[float | None, POSITIVE] = None
     """A training that takes longer counts as failed: it is ended where the executor can, left out and named."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
+        checked(self)
         if self.strategy != "interval":
-            share("--epsilon", self.epsilon)
+            if not EPSILON.holds(self.epsilon):
+                raise InputError(f"--epsilon {EPSILON.words}, got {self.epsilon:g}")
         elif not (self.epsilon >= 1 and self.epsilon.is_integer()):
-            raise ValueError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
+            raise InputError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
         if not re.fullmatch("[0-9]+|auto|default", self.steps):
-            raise ValueError(f"--steps is a number from 0, or auto, got {self.steps!r}")
-        at_least("--seeds", self.seeds, 1)
-        at_least("--sequence-length", self.sequence_length, 1)
-        for name in ("threads", "batch_size", "held_out"):
-            if (number := getattr(self, name)) is not None:
-                at_least("--" + name.replace("_", "-"), number, 1)
-        for rate in self.learning_rates:
-            positive("--learning-rates", rate)
-        if self.speedup is not None:
-            faster(self.speedup)
-        for name in ("max_parameters", "max_latency_ms", "max_macs", "clip_weights", "training_seconds"):
-            if (value := getattr(self, name)) is not None:
-                positive("--" + name.replace("_", "-"), value)
-        if not 0 <= self.error_floor < math.inf:
-            raise ValueError(f"--error-floor must be a number from 0, got {self.error_floor}")
-        if not 0 <= self.delta < 1:
-            raise ValueError(f"--delta must lie in [0, 1), got {self.delta}")
+            raise InputError(f"--steps is a number from 0, or auto, got {self.steps!r}")
         if self.limits and self.claim not in (None, "constrained"):
-            raise ValueError(
+            raise InputError(
                 f"a limit on {next(iter(self.limits))} makes the claim 'constrained', but --claim {self.claim} "
                 "was asked: one claim a run; leave one of them out"
             )
         if self.claim == "constrained" and not self.limits:
-            raise ValueError(
+            raise InputError(
                 "--claim constrained needs a limit: --speedup, --max-parameters, --max-latency-ms or --max-macs"
             )
         self._check_data()
@@ -213,7 +199,7 @@ class ExtractOptions:
     def _check_data(self) -> None:
         if self.data is None and (unused := [name for name in DEALT if getattr(self, name)]):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-            raise ValueError(f"{flags} says how --data is read, which is missing: give --data, or leave that away")
+            raise InputError(f"{flags} says how --data is read, which is missing: give --data, or leave that away")
         _ = self.where
 
     @property
@@ -246,7 +232,7 @@ class VerifyOptions:
 
     run: Annotated[Path, Positional, tyro.conf.arg(metavar="DIR")]
     """Run directory."""
-    retrain: int = 0
+    retrain: Annotated[int, at_least(0)] = 0
     """Train this many random trials again and compare: the only defence against a ledger forged as a whole."""
     family: str | None = None
     """module.path:Name, for a run of a family of your own: code is run only where you name it, whatever the run says,
@@ -257,10 +243,10 @@ class VerifyOptions:
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        at_least("--retrain", self.retrain, 0)
+        checked(self)
         for option, name in (("--family", self.family), ("--start", self.start)):
             if name is not None and not NAME.fullmatch(name):
-                raise ValueError(f"{option} is module.path:name, got {name!r}")
+                raise InputError(f"{option} is module.path:name, got {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -285,13 +271,12 @@ class DemoOptions:
 
     run: Path = Path("runs/demo")
     """Run directory; the same command goes on where it stopped."""
-    speedup: float = 3.0
+    speedup: Annotated[float, FASTER] = 3.0
     """How many times as fast as the source the pick must be."""
-    epsilon: float = 0.1
+    epsilon: Annotated[float, EPSILON] = 0.1
     """How far from optimal the pick may be."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
-        faster(self.speedup)
-        share("--epsilon", self.epsilon)
+        checked(self)

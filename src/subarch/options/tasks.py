@@ -5,15 +5,15 @@ Light on purpose: importing this module imports no numerical library, so that ``
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from subarch.errors import InputError
 from subarch.options.forms import ArtifactName
-from subarch.options.limits import at_least, positive
+from subarch.options.ranges import FRACTION, PART, POSITIVE, UNSIGNED, at_least, checked
 from subarch.plugins import NAME
 
 Positional = tyro.conf.Positional
@@ -22,9 +22,9 @@ Quoting = Literal["doubled", "backslash", "none", "escaped"]
 
 def _require_one(task: str | None, data: Path | None) -> None:
     if task is not None and data is not None:
-        raise ValueError("--task and --data were both given: one of them says which examples are meant")
+        raise InputError("--task and --data were both given: one of them says which examples are meant")
     if task is None and data is None:
-        raise ValueError("--task NAME or --data FILE is needed: for example --task glue/rte, or --data reviews.csv")
+        raise InputError("--task NAME or --data FILE is needed: for example --task glue/rte, or --data reviews.csv")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,7 @@ class TaskOptions:
     """Your own test file, for the final score alone; otherwise a part of the data, sealed before anything is read."""
     split_seed: int = 0
     """Of the splits that are carved."""
-    limit: int | None = None
+    limit: Annotated[int | None, at_least(1)] = None
     """Learn from so many examples at most."""
     rule: Annotated[Literal["relatives", "equal texts"], tyro.conf.Suppress] = "relatives"
     """What keeps rows in one split; a checkpoint that was dealt another way says so."""
@@ -63,9 +63,8 @@ class TaskOptions:
     def __post_init__(self) -> None:
         _require_one(self.task, self.data)
         if len(self.text_columns) > 2:
-            raise ValueError(f"--text-columns takes one column or two, got {len(self.text_columns)}")
-        if self.limit is not None:
-            at_least("--limit", self.limit, 1)
+            raise InputError(f"--text-columns takes one column or two, got {len(self.text_columns)}")
+        checked(self)
 
     @property
     def name(self) -> str:
@@ -93,75 +92,64 @@ class AgoraOptions:
     --pool, otherwise mask_fill with a language model, otherwise swap."""
     language_model: str | None = None
     """A checkpoint with a masked-language-model head for mask_fill; the student itself when it has one."""
-    per_mistake: int = 20
+    per_mistake: Annotated[int, at_least(1)] = 20
     """New texts around each mistake at most."""
     space: str = "teacher"
     """Where distances between texts are taken: the teacher's or the student's mean-pooled states (unit length), or
     module.path:function of yours, from examples to an array."""
-    min_distance: float = 0.0
+    min_distance: Annotated[float, UNSIGNED] = 0.0
     """Of a new text from its mistake; nearer ones teach nothing new. Exact and near copies are always refused."""
     max_distance: float | None = None
     """Likewise; farther ones are about something else. 0.5 of unit vectors is a cosine of 0.88."""
-    tolerance: float | None = None
+    tolerance: Annotated[float | None, UNSIGNED] = None
     """Of numbers: a larger residual is a mistake; the root mean square residual when not given."""
     near: Literal["taught", "all"] = "taught"
     """Make texts near mistakes that the teacher does not make too, or near all mistakes, as published."""
     balance: Literal["even", "data", "none"] = "even"
     """Of the classes: even numbers (as the theory asks), the training data's own shares, or whatever comes."""
-    min_confidence: float = 0.0
+    min_confidence: Annotated[float, FRACTION] = 0.0
     """Of the teacher; less sure labels are not learned from."""
     hard_labels: bool = False
     """Learn the teacher's likeliest class instead of its probabilities."""
-    distill: float = 0.0
+    distill: Annotated[float, PART] = 0.0
     """The teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes its own alone."""
     refit: bool = False
     """Train the student that is kept once more, with the development rows among its data: more labels, but no rows are
     left on which it could be judged but the sealed ones."""
     pruning: Literal["halving", "common_subsequence", "common_prefix"] = "halving"
     """Which hyperparameter sets are dropped after a round; the last two are readings of the published rule."""
-    rounds: int = 10
+    rounds: Annotated[int, at_least(1)] = 10
     """Rounds of training at most."""
-    replays: int = 0
+    replays: Annotated[int, at_least(0)] = 0
     """How often all hyperparameter sets start again with the data gathered so far."""
-    budget: int | None = None
+    budget: Annotated[int | None, at_least(1)] = None
     """Trainings of a loop at most."""
     executor: str = "serial"
     """Where the students of a round are trained: serial, processes:N (with --threads: of each), or
     module.path:function that makes an Executor."""
 
     def __post_init__(self) -> None:
-        for name in ("per_mistake", "rounds"):
-            at_least("--" + name.replace("_", "-"), getattr(self, name), 1)
-        at_least("--replays", self.replays, 0)
-        if not 0 <= self.min_confidence < 1:
-            raise ValueError(f"--min-confidence must lie in [0, 1), got {self.min_confidence:g}")
-        for name in ("min_distance", "tolerance"):
-            if not 0 <= (value := getattr(self, name) or 0.0) < math.inf:
-                raise ValueError(f"--{name.replace('_', '-')} must be a number from 0, got {value:g}")
+        checked(self)
         if self.max_distance is not None and not self.min_distance < self.max_distance:
-            raise ValueError(
+            raise InputError(
                 f"--max-distance must be above --min-distance, got {self.max_distance:g} and {self.min_distance:g}"
             )
-        if self.budget is not None:
-            at_least("--budget", self.budget, 1)
-        if not 0 <= self.distill <= 1:
-            raise ValueError(f"--distill must lie between 0 and 1, got {self.distill:g}")
         self._check_names()
 
     def _check_names(self) -> None:
         if self.agora and self.teacher is None:
-            raise ValueError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
+            raise InputError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
         if not self.agora and (self.teacher is not None or self.pool is not None or self.refit):
-            raise ValueError("--teacher, --pool and --refit belong to Agora: give --agora too")
+            raise InputError("--teacher, --pool and --refit belong to Agora: give --agora too")
         if self.pool is None and {"retrieve", "recombine"} & set(self.proposals):
-            raise ValueError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
+            raise InputError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
         if self.space not in ("teacher", "student") and not NAME.fullmatch(self.space):
-            raise ValueError(f"--space is teacher, student, or module.path:function, got {self.space!r}")
+            raise InputError(f"--space is teacher, student, or module.path:function, got {self.space!r}")
         for name in self.proposals:
             if name not in PROPOSALS and not NAME.fullmatch(name):
-                raise ValueError(f"--proposals are {', '.join(PROPOSALS)}, or module.path:function, got {name!r}")
+                raise InputError(f"--proposals are {', '.join(PROPOSALS)}, or module.path:function, got {name!r}")
         if self.executor.startswith("threads:"):
-            raise ValueError("--executor threads:N: dropout draws from one generator a process; give processes:N")
+            raise InputError("--executor threads:N: dropout draws from one generator a process; give processes:N")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,46 +171,36 @@ class FinetuneOptions:
     run: Path | None = None
     """Run directory; a new one under runs/ when not given. Without --model, the network that was extracted there."""
     where: Annotated[TaskOptions, tyro.conf.arg(name="")]
-    learning_rates: tuple[float, ...] = (5e-5,)
+    learning_rates: Annotated[tuple[float, ...], POSITIVE] = (5e-5,)
     """Hyperparameter sets: each is tried with every seed, the best on development data counts."""
-    seeds: int = 3
+    seeds: Annotated[int, at_least(1)] = 3
     """Seeds of head, order and dropout: what the interval is taken over."""
-    epochs: int = 3
+    epochs: Annotated[int, at_least(1)] = 3
     """Passes over the training data at most."""
-    batch_size: int = 32
+    batch_size: Annotated[int, at_least(1)] = 32
     """Examples a step."""
-    max_length: int | None = None
+    max_length: Annotated[int | None, at_least(8)] = None
     """Tokens that a text, or a pair, is cut to; when not given 128, and up to 512 for benchmarks with long texts."""
-    patience: int | None = None
+    patience: Annotated[int | None, at_least(1)] = None
     """Stop a training after so many epochs without a better development score."""
-    warmup: float = 0.1
+    warmup: Annotated[float, FRACTION] = 0.1
     """Fraction of the steps over which the learning rate rises."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, UNSIGNED] = 0.01
     """Decoupled weight decay on matrices."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products in training; bfloat16 is faster where the processor has it (AVX512-BF16, AMX)."""
     loop: Annotated[AgoraOptions, tyro.conf.arg(name="")] = field(default_factory=AgoraOptions)
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
         if self.model is None and self.run is None:
-            raise ValueError("--model (a checkpoint) or --run (a directory with an extracted network) is needed")
+            raise InputError("--model (a checkpoint) or --run (a directory with an extracted network) is needed")
         if not self.learning_rates:
-            raise ValueError("--learning-rates needs at least one rate, such as 5e-5")
-        for rate in self.learning_rates:
-            positive("--learning-rates", rate)
-        for name in ("seeds", "epochs", "batch_size", "patience", "threads"):
-            if (number := getattr(self, name)) is not None:
-                at_least("--" + name.replace("_", "-"), number, 1)
-        if self.max_length is not None:
-            at_least("--max-length", self.max_length, 8)
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"--warmup must lie in [0, 1), got {self.warmup:g}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"--weight-decay must be a number from 0, got {self.weight_decay}")
+            raise InputError("--learning-rates needs at least one rate, such as 5e-5")
+        checked(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,15 +241,14 @@ class EvaluateOptions:
     split: Literal["train", "development", "sealed", "test", "all"] | None = None
     """Which examples: all rows of a file, or train, development or sealed of the one that the checkpoint was fine-tuned
     on; of a benchmark train, development (the official one) or, where its labels are public, test."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
         _require_one(self.task, self.data)
-        if self.threads is not None:
-            at_least("--threads", self.threads, 1)
+        checked(self)
 
     @property
     def name(self) -> str:
@@ -303,16 +280,15 @@ class PredictOptions:
     quoting: Quoting | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
         if self.output is not None and self.output.suffix.lower() not in (".jsonl", ".csv"):
-            raise ValueError(f"--output must end in .jsonl or .csv, got {self.output.name!r}")
-        if self.threads is not None:
-            at_least("--threads", self.threads, 1)
+            raise InputError(f"--output must end in .jsonl or .csv, got {self.output.name!r}")
+        checked(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -340,11 +316,12 @@ class SubmitOptions:
     placeholders: bool = False
     """For tasks without a model or without test data, write a file with one answer everywhere: portals want
     all files."""
-    threads: int | None = None
+    threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
     json: bool = False
     """Print one JSON object on standard output."""
 
     def __post_init__(self) -> None:
+        checked(self)
         if (self.model is None) == (self.check is None):
-            raise ValueError("give MODEL to write an archive, or --check ARCHIVE to validate one")
+            raise InputError("give MODEL to write an archive, or --check ARCHIVE to validate one")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from subarch.errors import InputError
 from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.progress import Watch, silent
 from subarch.running.graphs import Graph
@@ -190,7 +191,7 @@ def builder(name: ArtifactName, threads: int | None) -> Builder:
 
     def build(network: nn.Module, inputs: Mapping[str, Tensor]) -> Pass:
         if not isinstance(network, PreTrainedModel):
-            raise ValueError(f"only stock encoders run as {name}, got a {type(network).__name__}: time it in PyTorch")
+            raise InputError(f"only stock encoders run as {name}, got a {type(network).__name__}: time it in PyTorch")
         graph = Graph.of(network)
         ids = inputs["input_ids"].numpy()
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}

@@ -20,6 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, bidirectional_mask_function, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
+from subarch.errors import InputError
 from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
 
@@ -75,7 +76,7 @@ class Graph:
             _require_no_head(name, config)
             head = "encoder"
         else:
-            raise ValueError(
+            raise InputError(
                 f"expected a sequence classification, multiple choice, masked language or plain encoder model, got a "
                 f"{name}: no other heads are exported"
             )
@@ -144,7 +145,7 @@ class Graph:
                     self.forward(), self.example(), dynamic_shapes=(self.shapes(),), strict=False
                 )
         except Exception as error:  # whatever a model's own code and the tracer raise
-            raise ValueError(_untraceable(self.model, error)) from error
+            raise InputError(_untraceable(self.model, error)) from error
 
 
 def _require_no_head(name: str, config: Any) -> None:
@@ -155,7 +156,7 @@ def _require_no_head(name: str, config: Any) -> None:
     """
     named = [str(one) for one in getattr(config, "architectures", None) or ()]
     if left := [one for one in named if one != name and "For" in one and not one.endswith(_LANGUAGE_MODELS)]:
-        raise ValueError(
+        raise InputError(
             f"the checkpoint is a {left[0]}, and only its encoder was opened, without that head: no such heads are "
             "exported (sequence classification, multiple choice, masked language and plain encoder models are); for "
             "the encoder alone, save it by itself: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW)"

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.running.graphs import FUSED, WHOLE, Graph, attention_of
 
 if find_spec("onnxscript") is None:  # torch's exporter asks for it only when it writes
-    raise ImportError("ONNX export needs onnxscript: pip install 'subarch[onnx]'")
+    raise MissingPackageError("ONNX export needs onnxscript: pip install 'subarch[onnx]'")
 try:
     import onnx
     import onnxruntime
@@ -30,7 +31,7 @@ try:
         quantize_static,
     )
 except ImportError as error:
-    raise ImportError("ONNX Runtime is needed for this: pip install 'subarch[onnx]'") from error
+    raise MissingPackageError("ONNX Runtime is needed for this: pip install 'subarch[onnx]'") from error
 
 Inputs = Mapping[str, NDArray[np.int64]]
 _OPSET = 20  # the first with GELU as an operator
@@ -49,7 +50,7 @@ def write(graph: Graph, path: Path) -> None:
             program = _program(graph, WHOLE)
         except Exception as error:  # whatever a model's own code, the tracer and the writer raise
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ValueError(
+            raise InputError(
                 f"{type(graph.model).__name__} cannot be written as ONNX ({reason}): stock encoders can"
             ) from error
     with _quietly():
@@ -167,7 +168,7 @@ class Program:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises kinds of its own
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(
+            raise InputError(
                 f"{path} cannot be opened by ONNX Runtime {onnxruntime.__version__} ({reason}): export it again"
             ) from error
         self.inputs: Sequence[str] = [one.name for one in self._session.get_inputs()]

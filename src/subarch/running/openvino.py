@@ -17,13 +17,14 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.running.graphs import Graph
 from subarch.running.processor import usable_cores
 
 try:
     import openvino
 except ImportError as error:
-    raise ImportError("OpenVINO is needed for this: pip install 'subarch[openvino]'") from error
+    raise MissingPackageError("OpenVINO is needed for this: pip install 'subarch[openvino]'") from error
 
 Inputs = Mapping[str, NDArray[np.int64]]
 Arithmetic = Literal["float32", "bfloat16"]
@@ -51,7 +52,7 @@ def write(graph: Graph, path: Path, *, calibration: Sequence[Inputs] | None = No
             model: Any = openvino.convert_model(program)
     except Exception as error:  # the converter raises kinds of its own
         reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{type(graph.model).__name__} cannot be converted to OpenVINO ({reason})") from error
+        raise InputError(f"{type(graph.model).__name__} cannot be converted to OpenVINO ({reason})") from error
     for port, name in zip(model.inputs, graph.inputs, strict=True):
         port.get_tensor().set_names({name})
     model.outputs[0].get_tensor().set_names({graph.output})
@@ -70,7 +71,7 @@ def require(*, quantizer: bool) -> None:
         ImportError: when NNCF is missing.
     """
     if quantizer and find_spec("nncf") is None:
-        raise ImportError("NNCF is needed for 8-bit OpenVINO: pip install 'subarch[openvino]'")
+        raise MissingPackageError("NNCF is needed for 8-bit OpenVINO: pip install 'subarch[openvino]'")
 
 
 def _quantized(model: Any, calibration: Sequence[Inputs]) -> Any:
@@ -229,7 +230,7 @@ class _Requests:
             compiled: Any = core.compile_model(model, "CPU", settings)
         except Exception as error:  # the runtime raises RuntimeError for everything
             reason = str(error).strip().splitlines()[-1].strip()
-            raise ValueError(
+            raise InputError(
                 f"{path} cannot be opened by OpenVINO {openvino.__version__.split('-')[0]} ({reason}): export it again"
             ) from error
         self.inputs: Sequence[str] = [port.get_any_name() for port in compiled.inputs]

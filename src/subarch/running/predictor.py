@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from transformers import PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.learning.batches import Reader, Tokens
 from subarch.options.forms import ArtifactName
 from subarch.running.artifacts import FORMS, Program
@@ -150,21 +151,21 @@ class Predictor:
         """
         for name, number in (("threads", threads), ("batch_size", batch_size), ("passes", passes)):
             if number is not None and number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
+                raise InputError(f"{name} must be at least 1, got {number}")
         folder = Path(folder)
         known = read_export(folder)
         name = cast("ArtifactName", artifact or known["chosen"])
         held = [one["artifact"] for one in known["parity"]]
         if name not in held:
-            raise ValueError(f"expected one of the forms {', '.join(held)} that {folder} holds, got {name!r}")
+            raise InputError(f"expected one of the forms {', '.join(held)} that {folder} holds, got {name!r}")
         form = FORMS[name]
         for file in form.files():
             path = folder / file
             if not path.is_file() or sha256_of(path) != known["sha256"][file]:
-                raise ValueError(f"{path} is not the file that was exported (damaged, or cut off): export it again")
+                raise InputError(f"{path} is not the file that was exported (damaged, or cut off): export it again")
         head: Head = known["head"]
         if head == "masked-lm":
-            raise ValueError(f"{folder} holds a masked language model, which answers no texts: export a fine-tuned one")
+            raise InputError(f"{folder} holds a masked language model, which answers no texts: export a fine-tuned one")
         return cls(
             program=form.open(folder, threads, passes),
             tokenizer=load_tokenizer(folder),
@@ -205,7 +206,7 @@ class Predictor:
                 text, by its place.
         """
         if self.head not in ("classification", "regression"):
-            raise ValueError(f"a network for {self.head} gives no labels: call embed or outputs")
+            raise InputError(f"a network for {self.head} gives no labels: call embed or outputs")
         found = self.outputs(cast("Any", texts))
         if self.head == "regression":
             return [{"value": float(one[0])} for one in found]
@@ -224,7 +225,7 @@ class Predictor:
             ValueError: for a network with a head, and for what is no text, by its place.
         """
         if self.head not in ("encoder", "embedding"):
-            raise ValueError(f"only a network without a head gives embeddings, this one is for {self.head}")
+            raise InputError(f"only a network without a head gives embeddings, this one is for {self.head}")
         found = self.outputs(cast("Any", texts))
         if not found:
             (like,) = self.outputs([Example("")])
@@ -241,5 +242,5 @@ def read_export(folder: Path) -> dict[str, Any]:
     try:
         found: Any = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"expected a folder that subarch export wrote, with {EXPORT}, got {folder}") from error
+        raise InputError(f"expected a folder that subarch export wrote, with {EXPORT}, got {folder}") from error
     return found

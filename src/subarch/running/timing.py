@@ -26,6 +26,7 @@ from scipy.sparse import coo_array, hstack, identity, vstack
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from subarch.errors import InputError
 from subarch.networks.family import Family
 from subarch.networks.space import Space, Value
 
@@ -67,7 +68,7 @@ def pinned(threads: int | None) -> Generator[None]:
         yield
         return
     if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+        raise InputError(f"threads must be at least 1, got {threads}")
     with _LOCK:
         _OUTSIDE.append(_OUTSIDE[0] if _OUTSIDE else torch.get_num_threads())
         before = _PINS.asked
@@ -151,7 +152,7 @@ def _torch_pass(network: nn.Module, inputs: Mapping[str, Tensor]) -> Pass:
 
 def _timed(run: Pass, warmup: int, repeats: int) -> list[float]:
     if repeats < 1:
-        raise ValueError(f"at least one timed pass is needed, got repeats={repeats}")
+        raise InputError(f"at least one timed pass is needed, got repeats={repeats}")
     readings: list[float] = []
     for turn in range(warmup + repeats):
         start = time.perf_counter()
@@ -319,7 +320,7 @@ class LatencyTable:
         small = space.listing(listed) is not None
         indices = space.listed() if small else _spread_sample(space, sample, seed)
         if not len(indices):
-            raise ValueError("no architecture of the space meets its constraints: nothing to time")
+            raise InputError("no architecture of the space meets its constraints: nothing to time")
         shapes: list[Mapping[str, Value]] = [space.architecture(row) for row in indices.tolist()]
         settings = {"threads": threads or torch.get_num_threads(), "batch_size": batch_size, "rounds": rounds}
         settings |= {"sequence_length": sequence_length, "repeats": repeats, "runtime": runtime}
@@ -406,9 +407,9 @@ class LatencyTable:
             median, maximum = (float(value) for value in data["error"])
             method, reference_ms, settings = data["method"], float(data["reference_ms"]), dict(data["settings"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"expected a latency table of this space, got something else ({error})") from error
+            raise InputError(f"expected a latency table of this space, got something else ({error})") from error
         if method not in ("isotonic", "polynomial") or len(measured) != len(indices) or not math.isfinite(reference_ms):
-            raise ValueError(f"expected a latency table of this space, got method {method!r}, {len(measured)} readings")
+            raise InputError(f"expected a latency table of this space, got method {method!r}, {len(measured)} readings")
         return cls(space, method, indices, measured, fitted, reference_ms, (median, maximum), settings)
 
 

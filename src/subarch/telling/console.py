@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from subarch.results.base import Result, Rows, Tone
 from subarch.telling.card import target_in_words
 from subarch.telling.wording import apart, apart_as_exported, check_command, decimal, describe, relatives, short, whole
 
@@ -32,6 +33,7 @@ _QUIET_SECONDS = 10.0
 
 _CLASSES = 20  # that are shown, of many
 
+_STYLES: Mapping[Tone, str] = {"plain": "", "good": "green", "warning": "yellow", "bad": "red", "dim": "dim"}
 _COLOURS = {"certified": "green", "strong": "green", "unresolved": "yellow", "weak": "yellow", "checked": "green"}
 
 
@@ -86,6 +88,17 @@ class Console:
     def written(self, path: Path | str) -> None:
         """Say where a file is."""
         self._out.print(f"wrote {escape(str(path))}", soft_wrap=True)
+
+    def tell(self, result: Result) -> None:
+        """All that a result has to tell."""
+        for told in result.told():
+            if isinstance(told, Rows):
+                self._table(told.columns, told.rows, told.title)
+                continue
+            style = _STYLES[told.tone]
+            lead = f"[bold {style}]{escape(told.lead)}[/]: " if told.lead else ""
+            words = escape(told.words) if told.lead or not style else f"[{style}]{escape(told.words)}[/]"
+            self._out.print(f"{lead}{words}", soft_wrap=True)
 
     # Results
 
@@ -433,8 +446,8 @@ class Console:
         word = "yes" if row["reconciles"] else "only with the flipped shape" if flipped else "no"
         return [row["figure"], f"{row['published']:g} {row['unit']}", exact, word]
 
-    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        table = Table(box=None, pad_edge=False)
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
         for n, name in enumerate(columns):
             table.add_column(name, justify="right" if n and len(columns) < 4 else "left", overflow="fold")
         for row in rows:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from subarch.errors import InputError
 from subarch.storage import write_text
 from subarch.telling import trust
 from subarch.telling.figures import COST_TITLES, COST_WORDS, Figures, Record, Series, bounded, draw, pick_label
@@ -110,7 +111,7 @@ def write_report(run: Path) -> Path:
 def read_run(run: Path) -> Run:
     """Read the files of a run directory that a report needs; see :func:`write_report` for the errors."""
     if not run.is_dir():
-        raise ValueError(
+        raise InputError(
             f"expected a run directory, got {str(run)!r}, which is none: pass the --run of `subarch extract`"
         )
     extract, certificate, made_with = (_read(run, name, key) for name, key in _EXPECTED.items())
@@ -121,16 +122,16 @@ def _read(run: Path, name: str, key: str) -> Record:
     try:
         data: object = json.loads((run / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(
+        raise InputError(
             f"expected {name} in {str(run)!r}, found none: finish the search with "
             f"`subarch extract SOURCE --run {run}` first (the same command resumes it)"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
+        raise InputError(
             f"expected JSON in {str(run / name)!r}, got something else ({error}): restore the file"
         ) from error
     if not isinstance(data, dict) or key not in data:
-        raise ValueError(
+        raise InputError(
             f"expected {str(run / name)!r} to be what `subarch extract` writes (an object with {key!r}), got another "
             "file: pass the directory of an extraction"
         )

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, cast
 
+from subarch.errors import InputError
 from subarch.text.examples import Example
 
 Values = Mapping[str, object]
@@ -63,14 +64,14 @@ def _typed(row: Values, column: str, kind: type[T], expected: str) -> T:
     value = row.get(column)
     if not isinstance(value, kind):
         got = f"{value!r:.60}" if column in row else f"only {list(row)[:12]}"
-        raise ValueError(f"expected {expected} in column {column!r}, got {got}")
+        raise InputError(f"expected {expected} in column {column!r}, got {got}")
     return value
 
 
 def _rows(row: Values, column: str) -> list[Values]:
     values = cast("list[object]", _typed(row, column, list, "a list"))
     if not all(isinstance(value, dict) for value in values):
-        raise ValueError(f"expected a list of objects in column {column!r}, got {values!r:.60}")
+        raise InputError(f"expected a list of objects in column {column!r}, got {values!r:.60}")
     return cast("list[Values]", values)
 
 
@@ -81,7 +82,7 @@ def _record(row: Values, column: str) -> Values:
 def _texts(row: Values, column: str) -> list[str]:
     values = cast("list[object]", _typed(row, column, list, "a list of texts"))
     if not all(isinstance(value, str) for value in values):
-        raise ValueError(f"expected a list of texts in column {column!r}, got {values!r:.60}")
+        raise InputError(f"expected a list of texts in column {column!r}, got {values!r:.60}")
     return cast("list[str]", values)
 
 
@@ -94,7 +95,7 @@ def plausible_alternatives(row: Values) -> Example:
     """COPA: the premise, continued by "because" or "so" and either alternative."""
     question = text_of(row, "question")
     if question not in _CONJUNCTIONS:
-        raise ValueError(f"expected 'cause' or 'effect' in column 'question', got {question!r}")
+        raise InputError(f"expected 'cause' or 'effect' in column 'question', got {question!r}")
     choices = (_uncapitalised(text_of(row, column)) for column in ("choice1", "choice2"))
     return Example(text_of(row, "premise"), tuple(f"{_CONJUNCTIONS[question]} {choice}" for choice in choices))
 
@@ -126,7 +127,7 @@ def unfold_article(row: Values) -> Iterator[Values]:
     """RACE: one row a question."""
     questions, answers, options = (_typed(row, name, list, "a list") for name in ("questions", "answers", "options"))
     if not len(questions) == len(answers) == len(options):
-        raise ValueError(
+        raise InputError(
             "expected as many questions as answers and options, "
             f"got {len(questions)}, {len(answers)} and {len(options)}"
         )
@@ -149,7 +150,7 @@ def _starred(row: Values, which: str) -> str:
     sentence = text_of(row, f"sentence{which}")
     start, end = number_of(row, f"start{which}"), number_of(row, f"end{which}")
     if not 0 <= start < end <= len(sentence):
-        raise ValueError(f"expected a word inside {sentence!r:.60}, got characters {start} to {end}")
+        raise InputError(f"expected a word inside {sentence!r:.60}, got characters {start} to {end}")
     return f"{sentence[:start]}* {sentence[start:end]} *{sentence[end:]}"
 
 
@@ -174,13 +175,13 @@ def _place(row: Values, text: str, which: str) -> tuple[int, int]:
     span, index = text_of(row, f"{which}_text"), number_of(row, f"{which}_index")
     starts = [match.start() for match in re.finditer(r"\S+", text)]
     if not 0 <= index < len(starts):
-        raise ValueError(f"expected the number of a word of {text!r:.60} in column '{which}_index', got {index}")
+        raise InputError(f"expected the number of a word of {text!r:.60} in column '{which}_index', got {index}")
     # The count is off by a word or the span ends in a full stop in some official rows: words, not positions, decide.
     words = r"\s+".join(map(re.escape, span.rstrip(". ").split()))
     found = re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)
     nearest = min(found, key=lambda match: abs(match.start() - starts[index]), default=None) if words else None
     if nearest is None and (which == "span2" or not words):
-        raise ValueError(f"expected the words {span!r} of column '{which}_text' in {text!r:.60}, got none such")
+        raise InputError(f"expected the words {span!r} of column '{which}_text' in {text!r:.60}, got none such")
     return nearest.span() if nearest else (starts[index], starts[index])
 
 
@@ -196,17 +197,17 @@ def entities_in_passage(row: Values) -> Example:
     """ReCoRD: the passage, and the query with each entity in its blank, in the order in which they first occur."""
     passage, query = text_of(row, "passage"), text_of(row, "query")
     if "@placeholder" not in query:
-        raise ValueError(f"expected '@placeholder' in column 'query', got {query!r:.60}")
+        raise InputError(f"expected '@placeholder' in column 'query', got {query!r:.60}")
 
     def in_order(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(set(names), key=lambda name: (passage.find(name), name)))
 
     entities, answers = in_order(_texts(row, "entities")), in_order(_texts(row, "answers"))
     if not entities:
-        raise ValueError("expected entities in the passage, got none")
+        raise InputError("expected entities in the passage, got none")
     right = [index for index, entity in enumerate(entities) if entity in answers]
     if answers and not right:
-        raise ValueError(f"expected an answer among the entities {list(entities)[:12]}, got {list(answers)}")
+        raise InputError(f"expected an answer among the entities {list(entities)[:12]}, got {list(answers)}")
     return Example(
         _sentences(passage),
         tuple(query.replace("@placeholder", entity) for entity in entities),

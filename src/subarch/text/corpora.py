@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
+from subarch.errors import InputError, UnusableFileError
 from subarch.text.documentation import Document, installed_documentation
 from subarch.text.files import COMPRESSIONS, decode, format_of, open_bytes
 from subarch.text.tables import jsonl_rows, parquet_rows
@@ -86,7 +87,7 @@ def open_corpus(path: str | Path | None = None, *, cache: Path | None = None) ->
     parts: list[Part] = [partial(_read, file) for file in files]
     for file, part in zip(files, parts, strict=True):
         if next(part(), None) is None:
-            raise ValueError(f"{file}: expected text, got an empty file: remove it or fill it")
+            raise InputError(f"{file}: expected text, got an empty file: remove it or fill it")
     return Corpus(str(path), _file_fingerprint(root, files), tuple(parts))
 
 
@@ -118,11 +119,11 @@ def blocks(
         ValueError: when the corpus is too short, saying how many blocks it had.
     """
     if length < 3 or count < 1:
-        raise ValueError(f"expected a length of at least 3 and a count of at least 1, got {length} and {count}")
+        raise InputError(f"expected a length of at least 3 and a count of at least 1, got {length} and {count}")
     rows = list(islice(packed(_mixed(corpus, seed, held_out), tokenizer, length=length), count))
     if len(rows) < count:
         side = "held-out eighth" if held_out else "training part"
-        raise ValueError(
+        raise InputError(
             f"{corpus.name}: expected {count} blocks of {length} tokens in its {side}, got {len(rows)}: "
             "give a longer corpus, shorter blocks or fewer of them"
         )
@@ -153,7 +154,7 @@ def _special_tokens(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
     start = known.cls_token_id if known.cls_token_id is not None else known.bos_token_id
     end = known.sep_token_id if known.sep_token_id is not None else known.eos_token_id
     if start is None or end is None:
-        raise ValueError("expected a tokenizer with a [CLS] and a [SEP] token (or <s> and </s>), got one without them")
+        raise InputError("expected a tokenizer with a [CLS] and a [SEP] token (or <s> and </s>), got one without them")
     return int(start), int(end)
 
 
@@ -210,10 +211,10 @@ def _digest(text: str) -> bytes:
 
 def _files(root: Path) -> list[Path]:
     if not root.exists():
-        raise FileNotFoundError(f"expected a corpus at {root}, got nothing there: check the path")
+        raise UnusableFileError(f"expected a corpus at {root}, got nothing there: check the path")
     if not root.is_dir():
         if format_of(root) not in FORMATS:
-            raise ValueError(
+            raise InputError(
                 f"{root}: expected {', '.join(FORMATS)} (or compressed: {', '.join(COMPRESSIONS)}), "
                 f"got the suffix {root.suffix!r}: rename or convert the file"
             )
@@ -221,7 +222,7 @@ def _files(root: Path) -> list[Path]:
     files = [file for file in root.rglob("*") if file.is_file() and format_of(file) in FORMATS]
     files = sorted(f for f in files if not any(part.startswith(".") for part in f.relative_to(root).parts))
     if not files:
-        raise ValueError(f"{root}: expected a folder with {', '.join(FORMATS)} files (also compressed), got none")
+        raise InputError(f"{root}: expected a folder with {', '.join(FORMATS)} files (also compressed), got none")
     return files
 
 
@@ -289,7 +290,7 @@ def _text_column(path: Path, kind: str) -> Iterator[str]:
     for number, values in parquet_rows(path, ["text"]) if kind == ".parquet" else jsonl_rows(path):
         text = values.get("text")
         if not isinstance(text, str):
-            raise ValueError(
+            raise InputError(
                 f"{path}, row {number}: expected a string under 'text', got {list(values)[:12]}: rename it"
             )
         yield text

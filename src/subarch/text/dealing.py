@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from subarch.errors import InputError
 from subarch.text.examples import Example, Split, Task
 from subarch.text.relatives import NEAR, Families, Relatives, is_long, join_relatives, normalised
 
@@ -39,7 +40,7 @@ class Shares(NamedTuple):
             ValueError: unless both are above 0 and leave something to learn from.
         """
         if not (self.development > 0 and self.sealed > 0 and sum(self) < 1):
-            raise ValueError(
+            raise InputError(
                 f"expected shares above 0 that leave something to learn from, got {self.development} for development "
                 f"and {self.sealed} for the sealed split"
             )
@@ -119,7 +120,7 @@ def _require_enough(name: str, texts: Mapping[str, int], least: int) -> None:
     if small:
         counted = ", ".join(f"{texts[stratum]} of {stratum!r}" for stratum in small[:_NAMED])
         more = f" and as few of {len(small) - _NAMED} more classes" if len(small) > _NAMED else ""
-        raise ValueError(
+        raise InputError(
             f"{name}: expected at least {_NUMBERS.get(least, least)} different texts of every class, "
             f"got {counted}{more}: each split needs one; add texts, merge small classes (into one called "
             "other), remove them, or give the splits files of their own (--development-data, --test-data)"

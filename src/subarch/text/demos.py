@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
+from subarch.errors import InputError
 from subarch.text.documentation import STANDARD_LIBRARY, Document
 from subarch.text.examples import Example, Split
 from subarch.text.relatives import normalised
@@ -64,7 +65,7 @@ def package_examples(documents: Sequence[Document]) -> Split:
 def _check_enough(task: str, found: Mapping[str, Sequence[object]], least: int) -> None:
     poorest = min(found, key=lambda package: len(found[package]))
     if len(found[poorest]) < least:
-        raise ValueError(
+        raise InputError(
             f"{task}: expected {least} pieces of documentation of {poorest!r}, got {len(found[poorest])}: "
             "is it installed with its sources?"
         )

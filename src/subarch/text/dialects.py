@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from subarch.errors import InputError
 from subarch.text.delimited import DELIMITERS, Dialect, Quoting, Way, columnwise, content, exact, grammar_of, records
 from subarch.text.files import MAX_LINE_BYTES, format_of, lines
 
@@ -469,7 +470,7 @@ def _with_quotes(path: Path, held: dict[Way, _Reading], seen: _Seen) -> Way:
             _LOG.warning("%s, row %d: two backslashes outside of quotes are taken for two, inside for one", path, row)
         return "backslash"
     if "backslash" in held and seen.escaped_quote is not None:
-        raise ValueError(
+        raise InputError(
             f"{path}, row {seen.escaped_quote}: a backslash stands before a quote, which ends the field where quotes "
             "inside are doubled, and does not where they have backslashes: both readings hold for the whole file; say "
             "which is meant: --quoting doubled or --quoting backslash"
@@ -492,7 +493,7 @@ def _of_backslashes(path: Path, dialect: Dialect, found: _Evidence) -> Way | Non
     if not plain.holds:
         return _escaped(path, found)
     if plain.rows != escaped.rows:
-        raise ValueError(
+        raise InputError(
             f"{path}, row {row}: a backslash ends a line, which goes on in the next one where backslashes escape line "
             "breaks: both readings hold for the whole file; say which is meant: --quoting escaped or --quoting none"
         )
@@ -541,7 +542,7 @@ def _require_apart(path: Path, dialect: Dialect, found: _Evidence, chosen: _Read
     if row is None:
         return
     if found.readings["none"].holds:
-        raise ValueError(
+        raise InputError(
             f"{path}, row {row}: a quote opens here and closes lines below, behind what looks like rows of the table; "
             f"read without quoting, every line is a row: {_CHOICE}"
         )
@@ -632,7 +633,7 @@ def _header(path: Path, expected: Collection[str]) -> tuple[str, int, int]:
         return sum(cell.strip().casefold() in expected for cell in cells(delimiter)), len(cells(delimiter))
 
     if "\r" in header:
-        raise ValueError(
+        raise InputError(
             f"{path}, row 1: lines must end with LF or CR LF, not with CR alone: save the table with other line ends"
         )
     delimiter = "\t" if format_of(path) == ".tsv" else max(DELIMITERS, key=score)

@@ -30,6 +30,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from string import ascii_letters
 
+from subarch.errors import InputError
 from subarch.surroundings import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ def _load(path: Path) -> tuple[Document, ...] | None:
     try:
         digest, _, body = gzip.decompress(path.read_bytes()).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
-            raise ValueError("digest differs")
+            raise InputError("digest differs")
         rows: list[list[str]] = json.loads(b"[" + body.replace(b"\n", b",") + b"]")
         return tuple(Document(text, package, name) for package, name, text in rows)
     except FileNotFoundError:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from subarch.errors import InputError
+
 _LOG = logging.getLogger(__name__)
 
 Kind = Literal["classification", "regression", "choice"]
@@ -65,7 +67,7 @@ class Split(tuple[Example, ...]):
         """
         found = tuple(example.label for example in self if example.label is not None)
         if len(found) < len(self):
-            raise ValueError(f"expected labelled examples, got {len(self) - len(found)} of {len(self)} without a label")
+            raise InputError(f"expected labelled examples, got {len(self) - len(found)} of {len(self)} without a label")
         return found
 
     @property
@@ -195,7 +197,7 @@ def required_places(
     if model_kind != kind:
         one = model_kind == "regression" and set(names) == {"0", "1"}  # as of cross-encoders
         word = " (it has one output: a number from 0 to 1, which finetune and compress learn with --kind regression)"
-        raise ValueError(
+        raise InputError(
             f"{task} is a {kind}, the model's head is made for {model_kind}{word if one else ''}: take the task it was "
             "fine-tuned on"
         )
@@ -203,7 +205,7 @@ def required_places(
         return None
     if (found := places(names, among)) is not None:
         return found
-    raise ValueError(
+    raise InputError(
         f"{task} has the classes {list(names)}, the model {list(among)}: take the task it was fine-tuned on; or, where "
         "these are the same classes, write the model's names instead of them"
     )

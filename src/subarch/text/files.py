@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from subarch.errors import InputError, MissingPackageError
+
 MAX_LINE_BYTES = 10_000_000
 
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
@@ -58,14 +60,14 @@ def open_bytes(path: Path) -> Generator[IO[bytes]]:
         with openers.get(path.suffix.lower(), lambda p: p.open("rb"))(path) as stream:
             yield stream
     except damaged as error:
-        raise ValueError(f"{path}: cannot be decompressed ({error}): the file is damaged or cut short") from error
+        raise InputError(f"{path}: cannot be decompressed ({error}): the file is damaged or cut short") from error
 
 
 def _open_zstd(path: Path) -> IO[bytes]:
     try:
         import zstandard
     except ImportError as error:
-        raise ImportError(f"reading {path} needs zstandard: pip install 'subarch[zstd]'") from error
+        raise MissingPackageError(f"reading {path} needs zstandard: pip install 'subarch[zstd]'") from error
     return io.BufferedReader(_ZstdStream(path.open("rb"), zstandard))
 
 
@@ -143,7 +145,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
     with open_bytes(path) as stream:
         begin: bytes = cast("Any", stream).peek(1 << 13)
         if (kind := next((kind for sign, kind in _SIGNATURES.items() if begin.startswith(sign)), None)) is not None:
-            raise ValueError(f"{path}: expected text, got what is {kind}")
+            raise InputError(f"{path}: expected text, got what is {kind}")
         if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             yield from _lines_of_utf16(path, stream)
             return
@@ -171,7 +173,7 @@ def _until_cr(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
         *whole, rest = (rest + block).split(b"\r")
         for raw in whole:
             if b"\n" in raw:
-                raise ValueError(f"{path}, row {number}: some lines end with CR alone, others with LF: make them alike")
+                raise InputError(f"{path}, row {number}: some lines end with CR alone, others with LF: make them alike")
             yield raw + b"\n"
             number += 1
         if len(rest) > MAX_LINE_BYTES:
@@ -189,10 +191,10 @@ def _lines_of_utf16(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
                 if len(line) > MAX_LINE_BYTES:
                     raise _too_long(path, number)
                 if "\0" in line:
-                    raise ValueError(f"{path}, row {number}: expected UTF-16 text, got a NUL character: is this text?")
+                    raise InputError(f"{path}, row {number}: expected UTF-16 text, got a NUL character: is this text?")
                 yield number, line
     except UnicodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{path}, after row {number}: expected UTF-16 text as the first bytes say, got others ({error}): the file "
             "is damaged; save it as UTF-8"
         ) from error
@@ -210,12 +212,12 @@ def decode(raw: bytes, place: str) -> str:
             advice = f"it looks like UTF-16: iconv -f UTF-16{'LE' if halves[0] >= halves[1] else 'BE'} -t UTF-8"
         else:
             advice = "is this a text file?"
-        raise ValueError(f"{place}: expected UTF-8 text, got binary data (a NUL byte): {advice}")
+        raise InputError(f"{place}: expected UTF-8 text, got binary data (a NUL byte): {advice}")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         bad = raw[error.start : error.start + 1]
-        raise ValueError(
+        raise InputError(
             f"{place}: expected UTF-8 text, got the byte {bad!r}: save the file as UTF-8, or convert it from what it "
             "is (in Western Europe mostly iconv -f CP1252 -t UTF-8)"
         ) from error

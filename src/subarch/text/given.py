@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, cast
 
+from subarch.errors import InputError
 from subarch.text.examples import Example
 
 _SHOWN = 60
@@ -28,7 +29,7 @@ def examples_of(texts: object, *, each: int | None = None) -> list[Example]:
         asked = len(found[0].seconds) if found else len(example.seconds) if each is None else each - 1
         if not isinstance(one, Example) and len(example.seconds) != asked:
             before = "as the first one is" if found else "as the network was fine-tuned on"
-            raise ValueError(
+            raise InputError(
                 f"expected {_NUMBERS[asked]}, {before}, got {_NUMBERS[len(example.seconds)]} at place {place} "
                 f"({_shown(one)}): give {_FORMS[asked]}"
             )
@@ -43,15 +44,15 @@ _FORMS = ("strings", "tuples of two strings")
 def _listed(texts: object) -> Iterable[object]:
     advice = "give a list of strings, or of pairs of strings"
     if isinstance(texts, str | bytes | bytearray):
-        raise ValueError("expected a list of texts, got one text: put it into a list")
+        raise InputError("expected a list of texts, got one text: put it into a list")
     if isinstance(texts, Mapping) or hasattr(texts, "columns"):
         kind = type(texts).__name__
         names = [str(name) for name in cast("Any", texts if isinstance(texts, Mapping) else cast("Any", texts).columns)]
-        raise ValueError(f"expected a list of texts, got a {kind} with {', '.join(names[:5])}: give one of its columns")
+        raise InputError(f"expected a list of texts, got a {kind} with {', '.join(names[:5])}: give one of its columns")
     if isinstance(texts, Set | io.IOBase) or not isinstance(texts, Iterable):
-        raise ValueError(f"expected a list of texts, got a {type(texts).__name__}: {advice}")
+        raise InputError(f"expected a list of texts, got a {type(texts).__name__}: {advice}")
     if (dimensions := getattr(texts, "ndim", 1)) not in (1, 2):
-        raise ValueError(f"expected a list of texts, got an array of {dimensions} dimensions: {advice}")
+        raise InputError(f"expected a list of texts, got an array of {dimensions} dimensions: {advice}")
     return cast("Iterable[object]", texts)
 
 
@@ -65,12 +66,12 @@ def _example(place: int, one: object) -> Example:
     array = getattr(one, "ndim", None) == 1 and hasattr(one, "tolist")
     parts = cast("list[object]", cast("Any", one).tolist()) if array else one
     if not isinstance(parts, tuple | list):
-        raise ValueError(
+        raise InputError(
             f"expected a text at place {place}, got {_shown(one)} ({type(one).__name__}): give a string, or two for a "
             "pair"
         )
     if len(parts) != 2:
-        raise ValueError(
+        raise InputError(
             f"expected a text or a pair of two texts at place {place}, got {len(parts)} parts ({_shown(one)}): give "
             "one string or two"
         )
@@ -80,7 +81,7 @@ def _example(place: int, one: object) -> Example:
 
 def _text(place: int, part: object, whole: object) -> str:
     if not isinstance(part, str):
-        raise ValueError(
+        raise InputError(
             f"expected texts at place {place}, got {_shown(part)} ({type(part).__name__}) in {_shown(whole)}: give "
             "strings"
         )
@@ -88,7 +89,7 @@ def _text(place: int, part: object, whole: object) -> str:
         try:
             part.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(
+            raise InputError(
                 f"expected a text at place {place}, got half a character ({_shown(part)}): decode it again from its "
                 "source, as UTF-8"
             ) from error

@@ -15,6 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from subarch.errors import InputError
 from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
 from subarch.text.examples import Example, Kind, Split
@@ -129,7 +130,7 @@ def read_table(
             labels.add(number, values)
     if columns is None:
         what = "a text and a label" if labelled else "a text"
-        raise ValueError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
+        raise InputError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
     there = texts.present(without_text)
     texts.tell_unread(wanted.label_of(columns))
     if labelled:
@@ -161,15 +162,15 @@ def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]
         return list(read_table(path, text_columns=text_columns, labelled=False, without_text="leave out").examples)
     found = [Example(line) for line in dict.fromkeys(line.strip() for _, line in lines(path)) if line]
     if not found:
-        raise ValueError(f"{path}: expected texts, one a line, got none")
+        raise InputError(f"{path}: expected texts, one a line, got none")
     return found
 
 
 def _check_arguments(text_columns: Sequence[str], kind: Kind | None) -> None:
     if len(text_columns) > 2:
-        raise ValueError(f"expected one text column, or two for pairs, got {len(text_columns)}: {[*text_columns]}")
+        raise InputError(f"expected one text column, or two for pairs, got {len(text_columns)}: {[*text_columns]}")
     if kind not in (None, "classification", "regression"):
-        raise ValueError(f"expected the kind 'classification' or 'regression' for a table, got {kind!r}")
+        raise InputError(f"expected the kind 'classification' or 'regression' for a table, got {kind!r}")
 
 
 class _Texts:
@@ -210,7 +211,7 @@ class _Texts:
         (row, column, text), *others = self._empty.values()
         more = f" and in {len(others)} more rows ({_some(others)})" if others else ""
         if without == "refuse":
-            raise ValueError(
+            raise InputError(
                 f"{self._path}, row {row}: expected a text in column {column!r}, got {text!r}{more}: fill it in, or "
                 "remove these rows"
             )
@@ -224,7 +225,7 @@ class _Texts:
         )
         there = [without == "keep" or place not in self._empty for place in range(len(self.rows))]
         if not any(there):
-            raise ValueError(f"{self._path}: expected texts in column {column!r}, got none in any row")
+            raise InputError(f"{self._path}: expected texts in column {column!r}, got none in any row")
         return there
 
     def tell_unread(self, label: str | None) -> None:
@@ -287,14 +288,14 @@ _KINDS: Mapping[type, str] = {
 def _checked(place: str, column: str, text: object) -> str:
     if not isinstance(text, str):
         what = _KINDS.get(type(text), "value of another kind")
-        raise ValueError(
+        raise InputError(
             f"{place}: expected a text in column {column!r}, got the {what} {text!r:.60}: write it as a string, or "
             "name the column that holds the texts"
         )
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{place}: expected text in column {column!r}, got half of a surrogate pair ({text[error.start]!a}) in "
             f"{text!a:.60}: it was cut in the middle of a character; mend or remove it"
         ) from error
@@ -339,12 +340,12 @@ class _Wanted:
             needed = f"a text column ({_listed(TEXT_COLUMNS)}; {pair})"
             needed += f" and a label column ({_listed(LABEL_COLUMNS)})" if self.labelled else ""
             if texts and len(several := _binary(path, [name for name in names if name not in texts])) > 1:
-                raise ValueError(
+                raise InputError(
                     f"{path}: expected a label column ({_listed(LABEL_COLUMNS)}), got columns of 0 and 1 "
                     f"({', '.join(several[:12])}), a column for each label: several labels a row (multi-label) are not "
                     "supported; where every row has exactly one of them, write its name into a column 'label'"
                 )
-            raise ValueError(
+            raise InputError(
                 f"{path}: expected {needed} in row 1, got {names[:12]}: rename the columns, or say which they are "
                 "(--text-columns, --label-column); or is the header line missing?"
             )
@@ -360,7 +361,7 @@ class _Wanted:
                 )
         chosen = [*texts, *([label] if label is not None else [])]
         if len(set(chosen)) < len(chosen):
-            raise ValueError(f"{path}: expected a column of its own for each text and the label, got {chosen}")
+            raise InputError(f"{path}: expected a column of its own for each text and the label, got {chosen}")
         identifier = header.first(ID_COLUMNS)
         return Columns(texts, label if self.labelled else None, None if identifier in chosen else identifier)
 
@@ -379,7 +380,7 @@ class _Header:
         if name in self.names:
             return name
         if name.casefold() not in self.by_name:
-            raise ValueError(f"{self.path}: expected a column {name!r}, got {self.names[:12]}: name one of these")
+            raise InputError(f"{self.path}: expected a column {name!r}, got {self.names[:12]}: name one of these")
         return self._only(name.casefold())
 
     def first(self, usual: Sequence[str]) -> str | None:
@@ -397,7 +398,7 @@ class _Header:
         half = next((names for names in PAIR_COLUMNS if not free.isdisjoint(names)), None)
         if half is not None:
             there, absent = sorted(half, key=lambda name: name not in free)
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: expected a column {absent!r} beside {there!r}, got {self.names[:12]}: add it, or say "
                 "which columns hold the texts"
             )
@@ -406,7 +407,7 @@ class _Header:
     def _only(self, name: str) -> str:
         columns = self.by_name[name]
         if len(columns) > 1:
-            raise ValueError(f"{self.path}: expected one column {name!r}, got {columns}: rename one of them")
+            raise InputError(f"{self.path}: expected one column {name!r}, got {columns}: rename one of them")
         return columns[0]
 
 

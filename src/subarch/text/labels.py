@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from subarch.errors import InputError
 from subarch.text.examples import Kind, places
 
 _LOG = logging.getLogger(__name__)
@@ -253,7 +254,7 @@ class Labels:
                 raise self._refusal(row, f"expected a finite number in column {self.column!r}, got {name!r}")
             numbers.append(number)
         if len(set(numbers)) == 1:
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: expected different numbers in column {self.column!r}, got {self._given[0]} in all "
                 f"{len(numbers)} rows: name the right label column"
             )
@@ -343,12 +344,12 @@ class Labels:
 
     def _check_classes(self, names: Sequence[str], known: Sequence[str]) -> None:
         if len(known) == 1:
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: expected at least two classes, got only {known[0]!r} in all {len(names)} rows: "
                 "add examples of another class, or name the right label column"
             )
         if _hardly_twice(len(known), len(names)):
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: expected a few classes with several texts each, got {len(known)} different labels in "
                 f"{len(names)} rows: is this the label column? {self._advice()}"
             )

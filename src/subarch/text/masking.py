@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.text.streaming import Rows, Vocabulary
 
 MASKED_SHARE = 0.15
@@ -45,7 +46,7 @@ class Samples:
 
     def __init__(self, rows: Rows, *, count: int, seed: int, whole_words: bool = False) -> None:
         if rows.layout.vocabulary.mask is None:
-            raise ValueError("masked language modelling needs a tokenizer with a mask token, this one has none")
+            raise InputError("masked language modelling needs a tokenizer with a mask token, this one has none")
         self.rows, self.seed, self.whole_words = rows, seed, whole_words
         self._count, self._mask = count, rows.layout.vocabulary.mask
 

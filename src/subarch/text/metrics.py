@@ -20,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.errors import InputError
 from subarch.text.examples import Example, Kind
 
 _LOG = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def decide(kind: Kind, outputs: Outputs) -> list[int] | list[float]:
     """
     for row, output in enumerate(outputs):
         if not np.isfinite(output).all():
-            raise ValueError(
+            raise InputError(
                 f"expected finite outputs, got {output[~np.isfinite(output)][0]} for example {row}: the network has "
                 "diverged; train it again with a lower learning rate"
             )
@@ -72,15 +73,15 @@ def score(kind: Kind, metrics: Sequence[str], examples: Sequence[Example], predi
     """
     for name in metrics:
         if name not in _KINDS[kind]:
-            raise ValueError(f"expected metrics of a {kind} task ({', '.join(_KINDS[kind])}), got {name!r}")
+            raise InputError(f"expected metrics of a {kind} task ({', '.join(_KINDS[kind])}), got {name!r}")
     if not metrics or not examples or len(examples) != len(predicted):
-        raise ValueError(
+        raise InputError(
             f"expected at least one metric and one prediction an example, got {len(metrics)} metrics, {len(examples)} "
             f"examples and {len(predicted)} predictions"
         )
     unlabelled = next((row for row, example in enumerate(examples) if example.label is None), None)
     if unlabelled is not None:
-        raise ValueError(f"expected labelled examples, got none for example {unlabelled}: score a split with labels")
+        raise InputError(f"expected labelled examples, got none for example {unlabelled}: score a split with labels")
     values = {name: METRICS[name](examples, predicted) for name in metrics}
     return values | {"score": sum(values.values()) / len(values)}
 
@@ -195,7 +196,7 @@ def interval(values: Sequence[float]) -> tuple[float, float | None]:
         ValueError: without a value.
     """
     if not values:
-        raise ValueError("expected at least one value, got none")
+        raise InputError("expected at least one value, got none")
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return mean, None
@@ -289,7 +290,7 @@ def _groups(
     found: dict[str, list[tuple[int | float, int | float | None]]] = defaultdict(list)
     for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
         if example.group is None:
-            raise ValueError(f"expected examples in groups that are scored together, got none for example {row}")
+            raise InputError(f"expected examples in groups that are scored together, got none for example {row}")
         found[example.group].append((guess, example.label))
     yield from found.values()
 
@@ -312,7 +313,7 @@ def _best_match(
     total = 0.0
     for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
         if example.answers is None:
-            raise ValueError(f"expected the candidates' names and the right ones, got none for example {row}")
+            raise InputError(f"expected the candidates' names and the right ones, got none for example {row}")
         names, right = example.answers
         words = _words(names[int(guess)])
         total += max((closeness(words, _words(gold)) for gold in right), default=0.0)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.text.casting import Values, as_it_is, number_of
 from subarch.text.examples import Example, Split
 from subarch.text.files import COMPRESSIONS, MAX_LINE_BYTES, decode, format_of, lines, open_bytes
@@ -49,7 +50,7 @@ def official_examples(task: BenchmarkTask, part: Part, data: Path | None) -> Spl
     """
     if part not in task.files:
         instead = f"; its model is that of {task.trained_on}" if task.trained_on else ""
-        raise ValueError(f"{task.name} has no {part} part, only {', '.join(task.files)}{instead}")
+        raise InputError(f"{task.name} has no {part} part, only {', '.join(task.files)}{instead}")
     files = None if data is None else _mirrored(task, part, data)
     if data is None or files is not None:
         place, rows, unfold = str(data or task.hub.repository), _hub_rows(task, part, files), as_it_is
@@ -63,9 +64,9 @@ def official_examples(task: BenchmarkTask, part: Part, data: Path | None) -> Spl
                 if task.left_out is None or row.get(task.label) != task.left_out:
                     examples.append(_example(task, part, row, len(examples)))
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
+            raise InputError(f"{where}: {error}") from error
     if not examples:
-        raise ValueError(f"{place}: expected rows of {task.name}, got none: the file is empty")
+        raise InputError(f"{place}: expected rows of {task.name}, got none: the file is empty")
     return Split(examples)
 
 
@@ -76,7 +77,7 @@ def _example(task: BenchmarkTask, part: Part, row: Values, number: int) -> Examp
     if task.label:
         example = example._replace(label=_label(task, row.get(task.label)))
     if example.label is None and part != "test":
-        raise ValueError(f"expected a label in column {task.label or 'answers'!r}, got none")
+        raise InputError(f"expected a label in column {task.label or 'answers'!r}, got none")
     return example
 
 
@@ -87,7 +88,7 @@ def _label(task: BenchmarkTask, value: object) -> int | float | None:
     if task.kind == "regression":
         return _number(task, word)
     if word not in task.label_words:
-        raise ValueError(f"expected one of {', '.join(task.label_words)} in column {task.label!r}, got {word!r:.60}")
+        raise InputError(f"expected one of {', '.join(task.label_words)} in column {task.label!r}, got {word!r:.60}")
     return task.label_words.index(word)
 
 
@@ -97,7 +98,7 @@ def _number(task: BenchmarkTask, word: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"expected a number in column {task.label!r}, got {word!r:.60}")
+        raise InputError(f"expected a number in column {task.label!r}, got {word!r:.60}")
     return number
 
 
@@ -107,11 +108,11 @@ def _number(task: BenchmarkTask, word: str) -> float:
 def _find_source(task: BenchmarkTask, part: Part, data: Path) -> Path:
     """The file (of RACE the folder or the archive) that holds a part, in the folder nearest to the given one."""
     if not data.exists():
-        raise ValueError(f"expected a folder with the data of {task.name} at {data}, got nothing there: check the path")
+        raise InputError(f"expected a folder with the data of {task.name} at {data}, got nothing there: check the path")
     if data.is_file():
         if _is_archive(task, data):
             return data
-        raise ValueError(f"{data}: expected a folder with the data of {task.name}, got a file: give its folder")
+        raise InputError(f"{data}: expected a folder with the data of {task.name}, got a file: give its folder")
     named: list[Path] = []
     for level in _levels(data):
         folders = [folder for folder in level if _is_named(task, folder) or (folder == data and not _is_other(folder))]
@@ -119,14 +120,14 @@ def _find_source(task: BenchmarkTask, part: Part, data: Path) -> Path:
         if task.suite == "race":
             sources += [file for folder in level for file in _listed(folder) if _is_archive(task, file)]
         if len(sources) > 1:
-            raise ValueError(f"{data}: expected one copy of {task.name}, got {sources[0]} and {sources[1]}: give one")
+            raise InputError(f"{data}: expected one copy of {task.name}, got {sources[0]} and {sources[1]}: give one")
         if sources:
             return sources[0]
         named += [folder for folder in folders if folder != data]
     names = " or ".join(task.files[part])
     if named:
-        raise ValueError(f"{named[0]}: expected {names}, got {_names(named[0])}")
-    raise ValueError(
+        raise InputError(f"{named[0]}: expected {names}, got {_names(named[0])}")
+    raise InputError(
         f"{data}: expected a folder {task.folder} with {names} ({task.suite}/{task.folder} will do), got {_names(data)}"
     )
 
@@ -202,11 +203,11 @@ def _tsv_rows(task: BenchmarkTask, part: Part, path: Path) -> Rows:
         elif line.strip() and task.cut_rows and part != "test":
             cut += 1
         elif line.strip():
-            raise ValueError(
+            raise InputError(
                 f"{path}, row {number}: expected {len(columns)} columns ({', '.join(columns[:12])}), got {len(cells)}"
             )
     if cut > max(_CUT_IN_ALL, _MOST_CUT * (good + cut)):
-        raise ValueError(f"{path}: expected whole rows, got {cut} of {good + cut} with other numbers of columns")
+        raise InputError(f"{path}: expected whole rows, got {cut} of {good + cut} with other numbers of columns")
     if cut:
         _LOG.warning("%s: %d of %d rows are cut by a line break; they are left out", path, cut, good + cut)
 
@@ -214,7 +215,7 @@ def _tsv_rows(task: BenchmarkTask, part: Part, path: Path) -> Rows:
 def _check_columns(task: BenchmarkTask, part: Part, path: Path, columns: list[str]) -> None:
     needed = (*task.texts, *(() if part == "test" else (task.label,)))
     if missing := [column for column in needed if column not in columns]:
-        raise ValueError(f"{path}, row 1: expected a column {missing[0]!r} in the header, got {columns[:16]!r:.300}")
+        raise InputError(f"{path}, row 1: expected a column {missing[0]!r} in the header, got {columns[:16]!r:.300}")
 
 
 def _articles(files: Iterator[tuple[str, bytes]]) -> Rows:
@@ -222,9 +223,9 @@ def _articles(files: Iterator[tuple[str, bytes]]) -> Rows:
         try:
             values: object = json.loads(decode(content, place))
         except json.JSONDecodeError as error:
-            raise ValueError(f"{place}: expected a JSON object, got {content[:60]!r}") from error
+            raise InputError(f"{place}: expected a JSON object, got {content[:60]!r}") from error
         if not isinstance(values, dict):
-            raise ValueError(f"{place}: expected a JSON object, got {content[:60]!r}")
+            raise InputError(f"{place}: expected a JSON object, got {content[:60]!r}")
         yield place, cast("Values", values)
 
 
@@ -247,18 +248,18 @@ def _archived_articles(archive: Path, folder: str) -> Iterator[tuple[str, bytes]
                         _check_size(f"{archive}, {member.name}", member.size)
                         total += member.size
                         if total > _MAX_ARCHIVE_BYTES:
-                            raise ValueError(f"{archive}: expected at most {_MAX_ARCHIVE_BYTES:,} bytes of articles")
+                            raise InputError(f"{archive}: expected at most {_MAX_ARCHIVE_BYTES:,} bytes of articles")
                         found[member.name] = cast("Any", members.extractfile(member)).read()
             while stream.read(1 << 16):  # an archive that was cut short shows it at its end alone
                 pass
     except tarfile.TarError as error:
-        raise ValueError(f"{archive}: cannot be read ({error}): the archive is damaged or cut short") from error
+        raise InputError(f"{archive}: cannot be read ({error}): the archive is damaged or cut short") from error
     yield from ((f"{archive}, {name}", found[name]) for name in sorted(found))
 
 
 def _check_size(place: str, size: int) -> None:
     if size > MAX_LINE_BYTES:
-        raise ValueError(f"{place}: expected one article, got {size:,} bytes (at most {MAX_LINE_BYTES:,})")
+        raise InputError(f"{place}: expected one article, got {size:,} bytes (at most {MAX_LINE_BYTES:,})")
 
 
 # --- the hub's layout -------------------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def _mirrored(task: BenchmarkTask, part: Part, data: Path) -> list[str] | None:
         if any(folder.glob("*.parquet")):
             files = sorted(map(str, folder.glob(f"{hub.splits[part]}-*.parquet")))
             if not files:
-                raise ValueError(f"{folder}: expected {hub.splits[part]}-*.parquet, got {_names(folder)}")
+                raise InputError(f"{folder}: expected {hub.splits[part]}-*.parquet, got {_names(folder)}")
             return files
     return None
 
@@ -293,8 +294,8 @@ def _hub_rows(task: BenchmarkTask, part: Part, files: list[str] | None) -> Rows:
         raise
     except Exception as error:  # the libraries below raise whatever the network, the cache or the format suggests
         if files is not None:
-            raise ValueError(f"{files[0]}: not readable as Parquet ({error}): the file is damaged") from error
-        raise ValueError(
+            raise InputError(f"{files[0]}: not readable as Parquet ({error}): the file is damaged") from error
+        raise InputError(
             f"{task.name}: cannot be read from the Hugging Face hub ({type(error).__name__}: {error}): give a folder "
             "with the official files or a copy of the hub's: --task-data FOLDER"
         ) from error
@@ -304,7 +305,7 @@ def _parquet_rows(files: list[str], *, local: bool) -> Iterator[Mapping[str, obj
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise ImportError("reading the hub's files needs datasets: pip install 'subarch[hub]'") from error
+        raise MissingPackageError("reading the hub's files needs datasets: pip install 'subarch[hub]'") from error
     load = partial(cast("Any", load_dataset), "parquet", data_files={"part": files}, split="part")
     if not local:
         yield from load()  # kept in the library's cache

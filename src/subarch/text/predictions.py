@@ -15,6 +15,7 @@ from functools import partial
 from itertools import groupby, pairwise
 from typing import Any, cast
 
+from subarch.errors import InputError
 from subarch.text.examples import Example
 from subarch.text.suites import BenchmarkTask
 
@@ -81,7 +82,7 @@ def index_of(task: BenchmarkTask, example: Example) -> Any:  # all of a task's a
         index = int(index) if isinstance(index, str) and _WHOLE.fullmatch(index) else index
         fits = isinstance(index, int)
     if not fits:
-        raise ValueError(
+        raise InputError(
             f"{task.name}: expected examples with the index that the official test file has, got {index!r}"
         )
     return index

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.progress import Watch, silent
 from subarch.storage import held, written_whole
 from subarch.surroundings import cache_folder
@@ -74,7 +75,7 @@ class Vocabulary:
         start = known.cls_token_id if known.cls_token_id is not None else known.bos_token_id
         end = known.sep_token_id if known.sep_token_id is not None else known.eos_token_id
         if start is None or end is None:
-            raise ValueError("expected a tokenizer with [CLS] and [SEP] (or <s> and </s>), got one without them")
+            raise InputError("expected a tokenizer with [CLS] and [SEP] (or <s> and </s>), got one without them")
         padding = known.pad_token_id if known.pad_token_id is not None else end
         mask = known.mask_token_id
         return cls(
@@ -115,7 +116,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.length < 3 or (self.other is not None and self.other_length < 3):
-            raise ValueError(f"expected rows of at least 3 tokens, got {self.length}")
+            raise InputError(f"expected rows of at least 3 tokens, got {self.length}")
 
     @cached_property
     def fields(self) -> np.dtype[np.void]:
@@ -297,7 +298,7 @@ def open_rows(
         Rows([store.file(n, side) for n in range(count)], layout) for side, count in zip(SIDES, counts, strict=True)
     )
     if not len(learning) or not len(kept):
-        raise ValueError(
+        raise InputError(
             f"{corpus.name}: expected text for at least one row of {layout.length} tokens to learn from and one held "
             f"out (one document in eight is), got {len(learning)} and {len(kept)}: give a longer corpus, or separate "
             "its documents by blank lines"

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from subarch.errors import InputError, UnusableFileError
 from subarch.text.examples import Example
 from subarch.text.predictions import MULTIRC, SCORES, Index, Problems, check, index_of, render
 from subarch.text.suites import SUITES, BenchmarkTask, find_task
@@ -88,7 +89,7 @@ def write_archive(path: Path, suite: str, answers: Mapping[str, Sequence[Answer]
         OSError: when it cannot be written; an older archive stays as it was.
     """
     if path.suffix.lower() != ".zip":
-        raise ValueError(f"expected a path that ends in .zip, got {path}: portals take zip archives alone")
+        raise InputError(f"expected a path that ends in .zip, got {path}: portals take zip archives alone")
     tasks = _suite(suite)
     given = _by_task(suite, tasks, answers)
     contents = {task.submission.file: _content(task, given[task.name]) for task in tasks}
@@ -97,7 +98,7 @@ def write_archive(path: Path, suite: str, answers: Mapping[str, Sequence[Answer]
         _write(part, contents)
         problems = check_archive(part, suite).problems
         if problems:
-            raise ValueError(f"{suite}: expected the examples of the official test parts, got others: {problems[0]}")
+            raise InputError(f"{suite}: expected the examples of the official test parts, got others: {problems[0]}")
         part.replace(path)
     except OSError as error:
         raise OSError(
@@ -111,7 +112,7 @@ def write_archive(path: Path, suite: str, answers: Mapping[str, Sequence[Answer]
 
 def _suite(suite: str) -> tuple[BenchmarkTask, ...]:
     if suite not in SUITES:
-        raise ValueError(f"expected a suite of {', '.join(SUITES)}, got {suite!r}")
+        raise InputError(f"expected a suite of {', '.join(SUITES)}, got {suite!r}")
     return SUITES[suite]
 
 
@@ -121,9 +122,9 @@ def _by_task(
     given = {find_task(name).name: rows for name, rows in answers.items()}
     names = [task.name for task in tasks]
     if foreign := [name for name in given if name not in names]:
-        raise ValueError(f"expected tasks of {suite} ({', '.join(names)}), got {', '.join(foreign)}")
+        raise InputError(f"expected tasks of {suite} ({', '.join(names)}), got {', '.join(foreign)}")
     if missing := [name for name in names if name not in given]:
-        raise ValueError(
+        raise InputError(
             f"{suite}: expected answers to all {len(names)} tasks, got none to {', '.join(missing)}: predict them, or "
             "ask for placeholders by None"
         )
@@ -136,17 +137,17 @@ def _check_complete(task: BenchmarkTask, answers: Sequence[Answer] | None) -> No
     official = task.submission.examples or task.submission.rows
     if answers is None:
         if task.name == MULTIRC or task.suite == "race":
-            raise ValueError(
+            raise InputError(
                 f"{task.name}: expected examples, got None: a placeholder follows the test file's structure"
             )
         return
     if len(answers) != official:
-        raise ValueError(
+        raise InputError(
             f"{task.name}: expected the {official:,} examples of the official test part, got {len(answers):,}: portals "
             "refuse a part of them; give all, or None for a placeholder"
         )
     if _predicted(answers) not in (0, official):
-        raise ValueError(f"{task.name}: expected {official:,} predictions or none, got {_predicted(answers):,}")
+        raise InputError(f"{task.name}: expected {official:,} predictions or none, got {_predicted(answers):,}")
 
 
 def _predicted(answers: Sequence[Answer] | None) -> int:
@@ -167,12 +168,12 @@ def _word(task: BenchmarkTask, example: Example, prediction: int | float | None)
     if task.kind == "regression":
         number = float(prediction or 0)
         if not math.isfinite(number):
-            raise ValueError(f"{task.name}, example {example.id}: expected a finite number, got {number}")
+            raise InputError(f"{task.name}, example {example.id}: expected a finite number, got {number}")
         return f"{min(max(SCORES[0], number), SCORES[1]):.3f}"
     words = task.submission.words or (example.answers[0] if example.answers else ())
     choice = prediction or 0
     if choice not in range(len(words)):
-        raise ValueError(
+        raise InputError(
             f"{task.name}, example {example.id}: expected the index of one of {len(words)} classes or candidates, got "
             f"{prediction}"
         )
@@ -214,7 +215,7 @@ def check_archive(path: Path, suite: str, expected: Mapping[str, Sequence[Exampl
     known = [(find_task(name), examples) for name, examples in (expected or {}).items() if examples]
     indices = {task.name: sorted(index_of(task, example) for example in examples) for task, examples in known}
     if not path.is_file():
-        raise FileNotFoundError(f"expected a submission archive, got no file at {path}: give the path of a .zip file")
+        raise UnusableFileError(f"expected a submission archive, got no file at {path}: give the path of a .zip file")
     of_archive = Problems(path.name, shown=20)
     problems: list[str] = []
     files: tuple[str, ...] = ()

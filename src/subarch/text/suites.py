@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from subarch.errors import InputError
 from subarch.text import casting
 from subarch.text.casting import Cast, Unfold, Values
 from subarch.text.examples import Example, Kind
@@ -381,7 +382,7 @@ def find_task(name: str) -> BenchmarkTask:
         return TASKS[known[key]]
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5) or [f"{suite}/..." for suite in SUITES]
     names = " or ".join(dict.fromkeys(known.get(match, match) for match in near))
-    raise ValueError(f"expected a benchmark task such as {names}, got {name!r}")
+    raise InputError(f"expected a benchmark task such as {names}, got {name!r}")
 
 
 def _key(name: str) -> str:
@@ -406,10 +407,10 @@ def suite_average(suite: str, scores: Mapping[str, Mapping[str, float] | float])
         ValueError: when a task or a metric that counts is missing, or for an unknown suite.
     """
     if suite not in SUITES:
-        raise ValueError(f"expected one of the suites {', '.join(SUITES)}, got {suite!r}")
+        raise InputError(f"expected one of the suites {', '.join(SUITES)}, got {suite!r}")
     counting = [task for task in SUITES[suite] if task.column is not None]
     if missing := [task.name for task in counting if task.name not in scores]:
-        raise ValueError(f"expected a score of every task of {suite} for its average, got none of {', '.join(missing)}")
+        raise InputError(f"expected a score of every task of {suite} for its average, got none of {', '.join(missing)}")
     columns: dict[str | None, list[BenchmarkTask]] = defaultdict(list)
     for task in counting:
         columns[task.column].append(task)
@@ -423,5 +424,5 @@ def _score(task: BenchmarkTask, values: Mapping[str, float] | float) -> float:
     if not isinstance(values, Mapping):
         return values
     if absent := [metric for metric in task.metrics if metric not in values]:
-        raise ValueError(f"expected the metrics {', '.join(task.metrics)} of {task.name}, got no {absent[0]}")
+        raise InputError(f"expected the metrics {', '.join(task.metrics)} of {task.name}, got no {absent[0]}")
     return statistics.fmean(values[metric] for metric in task.metrics)

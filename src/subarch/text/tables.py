@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from subarch.errors import InputError, MissingPackageError
 from subarch.text.delimited import NOTHING, Quoting, records
 from subarch.text.dialects import dialect_of
 from subarch.text.files import COMPRESSIONS, MAX_LINE_BYTES, decode, format_of, lines, open_bytes
@@ -58,7 +59,7 @@ def rows(path: Path, expected: Collection[str] = (), *, quoting: Quoting | None 
         yield from _delimited_rows(path, expected, quoting)
     else:
         got = f"{kind!r}, {_CURES[kind]}" if kind in _CURES else repr(kind)
-        raise ValueError(
+        raise InputError(
             f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl, .json or .parquet), got {got}"
         )
 
@@ -108,7 +109,7 @@ class _Told:
 def _once_each(path: Path, names: list[str]) -> list[str]:
     twice = next((name for n, name in enumerate(names) if name in names[:n] and name), None)
     if twice is not None:
-        raise ValueError(f"{path}, row 1: expected every column name once, got {twice!r} twice: rename one of them")
+        raise InputError(f"{path}, row 1: expected every column name once, got {twice!r} twice: rename one of them")
     return names
 
 
@@ -148,7 +149,7 @@ def _checked(path: Path, number: int, values: object, text: str) -> Mapping[str,
         raise _no_object(path, number, text)
     found = cast("dict[str, object]", values)
     if found and all(isinstance(value, dict) for value in found.values()):
-        raise ValueError(
+        raise InputError(
             f"{path}, row {number}: expected a JSON object with the values of one row, got an object for every column: "
             "write one object a row (pandas: to_json(orient='records', lines=True))"
         )
@@ -160,7 +161,7 @@ def _no_object(path: Path, number: int, text: str) -> ValueError:
     return ValueError(f"{path}, row {number}: expected a JSON object a line{other}, got {text.strip()[:60]!r}")
 
 
-class _TwiceError(ValueError):
+class _TwiceError(InputError):
     """A name that occurs twice in an object."""
 
 
@@ -189,7 +190,7 @@ def _array_rows(path: Path) -> Iterator[Row]:
         if text[:1] == "]":
             rest = text[1:] + "".join(blocks)
             if rest.strip(_SPACE):
-                raise ValueError(f"{path}: expected nothing behind the array, got {rest.strip()[:60]!r}")
+                raise InputError(f"{path}: expected nothing behind the array, got {rest.strip()[:60]!r}")
             return
         if text[:1] == "," and not between:
             text, between = text[1:], True
@@ -241,14 +242,14 @@ def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ImportError(f"reading {path} needs pyarrow: pip install 'subarch[parquet]'") from error
+        raise MissingPackageError(f"reading {path} needs pyarrow: pip install 'subarch[parquet]'") from error
     library = cast("Any", parquet)
     number = 0
     try:
         with _parquet_source(path) as source, library.ParquetFile(source) as file:
             names: list[str] = _once_each(path, file.schema_arrow.names)
             if missing := set(columns or ()) - set(names):
-                raise ValueError(f"{path}: expected a column {sorted(missing)[0]!r}, got {names[:12]}: rename it")
+                raise InputError(f"{path}: expected a column {sorted(missing)[0]!r}, got {names[:12]}: rename it")
             classes = [one for one in _classes_of(file.schema_arrow).items() if columns is None or one[0] in columns]
             for batch in file.iter_batches(batch_size=256, columns=columns):
                 for values in batch.to_pylist():
@@ -257,11 +258,11 @@ def parquet_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
                         values[name] = _class_name(values[name], known)
                     yield number, values
     except cast("Any", arrow).ArrowInvalid as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: not readable as Parquet ({error}): the file is damaged or of another kind"
         ) from error
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{path}, after row {number}: expected UTF-8 text, got other bytes: save it as UTF-8"
         ) from error
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from subarch.errors import InputError
 from subarch.options.tasks import TaskOptions
 from subarch.text.dealing import RULE, Kinship, Rule, Shares, common_texts, deal
 from subarch.text.delimited import Quoting
@@ -143,7 +144,7 @@ def _check_unused(name: str, what: str, given: Mapping[str, object]) -> None:
     unused = [option for option, value in given.items() if value is not None]
     if unused:
         flags = ", ".join("--" + option.replace("_", "-") for option in unused)
-        raise ValueError(f"{name} is {what}, which has no use for {flags}: leave that away")
+        raise InputError(f"{name} is {what}, which has no use for {flags}: leave that away")
 
 
 def benchmark_task(name: str) -> BenchmarkTask:
@@ -156,11 +157,11 @@ def benchmark_task(name: str) -> BenchmarkTask:
     if path.suffix or path.is_absolute() or path.exists():
         kinds = "a CSV, TSV, JSONL or Parquet file"
         reason = "that is a folder" if path.is_dir() else "there is no such file"
-        raise ValueError(
+        raise InputError(
             f"expected the path of {kinds}, or a task such as glue/rte or demo/docs, got {name!r}: {reason}"
         )
     if name.startswith("demo/"):
-        raise ValueError(f"expected one of the demos {' and '.join(DEMOS)}, got {name!r}")
+        raise InputError(f"expected one of the demos {' and '.join(DEMOS)}, got {name!r}")
     try:
         return find_task(name)
     except ValueError as error:
@@ -168,7 +169,7 @@ def benchmark_task(name: str) -> BenchmarkTask:
             "glue/rte",
             "demo/docs",
         ]
-        raise ValueError(
+        raise InputError(
             f"expected a task such as {' or '.join(near)}, or the path of a CSV, TSV, JSONL or Parquet file, "
             f"got {name!r}"
         ) from error
@@ -197,7 +198,7 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
     assert table.kind is not None
     for other in given.values():
         if len(other.columns.texts) != len(table.columns.texts):
-            raise ValueError(
+            raise InputError(
                 f"{name} has {len(table.columns.texts)} text column(s), another of the files "
                 f"{len(other.columns.texts)}: say which columns hold the texts"
             )
@@ -289,7 +290,7 @@ def _left(name: str, examples: Sequence[Example], shared: Sequence[bool], kin: s
             kin,
         )
     if not kept:
-        raise ValueError(f"{name}: every example also occurs in another of the given files: give other files")
+        raise InputError(f"{name}: every example also occurs in another of the given files: give other files")
     return kept
 
 
@@ -303,7 +304,7 @@ def _whole(example: Example) -> tuple[str, ...]:
 
 def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed: int, rule: Rule) -> Task:
     if benchmark.trained_on is not None:
-        raise ValueError(
+        raise InputError(
             f"{benchmark.name} has nothing to learn from: fine-tune {benchmark.trained_on}, whose model answers it in "
             "subarch evaluate and subarch submit"
         )
@@ -329,7 +330,7 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
 def _drawn(task: Task, limit: int, seed: int) -> Split:
     """So many training examples at most, in the proportions of all."""
     if limit < 1:
-        raise ValueError(f"expected a limit of at least 1 example, got {limit}")
+        raise InputError(f"expected a limit of at least 1 example, got {limit}")
     if limit >= len(task.train):
         return task.train
     by_label: dict[object, list[int]] = defaultdict(list)

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from subarch.errors import InputError
 from subarch.progress import say_once
 from subarch.storage import write_json
 from subarch.surroundings import cache_folder
@@ -54,15 +55,15 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
         loaded: Any = cast("Any", AutoTokenizer).from_pretrained(name, use_fast=True)
     except Exception as error:  # the library raises a dozen unrelated kinds here, some of them bare
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"expected a tokenizer at {name!r}, got none ({reason}): {advice}") from error
+        raise InputError(f"expected a tokenizer at {name!r}, got none ({reason}): {advice}") from error
     if not isinstance(loaded, PreTrainedTokenizerFast):
-        raise ValueError(
+        raise InputError(
             f"expected a fast tokenizer at {name!r}, got a {type(loaded).__name__}, which is read by Python alone: "
             "save its fast form (tokenizer.json) with a tokenizer class that ends in Fast"
         )
     if len(loaded) <= len(cast("Any", loaded).all_special_tokens):
         # Where the files are missing the library makes a tokenizer to which every word is unknown, and says nothing.
-        raise ValueError(f"expected a tokenizer at {name!r}, got one without any words: {advice}")
+        raise InputError(f"expected a tokenizer at {name!r}, got one without any words: {advice}")
     return _as_the_vocabulary_is(loaded, folder)
 
 
@@ -266,7 +267,7 @@ def train_tokenizer(
         ValueError: for a vocabulary below 300 or a corpus without any text.
     """
     if vocabulary_size < 300:
-        raise ValueError(
+        raise InputError(
             f"expected a vocabulary of at least 300 tokens, got {vocabulary_size}: letters alone need that"
         )
     if not isinstance(corpus, Corpus):
@@ -296,7 +297,7 @@ def _cached(path: Path) -> Tokenizer | None:
 def _train(texts: Iterable[str], vocabulary_size: int, model: Model) -> Tokenizer:
     limited = list(_limited(texts))
     if not limited:
-        raise ValueError("expected text to train a tokenizer on, got none: give a corpus that is not empty")
+        raise InputError("expected text to train a tokenizer on, got none: give a corpus that is not empty")
     vocabulary = _learned_wordpiece(limited, vocabulary_size) if model == "wordpiece" else None
     backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]") if vocabulary else models.BPE())
     tokenizer = cast("Any", backend)  # its attributes are settable, which its type hints do not say
