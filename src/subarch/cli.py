@@ -53,8 +53,8 @@ _INTERRUPTED = "interrupted; everything finished is kept: the same command (with
 _PATIENCE, _AT_ONCE = 4.0, 0.5  # seconds after the first Ctrl-C, and after a second one
 _UNHEARD = 141  # as a shell tells of a program that a closed pipe has ended
 
-Result = tuple[dict[str, Any], int]
-Handler = Callable[[Any, Any, str], Result]
+Printed = tuple[dict[str, Any], int]
+Handler = Callable[[Any, Any, str], Printed]
 """Options, the console, and the command as it was typed, to what ``--json`` prints and the exit status."""
 
 
@@ -219,7 +219,7 @@ def _job(where: str, told: str, *, recorded: bool = True) -> Handler:
         recorded: whether the command goes into a manifest.
     """
 
-    def run(options: Any, show: Any, command: str) -> Result:
+    def run(options: Any, show: Any, command: str) -> Printed:
         module, _, name = where.partition(":")
         _quiet_libraries()
         typed = {"command": command} if recorded else {}
@@ -233,7 +233,7 @@ def _job(where: str, told: str, *, recorded: bool = True) -> Handler:
     return run
 
 
-def _inspect(options: InspectOptions, show: Any, command: str) -> Result:
+def _inspect(options: InspectOptions, show: Any, command: str) -> Printed:
     from subarch.networks.inspection import inspect_network
 
     result = inspect_network(options.name, options.sequence_length)
@@ -241,7 +241,7 @@ def _inspect(options: InspectOptions, show: Any, command: str) -> Result:
     return result, 0
 
 
-def _check(options: CheckOptions, show: Any, command: str) -> Result:
+def _check(options: CheckOptions, show: Any, command: str) -> Printed:
     from subarch.jobs.extraction import check
 
     result = check(options)
@@ -249,7 +249,7 @@ def _check(options: CheckOptions, show: Any, command: str) -> Result:
     return result, 0
 
 
-def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
+def _verify(options: VerifyOptions, show: Any, command: str) -> Printed:
     from subarch.jobs.extraction import verify_run
 
     _quiet_libraries()
@@ -266,7 +266,7 @@ def _verify(options: VerifyOptions, show: Any, command: str) -> Result:
     return result, 0 if found.accepted else 1
 
 
-def _report(options: ReportOptions, show: Any, command: str) -> Result:
+def _report(options: ReportOptions, show: Any, command: str) -> Printed:
     from subarch.telling.report import write_report
 
     path = write_report(options.run)
