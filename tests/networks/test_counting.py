@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -194,11 +193,9 @@ def test_bort_space_has_one_polynomial_for_all_heads() -> None:
 
 
 def test_wide_mlp_space_is_never_listed() -> None:
-    fit_counts(MLPFamily.from_widths([(2, 3, 4)]))  # the first forward pass on meta loads torch's decompositions
     family = mlp_preset()
-    start = time.process_time()
     model = fit_counts(family)
-    assert time.process_time() - start < 3
+    assert model.builds < 100 < family.space.num_points
     assert model.parameters is not None
     assert model.parameters.degree() == 2
     for index in family.space.sample(20, seed=5):
