@@ -30,6 +30,10 @@ class UnusableFileError(InputError, OSError):
     """A file or folder that was named cannot be read or written as asked."""
 
 
+class MissingFileError(UnusableFileError, FileNotFoundError):
+    """A file or folder that was named is not there."""
+
+
 _DISK = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "ENOMEM") if hasattr(errno, name)
 )

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from subarch.errors import InputError, UnusableFileError
+from subarch.errors import InputError, MissingFileError
 from subarch.text.documentation import Document, installed_documentation
 from subarch.text.files import COMPRESSIONS, decode, format_of, open_bytes
 from subarch.text.tables import jsonl_rows, parquet_rows
@@ -211,7 +211,7 @@ def _digest(text: str) -> bytes:
 
 def _files(root: Path) -> list[Path]:
     if not root.exists():
-        raise UnusableFileError(f"expected a corpus at {root}, got nothing there: check the path")
+        raise MissingFileError(f"expected a corpus at {root}, got nothing there: check the path")
     if not root.is_dir():
         if format_of(root) not in FORMATS:
             raise InputError(

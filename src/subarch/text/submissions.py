@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from subarch.errors import InputError, UnusableFileError
+from subarch.errors import InputError, MissingFileError
 from subarch.text.examples import Example
 from subarch.text.predictions import MULTIRC, SCORES, Index, Problems, check, index_of, render
 from subarch.text.suites import SUITES, BenchmarkTask, find_task
@@ -215,7 +215,7 @@ def check_archive(path: Path, suite: str, expected: Mapping[str, Sequence[Exampl
     known = [(find_task(name), examples) for name, examples in (expected or {}).items() if examples]
     indices = {task.name: sorted(index_of(task, example) for example in examples) for task, examples in known}
     if not path.is_file():
-        raise UnusableFileError(f"expected a submission archive, got no file at {path}: give the path of a .zip file")
+        raise MissingFileError(f"expected a submission archive, got no file at {path}: give the path of a .zip file")
     of_archive = Problems(path.name, shown=20)
     problems: list[str] = []
     files: tuple[str, ...] = ()
