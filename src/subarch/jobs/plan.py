@@ -264,7 +264,7 @@ def _encoder(name: str) -> Checkpoint:
         ValueError: for whatever is no checkpoint of an encoder.
     """
     if not Path(name).is_dir() and (":" in name or name in PRESETS):
-        raise InputError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
+        raise InputError(f"--teacher {name}: expected the folder or hub name of an encoder such as BERT, with weights")
     try:
         return open_checkpoint(name, encoder=True)
     except ValueError as error:

@@ -33,6 +33,7 @@ from subarch.errors import InputError
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.distances import Batch
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import loaded
 from subarch.networks.positions import first_position, longest_input
 from subarch.networks.sentences import ACTIVATION_KEYS
@@ -178,7 +179,7 @@ def read(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, length: int
 ) -> Tokens:
     """Examples as token ids for ``model``."""
-    types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+    types = tells_texts_apart(model.config)
     return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
 
 

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
-from subarch.networks.encoder import positions
-from subarch.networks.loading import loaded
+from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import open_source
 from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import load_tokenizer
@@ -98,14 +97,11 @@ class Teacher:
     @property
     def longest(self) -> int | None:
         """Tokens that it has positions for; None where there is no limit."""
-        return positions(self.config)
+        return self.checkpoint.longest
 
     def load(self, losses: Losses) -> PreTrainedModel:
         """In evaluation mode and frozen; without its head where that is not learned from."""
-        if losses.logits:
-            model = loaded(AutoModelForMaskedLM, self.checkpoint)
-        else:
-            model = loaded(AutoModel, self.checkpoint, add_pooling_layer=False)
+        model = loaded(AutoModelForMaskedLM, self.checkpoint) if losses.logits else encoder_alone(self.checkpoint)
         return model.requires_grad_(False)
 
 
@@ -113,7 +109,7 @@ def open_teacher(name: str) -> Teacher:
     """A checkpoint folder or a Hugging Face name.
 
     Raises:
-        ValueError: when there is no BERT or RoBERTa checkpoint with a fast tokenizer.
+        ValueError: when there is no checkpoint of a known layout with a fast tokenizer.
     """
     source = open_source(name)
     if source.opened is None:

@@ -30,7 +30,8 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging as library_logging
 
 from subarch.errors import InputError
-from subarch.networks.encoder import MODEL_TYPES, plain_config, require_encoder, stock_config
+from subarch.networks.encoder import plain_config, require_encoder, stock_config
+from subarch.networks.layouts import LAYOUTS
 from subarch.networks.positions import longest_of
 from subarch.networks.sentences import (
     MODULES,
@@ -152,7 +153,7 @@ def open_checkpoint(given: str | Path | Checkpoint, *, encoder: bool = False) ->
 
     Args:
         given: its name; one that is open already is given back.
-        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
+        encoder: refuse whatever no search can cut, before its weights are fetched.
 
     Raises:
         ValueError: for whatever is no checkpoint, cannot be read, or holds what would change its answers and is not
@@ -221,7 +222,7 @@ def find_checkpoint(name_or_path: str, *, encoder: bool = False) -> Path:
 
     Args:
         name_or_path: of the checkpoint.
-        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
+        encoder: refuse whatever no search can cut, before its weights are fetched.
 
     Raises:
         ValueError: when there is no such folder and the name cannot be fetched, or the folder lacks config or weights.
@@ -271,7 +272,7 @@ def _download(name: str, *, encoder: bool) -> Path:
         if encoder:
             folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
             kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-            if kind not in MODEL_TYPES:
+            if kind not in LAYOUTS:
                 return folder  # whoever opens it says what is wrong, without gigabytes of weights
         folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
         if not any(folder.glob("*.safetensors")):

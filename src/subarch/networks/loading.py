@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, quietly
 from subarch.networks.encoder import stock_config
+from subarch.networks.layouts import without_pooler
 from subarch.networks.sentences import Activation
 
 
@@ -50,6 +51,17 @@ def loaded(
             f"{advice}"
         )
     return model.eval()
+
+
+def encoder_alone(given: Checkpoint | Path | str) -> PreTrainedModel:
+    """The encoder of a checkpoint, without head and pooler.
+
+    Raises:
+        ValueError: as :func:`loaded`.
+    """
+    checkpoint = open_checkpoint(given)
+    options: dict[str, Any] = dict(without_pooler(stock_config(checkpoint.config)))
+    return loaded(AutoModel, checkpoint, **options)
 
 
 def whole_network(checkpoint: Checkpoint) -> PreTrainedModel:
