@@ -150,5 +150,5 @@ def test_the_whole_pipeline(subarch: Command, table: Path, tmp_path: Path, kind:
         expected = stock(**inputs).logits.softmax(-1)[0]
     answer = Predictor.from_pretrained(tmp_path / "run" / "export", artifact="onnx")(["good film"])[0]
     names = stock.config.id2label
-    found = torch.tensor([answer.probabilities[names[n]] for n in range(2)])
+    found = torch.tensor([answer["probabilities"][names[n]] for n in range(2)])
     torch.testing.assert_close(found, expected.to(found.dtype), atol=1e-4, rtol=1e-4)

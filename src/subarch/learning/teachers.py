@@ -105,20 +105,20 @@ class Teacher:
         return model.requires_grad_(False)
 
 
-def open_teacher(name: str) -> Teacher:
-    """A checkpoint folder or a Hugging Face name.
+def open_teacher(given: str | Checkpoint) -> Teacher:
+    """A checkpoint folder or a Hugging Face name, or one that is open already.
 
     Raises:
         ValueError: when there is no checkpoint of a known layout with a fast tokenizer.
     """
-    source = open_source(name)
+    source = open_source(given)
     if source.opened is None:
         raise InputError(
-            f"expected a teacher with weights, got the preset {name!r}: give a checkpoint's folder or name"
+            f"expected a teacher with weights, got the preset {given!r}: give a checkpoint's folder or name"
         )
     config = cast("dict[str, Any]", cast("Any", source.family).config)
     vocabulary = Vocabulary.of(load_tokenizer(source.opened.folder))
-    return Teacher(name, source.opened, config, source.kind == "masked-lm", vocabulary)
+    return Teacher(source.name, source.opened, config, source.kind == "masked-lm", vocabulary)
 
 
 def alike(one: Vocabulary, other: Vocabulary) -> bool:

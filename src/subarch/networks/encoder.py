@@ -29,7 +29,7 @@ from transformers.configuration_utils import PretrainedConfig
 from subarch.errors import InputError
 from subarch.networks.family import Family, Parts, require_names
 from subarch.networks.layouts import KNOWN, LAYOUTS, layout_of, without_pooler
-from subarch.networks.positions import longest_of
+from subarch.networks.positions import positions_of
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
 
 NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
@@ -324,7 +324,7 @@ def positions(config: Mapping[str, Any]) -> int | None:
 
 @lru_cache(maxsize=64)
 def _positions(config: str) -> int | None:
-    return longest_of(stock_config(json.loads(config)))
+    return positions_of(stock_config(json.loads(config))).longest
 
 
 def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: int) -> dict[str, Tensor]:
