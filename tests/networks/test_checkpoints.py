@@ -607,7 +607,7 @@ def exporting(folder: Path) -> Vectors | None:
         return None
     model, tokenizer = whole_network(opened), load_tokenizer(opened.folder)
     graph = Graph.of(model, opened.embedding)
-    length = longest_text(opened, tokenizer, model)
+    length = longest_text(opened, tokenizer)
     tokens = tokenize(TEXTS, tokenizer, length=length, types="token_type_ids" in graph.inputs)
     return list(answers(TorchProgram(graph), tokens, graph.head))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, BertConfig, BertModel, RobertaConfig, RobertaModel
 
-from subarch.networks.positions import first_position, longest_input, longest_of
+from subarch.networks.positions import first_position, longest_input, positions_of
 
 SMALL = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 30}
 KINDS = (
@@ -36,7 +36,7 @@ def test_the_stock_network_reads_so_many_tokens_and_no_more(kind: str) -> None:
     config = AutoConfig.for_model(kind, **SMALL, max_position_embeddings=24, **more)
     model = AutoModel.from_config(config).eval()
     longest = longest_input(model)
-    assert longest is not None and longest == longest_of(config)
+    assert longest is not None and (first_position(model), longest) == positions_of(config)
     ids = torch.full((1, longest + 1), 7)
     with torch.no_grad():
         model(input_ids=ids[:, :longest], attention_mask=torch.ones_like(ids[:, :longest]))
@@ -51,6 +51,6 @@ def test_positions_begin_where_the_network_has_them() -> None:
 
 def test_networks_without_a_table_have_no_limit_or_the_one_that_they_turn_by() -> None:
     relative = AutoConfig.for_model("deberta-v2", **SMALL, position_biased_input=False, relative_attention=True)
-    assert longest_of(relative) is None
+    assert positions_of(relative).longest is None
     turning = AutoConfig.for_model("modernbert", **SMALL, max_position_embeddings=48, pad_token_id=0)
-    assert longest_of(turning) == 48
+    assert positions_of(turning).longest == 48

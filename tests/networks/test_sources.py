@@ -226,7 +226,7 @@ def test_only_weights_that_can_be_used_are_fetched(
         assert find_checkpoint("some/model", encoder=True) == local
         assert {file.name for file in local.iterdir()} == {"config.json", "vocab.txt", weights}
         return
-    with pytest.raises(ValueError, match=r"some/model: expected an encoder of model_type bert or roberta, got 'vit'"):
+    with pytest.raises(ValueError, match=r"some/model: expected an encoder of model_type bert, roberta, .*, got 'vit'"):
         find_checkpoint("some/model", encoder=True)
     assert [file.name for file in local.iterdir()] == ["config.json"]
     assert find_checkpoint("some/model") == local  # whoever can use other kinds gets them

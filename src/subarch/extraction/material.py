@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from transformers import (
-    AutoModel,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     PreTrainedModel,
@@ -37,9 +36,11 @@ from subarch.learning.distances import (
     Objective,
     Relations,
 )
+from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.loading import loaded
+from subarch.networks.layouts import tells_texts_apart
+from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
@@ -218,7 +219,7 @@ class Material:
     @cached_property
     def _tokens(self) -> tuple[Tokens, Tokens]:
         """What is learned from and what is judged by, as token ids."""
-        types = int(self._family.config.get("type_vocab_size") or 0) > 1
+        types = tells_texts_apart(self._family.config)
         if self.task is not None:
             train, held_out = self.task.train, self.task.development
         else:
@@ -261,17 +262,17 @@ class Material:
     def teacher(self) -> PreTrainedModel:
         """The source's network. A head that it lacks has random weights: the same ones for every candidate and every
         process."""
-        path, kind = str(self.source.checkpoint), self.source.kind
+        given, kind = cast("Checkpoint", self.source.opened), self.source.kind
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             if self.task is not None and not self._distils:
                 classes: dict[str, Any] = {"num_labels": len(self.task.label_names), "ignore_mismatched_sizes": True}
-                return loaded(AutoModelForSequenceClassification, path, fresh=("classifier", "pooler"), **classes)
+                return loaded(AutoModelForSequenceClassification, given, fresh=("classifier", "pooler"), **classes)
             if kind == "classifier":
-                return loaded(AutoModelForSequenceClassification, path)
+                return loaded(AutoModelForSequenceClassification, given)
             if kind == "masked-lm":
-                return loaded(AutoModelForMaskedLM, path)
-            return loaded(AutoModel, path, add_pooling_layer=False)
+                return loaded(AutoModelForMaskedLM, given)
+            return encoder_alone(given)
 
     @cached_property
     def objective(self) -> Objective:

@@ -36,9 +36,8 @@ from transformers import PreTrainedModel
 from subarch.errors import InputError
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
-from subarch.learning.teachers import positions
 from subarch.learning.training import Hyperparameters, Run, fit
-from subarch.networks.encoder import EncoderFamily
+from subarch.networks.encoder import EncoderFamily, positions
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions

@@ -21,6 +21,7 @@ from subarch.manifest import cpu_name, manifest
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
 from subarch.networks.encoder import positions, stock_config
 from subarch.networks.inspection import PRESETS, preset_config
+from subarch.networks.layouts import without_pooler
 from subarch.networks.loading import loaded, whole_network
 from subarch.networks.weights import weights_fingerprint
 from subarch.options.forms import ArtifactName, Precision, Runtime
@@ -66,8 +67,8 @@ class Network:
         """Built, with its weights."""
         if self.config is not None:
             torch.manual_seed(0)
-            given = {} if self.config["model_type"] == "distilbert" else {"add_pooling_layer": False}
-            return Graph.of(AutoModel.from_config(stock_config(self.config), dtype=torch.float32, **given))
+            config = stock_config(self.config)
+            return Graph.of(AutoModel.from_config(config, dtype=torch.float32, **without_pooler(config)))
         checkpoint = cast("Checkpoint", self.checkpoint).whole()
         if checkpoint.head.kind != "masked-lm":
             return Graph.of(whole_network(checkpoint), checkpoint.embedding)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from subarch.extraction.objectives import TEXT_TOKENS
 from subarch.jobs.plan import Plan
 from subarch.learning.heads import Target, from_checkpoint
+from subarch.networks.checkpoints import Checkpoint
 from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import pinned
@@ -26,9 +26,9 @@ def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
     watch("timing a few steps")
     batch = int(plan.settings["finetune"].get("batch_size", 32))
     with pinned(plan.options.threads):
-        step, forward = _step_seconds(str(plan.given), plan, batch)
+        step, forward = _step_seconds(plan.opened, plan, batch)
     stages = dict(_stage_seconds(plan, batch, step, forward))
-    memory = peak_memory(_one_step, str(plan.given), batch, plan.length)
+    memory = peak_memory(_one_step, plan.opened, batch, plan.length)
     low, high = (sum(pair[n] for pair in stages.values()) for n in (0, 1))
     return {
         "stages": {name: [round(low), round(high)] for name, (low, high) in stages.items()},
@@ -68,9 +68,9 @@ def _stage_seconds(plan: Plan, batch: int, step: float, forward: float) -> Itera
     yield "bench", (20.0, 240.0)
 
 
-def _step_seconds(folder: str, plan: Plan, batch: int) -> tuple[float, float]:
+def _step_seconds(teacher: Checkpoint, plan: Plan, batch: int) -> tuple[float, float]:
     """Medians of a training step and of a pass without gradients."""
-    model, inputs, labels = _small_job(folder, batch, plan.length)
+    model, inputs, labels = _small_job(teacher, batch, plan.length)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
     seconds: list[float] = []
     for _ in range(4):
@@ -88,15 +88,15 @@ def _step_seconds(folder: str, plan: Plan, batch: int) -> tuple[float, float]:
     return float(np.median(seconds[1:])), float(np.median(passes))
 
 
-def _one_step(folder: str, batch: int, length: int) -> None:
-    model, inputs, labels = _small_job(folder, batch, length)
+def _one_step(teacher: Checkpoint, batch: int, length: int) -> None:
+    model, inputs, labels = _small_job(teacher, batch, length)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
     model(**inputs, labels=labels).loss.backward()
     optimizer.step()
 
 
-def _small_job(folder: str, batch: int, length: int) -> tuple[Any, dict[str, Any], Any]:
+def _small_job(teacher: Checkpoint, batch: int, length: int) -> tuple[Any, dict[str, Any], Any]:
     target = Target("classification", ("a", "b"))
-    model: Any = from_checkpoint(Path(folder), target, "estimate", length).make(0).train()
+    model: Any = from_checkpoint(teacher, target, "estimate", length).make(0).train()
     ids = torch.randint(10, int(model.config.vocab_size), (batch, length))
     return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(batch, dtype=torch.long)

@@ -150,7 +150,7 @@ def _opened(options: ExportOptions) -> _Opened:
             f"{checkpoint.name}: its sentence_bert_config.json lower-cases texts (do_lower_case), its tokenizer does "
             "not: let the tokenizer do it (do_lower_case in tokenizer_config.json), or take the setting out"
         )
-    return _Opened(checkpoint, model, tokenizer, longest_text(checkpoint, tokenizer, model), None)
+    return _Opened(checkpoint, model, tokenizer, longest_text(checkpoint, tokenizer), None)
 
 
 def _checkpoint_of(options: ExportOptions) -> Checkpoint:

@@ -25,10 +25,12 @@ from subarch.jobs.preconditions import (
     require_texts,
 )
 from subarch.jobs.splits import dealt_as_for, same_file
+from subarch.learning.batches import tokenize
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
-from subarch.learning.heads import Target, fitting_length, from_checkpoint
+from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.sources import PRESETS
 from subarch.options.compression import CompressOptions
 from subarch.options.forms import ArtifactName
@@ -61,7 +63,7 @@ class Plan:
         run: directory.
         task: the data in three splits.
         where: they came from.
-        given: the teacher's checkpoint as it was given.
+        opened: the teacher's checkpoint as it was given.
         teacher: the fine-tuned one: the same, or what the first stage makes.
         settings: of the recipe, with what was chosen here.
         length: tokens of the texts that are timed.
@@ -73,7 +75,7 @@ class Plan:
     run: Path
     task: Task
     where: TaskOptions
-    given: Path
+    opened: Checkpoint
     teacher: Path
     settings: Settings
     length: int
@@ -81,6 +83,11 @@ class Plan:
     options: CompressOptions
     chosen: str
     headroom: float = 1.0
+
+    @property
+    def given(self) -> Path:
+        """The folder of the teacher as it was given."""
+        return self.opened.folder
 
     @property
     def teaches(self) -> bool:
@@ -186,7 +193,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         run=run,
         task=task,
         where=where,
-        given=given,
+        opened=opened,
         teacher=_checkpoint(run / "teacher", task) if fitted is None else given,
         settings=settings,
         length=length,
@@ -197,9 +204,9 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     require_unsealed(settings, task, where)
     for make in (plan.teaching, plan.extraction, plan.exporting, plan.benching):
         make()  # whatever is out of range is refused here
-    require_search(settings, given)
+    require_search(settings, opened)
     if plan.pretrains:
-        require_pretraining(plan.pretraining(), plan.teacher, given, reads_rows="corpus" not in settings["pretrain"])
+        require_pretraining(plan.pretraining(), plan.teacher, opened, reads_rows="corpus" not in settings["pretrain"])
     require_functions(plan.finetuning().loop, speaks=plan.pretrains)
     require_forms(settings)
     require_cells(settings, length, positions)
@@ -264,7 +271,7 @@ def _encoder(name: str) -> Checkpoint:
         ValueError: for whatever is no checkpoint of an encoder.
     """
     if not Path(name).is_dir() and (":" in name or name in PRESETS):
-        raise InputError(f"--teacher {name}: expected the folder or hub name of a BERT or RoBERTa with weights")
+        raise InputError(f"--teacher {name}: expected the folder or hub name of an encoder such as BERT, with weights")
     try:
         return open_checkpoint(name, encoder=True)
     except ValueError as error:
@@ -335,8 +342,9 @@ def _lengths(
     target = Target.of(task.kind, task.label_names, task.train.labels)
     read = settings["finetune"].get("max_length")
     learner = from_checkpoint(teacher, target, task.name, read or _LONGEST)
-    positions = fitting_length(sys.maxsize, learner.tokenizer, learner.make(0))
-    tokens = learner.tokens(list(task.train)[:4096], learner.make(0))
+    positions = teacher.longest or sys.maxsize
+    some, types = list(task.train)[:4096], tells_texts_apart(teacher.config)
+    tokens = tokenize(some, learner.tokenizer, length=learner.length, types=types)
     common = _STEP * math.ceil(float(np.percentile(tokens.lengths, _COMMON)) / _STEP)
     most = min(common, learner.length, sys.maxsize if fitted is None else fitted.length)
     if read is None and of_table and most > task.length:

@@ -16,6 +16,7 @@ from subarch.extraction.search import Budget
 from subarch.jobs.benchmark import ARTIFACTS
 from subarch.jobs.pretraining import losses_of
 from subarch.learning.teachers import open_teacher, settled
+from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import open_source
 from subarch.options.forms import ArtifactName
@@ -70,14 +71,14 @@ def require_texts(count: int) -> None:
         )
 
 
-def require_search(settings: Settings, teacher: Path) -> None:
+def require_search(settings: Settings, teacher: Checkpoint) -> None:
     """Refuse a search that could not begin.
 
     Raises:
         ValueError, OSError: for a start or a space that the source does not fit, and text that is not there.
     """
     extract = settings["extract"]
-    family = cast("EncoderFamily", open_source(str(teacher), space=read_space(extract.get("space"))).family)
+    family = cast("EncoderFamily", open_source(teacher, space=read_space(extract.get("space"))).family)
     Budget.parse(extract.get("budget"))
     read_reference(extract.get("reference"))
     executor, _ = open_executor(extract.get("executor") or "serial")
@@ -100,7 +101,7 @@ def require_search(settings: Settings, teacher: Path) -> None:
         raise InputError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
 
 
-def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, reads_rows: bool) -> None:
+def require_pretraining(options: PretrainOptions, taught: Path, given: Checkpoint, *, reads_rows: bool) -> None:
     """Refuse a pre-training that could not begin.
 
     Args:
@@ -115,7 +116,7 @@ def require_pretraining(options: PretrainOptions, taught: Path, given: Path, *, 
     """
     if not reads_rows and options.corpus is not None:
         open_corpus(options.corpus)
-    encoder = open_teacher(str(given))
+    encoder = open_teacher(given)
     # Fine-tuned for labels, it has no head for words any more.
     teacher = replace(encoder, speaks=False) if options.teacher == str(taught) else open_teacher(str(options.teacher))
     if options.logits and not teacher.speaks:

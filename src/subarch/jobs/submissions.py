@@ -12,7 +12,6 @@ from typing import Any
 from subarch.errors import InputError
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.heads import outputs
-from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.tasks import SubmitOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
@@ -49,8 +48,8 @@ def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
     questions = {task.name: _questions(task, models.get(task.name), options) for task in SUITES[options.suite]}
     made_directory(path.parent)
     with pinned(options.threads):
-        answers = {
-            name: _answers(find_task(name), models.get(name), asked, path.parent / "answers", watch)
+        answers = {  # a network is let go of with the last task that it answers
+            name: _answers(find_task(name), models.pop(name, None), asked, path.parent / "answers", watch)
             for name, asked in questions.items()
         }
     written = write_archive(path, options.suite, answers)
@@ -79,16 +78,15 @@ def _expected(options: SubmitOptions) -> dict[str, Sequence[Example]] | None:
     return found
 
 
-def _models(model: str, suite: str) -> dict[str, Path]:
-    """The checkpoint for every task of the suite that has one."""
+def _models(model: str, suite: str) -> dict[str, Fitted]:
+    """The checkpoint for every task of the suite that has one; tasks of one checkpoint share it, opened once."""
     root = Path(model)
     if not root.is_dir() or (root / "config.json").is_file():
-        checkpoint = open_checkpoint(model)
-        folder, made_for = checkpoint.folder, open_fitted(checkpoint).task
-        if made_for is None:
+        fitted = open_fitted(model)
+        if (made_for := fitted.task) is None:
             raise InputError(f"{model} does not say which task it was fine-tuned on: give a run directory instead")
         known = find_task(made_for).name
-        return {task.name: folder for task in SUITES[suite] if known in (task.name, task.trained_on)}
+        return {task.name: fitted for task in SUITES[suite] if known in (task.name, task.trained_on)}
     found: dict[str, Path] = {}
     for task in SUITES[suite]:
         for name in filter(None, (task.name, task.trained_on)):
@@ -100,23 +98,24 @@ def _models(model: str, suite: str) -> dict[str, Path]:
             f"{model} holds no fine-tuned checkpoint of {suite}: expected finetune/{SUITES[suite][0].name}/checkpoint "
             "and so on; run subarch finetune with this --run first"
         )
-    return found
+    opened = {folder: open_fitted(folder) for folder in dict.fromkeys(found.values())}
+    return {name: opened[folder] for name, folder in found.items()}
 
 
-def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions) -> Sequence[Example] | None:
+def _questions(task: BenchmarkTask, fitted: Fitted | None, options: SubmitOptions) -> Sequence[Example] | None:
     """The official test examples; None where there are none at hand and a placeholder will do.
 
     Raises:
         ValueError: for a task without a model or without test data unless placeholders are allowed, for test data
             that are not whole, and for a model that predicts something else.
     """
-    if folder is None and not options.placeholders:
+    if fitted is None and not options.placeholders:
         raise InputError(
             f"there is no model for {task.name}: run subarch finetune --task {task.trained_on or task.name}, or "
             "allow a file with one answer everywhere with --placeholders"
         )
-    if folder is not None:
-        _order(task, folder, open_fitted(folder))
+    if fitted is not None:
+        _order(task, fitted)
     try:
         examples = official_examples(task, "test", options.task_data)
     except ValueError as error:
@@ -133,33 +132,32 @@ def _questions(task: BenchmarkTask, folder: Path | None, options: SubmitOptions)
     return examples
 
 
-def _order(task: BenchmarkTask, folder: Path, fitted: Fitted) -> list[int] | None:
+def _order(task: BenchmarkTask, fitted: Fitted) -> list[int] | None:
     try:
         return fitted.order_for(task.name, task.kind, task.label_names)
     except ValueError as error:
-        raise InputError(f"{folder}: {error}") from error
+        raise InputError(f"{fitted.checkpoint.folder}: {error}") from error
 
 
 def _answers(
-    task: BenchmarkTask, folder: Path | None, examples: Sequence[Example] | None, kept: Path, watch: Watch
+    task: BenchmarkTask, fitted: Fitted | None, examples: Sequence[Example] | None, kept: Path, watch: Watch
 ) -> Sequence[Answer] | None:
     if examples is None:
         return None
-    if folder is None:
+    if fitted is None:
         _LOG.warning("%s: no model; its file is a placeholder", task.name)
         return [(example, None) for example in examples]
     # A task takes up to hours, and what is answered is not asked again.
-    identity = f"{open_checkpoint(folder).fingerprint} {Split(examples).digest}"
+    identity = f"{fitted.checkpoint.fingerprint} {Split(examples).digest}"
     path = kept / f"{task.name.replace('/', '-')}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
         made_directory(kept)
-        write_json(path, _decisions(task, folder, examples, watch))
+        write_json(path, _decisions(task, fitted, examples, watch))
     return list(zip(examples, json.loads(path.read_text(encoding="utf-8")), strict=True))
 
 
-def _decisions(task: BenchmarkTask, folder: Path, examples: Sequence[Example], watch: Watch) -> Sequence[int | float]:
-    fitted = open_fitted(folder)
-    order = _order(task, folder, fitted)
+def _decisions(task: BenchmarkTask, fitted: Fitted, examples: Sequence[Example], watch: Watch) -> Sequence[int | float]:
+    order = _order(task, fitted)
     found = outputs(
         fitted.model,
         fitted.tokens(examples),

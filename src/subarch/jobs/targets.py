@@ -47,7 +47,7 @@ def headroom(plan: Plan, *, watch: Watch = silent) -> float:
     if options.speedup is None and options.max_latency_ms is None:
         return 1.0
     watch("timing the smallest network of the space")
-    family = open_source(str(plan.given), space=read_space(extract.get("space"))).family
+    family = open_source(plan.opened, space=read_space(extract.get("space"))).family
     runtime, threads = extract["runtime"], extract.get("threads")
     build = None if runtime == "pytorch" else builder(runtime, threads)
     shapes = {"least": family.space.architecture(next(family.space.roots()).lo), "whole": family.reference}
@@ -77,7 +77,7 @@ def room_as_deployed(plan: Plan, architecture: Mapping[str, Value], *, watch: Wa
     options, threads = plan.options, plan.settings["extract"].get("threads")
     if options.speedup is None and options.max_latency_ms is None:
         return math.inf
-    family = open_source(str(plan.given), space=read_space(plan.settings["extract"].get("space"))).family
+    family = open_source(plan.opened, space=read_space(plan.settings["extract"].get("space"))).family
     inputs = family.inputs(1, plan.length)
     shapes = {"pick": architecture, "teacher": family.reference}
     networks = {name: (_with_head(family, shape, plan.task), inputs) for name, shape in shapes.items()}

@@ -6,15 +6,17 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError
-from subarch.learning.batches import Tokens
-from subarch.learning.heads import Learner, fitting_length, read
+from subarch.learning.batches import Tokens, tokenize
+from subarch.learning.heads import Learner, fitting_length
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import whole_network
 from subarch.storage import put_in_place, write_json
 from subarch.text.examples import Example, Kind, nameless, required_places
@@ -52,7 +54,7 @@ class Fitted:
     """A fine-tuned model, ready to answer.
 
     Args:
-        model: in evaluation mode.
+        checkpoint: with all of its weights, which are read when they are first asked for.
         tokenizer: its own.
         kind: what its head predicts.
         label_names: of its classes, in the order of its outputs.
@@ -60,16 +62,22 @@ class Fitted:
         task: what it was fine-tuned on, where its config says so.
     """
 
-    model: PreTrainedModel
+    checkpoint: Checkpoint
     tokenizer: PreTrainedTokenizerFast
     kind: Kind
     label_names: tuple[str, ...]
     length: int
     task: str | None
 
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The network as it answers, in evaluation mode."""
+        return whole_network(self.checkpoint)
+
     def tokens(self, examples: Sequence[Example]) -> Tokens:
         """The examples as the network reads them."""
-        return read(examples, self.tokenizer, self.model, self.length)
+        types = tells_texts_apart(self.checkpoint.config)
+        return tokenize(examples, self.tokenizer, length=self.length, choice=self.kind == "choice", types=types)
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the model's output; None where there are no classes.
@@ -86,27 +94,26 @@ class Fitted:
 
 
 def open_fitted(given: Checkpoint | Path | str) -> Fitted:
-    """A fine-tuned checkpoint, with all of its weights.
+    """A fine-tuned checkpoint, every part of which is known; its weights are yet to be read.
 
     Raises:
         ValueError: when it has no head for a task, or one that nothing here reads, or cannot be read.
     """
-    checkpoint = open_checkpoint(given)
+    checkpoint = open_checkpoint(given).whole()
     kind = checkpoint.head.kind
     if kind in ("masked-lm", "encoder"):
-        checkpoint.whole()
         raise InputError(
             f"{checkpoint.folder} has no head for a task (its config names {checkpoint.head.name}): fine-tune it first"
         )
-    model = whole_network(checkpoint)
     tokenizer = load_tokenizer(checkpoint.folder)
-    length = longest_text(checkpoint, tokenizer, model)
+    length = longest_text(checkpoint, tokenizer)
     task: str | None = checkpoint.config.get("finetuning_task")
-    return Fitted(model, tokenizer, cast("Kind", kind), checkpoint.label_names, length, task)
+    return Fitted(checkpoint, tokenizer, cast("Kind", kind), checkpoint.label_names, length, task)
 
 
-def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> int:
     """Tokens that a text is cut to: what the folder says, or the tokenizer, as far as the network has positions."""
     asked = None if checkpoint.embedding is None else checkpoint.embedding.length
     longest = int(tokenizer.model_max_length)
-    return fitting_length(asked or (longest if longest < _NO_LIMIT else LONGEST), tokenizer, model)
+    wanted = asked or (longest if longest < _NO_LIMIT else LONGEST)
+    return fitting_length(wanted, tokenizer, checkpoint.stock, checkpoint.positions)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from subarch.networks.layouts import layout_of
+
 Batch = dict[str, Tensor]
 
 
@@ -158,8 +160,7 @@ def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 
 def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
-    head = cast("Any", model)
-    return head.lm_head(states) if model.config.model_type == "roberta" else head.cls(states)
+    return layout_of(cast("Any", model).config).vocabulary_logits(cast("nn.Module", model), states)
 
 
 @dataclass

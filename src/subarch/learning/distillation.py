@@ -31,6 +31,7 @@ from transformers import PreTrainedModel, Trainer
 
 from subarch.learning.logits import LogitCache, condensed_divergence, divergence, flat, most_likely
 from subarch.learning.teachers import Losses
+from subarch.networks.layouts import ATTENTION, layout_of
 from subarch.networks.positions import first_position
 from subarch.text.masking import IGNORED
 
@@ -56,7 +57,7 @@ class Reading:
     """Reads from inside a stock network, which stays as it is: hooks keep what passes, and choose what the head sees.
 
     Args:
-        model: a stock BERT or RoBERTa, with or without language-model head.
+        model: a stock encoder of a known layout, with or without language-model head.
         layer: whose queries, keys and values are kept, from 0; -1 is the last; None: no layer's.
     """
 
@@ -66,14 +67,14 @@ class Reading:
         self._chosen: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
         self._listens = False
-        head = getattr(known, "cls", None) or getattr(known, "lm_head", None)
-        if head is not None:
-            head.register_forward_pre_hook(self._choose)
-            head.register_forward_hook(self._take)
-        self._names = ("query", "key", "value") if layer is not None else ()
+        layout = layout_of(known.config)
+        if known.base_model is not known:
+            known.get_submodule(layout.words[0]).register_forward_pre_hook(self._choose)
+            known.get_submodule(layout.words[-1]).register_forward_hook(self._take)
+        self._names = ATTENTION if layer is not None else ()
         for name in self._names:
-            attention: Any = known.base_model.encoder.layer[layer].attention.self
-            getattr(attention, name).register_forward_hook(self._keep(name))
+            layers: Any = known.base_model.get_submodule(layout.layers)
+            layers[layer].get_submodule(name).register_forward_hook(self._keep(name))
 
     def _choose(self, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         self._kept["states"] = inputs[0]

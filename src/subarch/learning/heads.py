@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
-    AutoConfig,
     AutoModelForMultipleChoice,
     AutoModelForSequenceClassification,
     PretrainedConfig,
@@ -33,8 +32,9 @@ from subarch.errors import InputError
 from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.distances import Batch
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import loaded
-from subarch.networks.positions import first_position, longest_input
+from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
 from subarch.text.examples import Example, Kind
@@ -178,7 +178,7 @@ def read(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, length: int
 ) -> Tokens:
     """Examples as token ids for ``model``."""
-    types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+    types = tells_texts_apart(model.config)
     return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
 
 
@@ -190,12 +190,12 @@ def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, l
     """
     checkpoint = open_checkpoint(given).encoder()
     tokenizer = load_tokenizer(checkpoint.folder)
-    config: Any = AutoConfig.from_pretrained(str(checkpoint.folder))
+    config = checkpoint.stock
     _make_for(config, target, task)
     keeps_head = target.kind == "classification" == checkpoint.head.kind
     keeps_head = keeps_head and checkpoint.label_names == target.label_names
-    make = _Checkpoint(checkpoint.folder, config, target.kind, keeps_head)
-    return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
+    fitting = fitting_length(length, tokenizer, config, checkpoint.positions)
+    return Learner(tokenizer, target, fitting, _Checkpoint(checkpoint, config, target.kind, keeps_head))
 
 
 def from_architecture(
@@ -204,8 +204,8 @@ def from_architecture(
     """A network of random weights."""
     settings = copy.deepcopy(config)
     _make_for(settings, target, task)
-    make = _RandomWeights(settings, target.kind)
-    return Learner(tokenizer, target, fitting_length(length, tokenizer, make(0)), make)
+    fitting = fitting_length(length, tokenizer, settings, positions_of(settings))
+    return Learner(tokenizer, target, fitting, _RandomWeights(settings, target.kind))
 
 
 def _make_for(config: PretrainedConfig, target: Target, task: str) -> None:
@@ -220,7 +220,7 @@ def _make_for(config: PretrainedConfig, target: Target, task: str) -> None:
 
 @dataclass(frozen=True)
 class _Checkpoint:
-    folder: Path
+    checkpoint: Checkpoint
     config: PretrainedConfig
     kind: Kind
     keeps_head: bool
@@ -228,7 +228,7 @@ class _Checkpoint:
     def __call__(self, seed: int) -> PreTrainedModel:
         with seeded(seed):
             model = loaded(
-                CLASSES[self.kind], str(self.folder), headless=True, config=self.config, ignore_mismatched_sizes=True
+                CLASSES[self.kind], self.checkpoint, headless=True, config=self.config, ignore_mismatched_sizes=True
             )
             if not self.keeps_head:
                 redraw_head(model)
@@ -268,32 +268,32 @@ def redraw_head(model: PreTrainedModel) -> None:
                     nn.init.zeros_(part.bias)
 
 
-def fitting_length(length: int, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:
+def fitting_length(
+    length: int, tokenizer: PreTrainedTokenizerFast, config: PretrainedConfig, positions: Positions
+) -> int:
     """The length asked for, or the longest that the network takes; what looks as if tokenizer and network did not
     belong together is said.
 
     Raises:
         ValueError: when the tokenizer has more tokens than the network.
     """
-    config: Any = model.config
-    if 2 * len(tokenizer) < int(config.vocab_size):
+    vocabulary, skipped = int(cast("Any", config).vocab_size), config.pad_token_id
+    if 2 * len(tokenizer) < vocabulary:
         say_once(
-            _LOG,
-            f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: is it the network's own one?",
+            _LOG, f"the tokenizer has {len(tokenizer)} tokens, the network {vocabulary}: is it the network's own one?"
         )
-    if len(tokenizer) > int(config.vocab_size):
+    if len(tokenizer) > vocabulary:
         raise InputError(
-            f"the tokenizer has {len(tokenizer)} tokens, the network {config.vocab_size}: they do not belong together"
+            f"the tokenizer has {len(tokenizer)} tokens, the network {vocabulary}: they do not belong together"
         )
     padding = cast("Any", tokenizer).pad_token_id
-    if first_position(model) and padding not in (None, config.pad_token_id):
+    if positions.first and padding not in (None, skipped):
         say_once(
             _LOG,
             f"the tokenizer pads with token {padding}, the network counts positions without token "
-            f"{config.pad_token_id}: texts are read as the stock library reads them, but do the two belong together?",
+            f"{skipped}: texts are read as the stock library reads them, but do the two belong together?",
         )
-    longest = longest_input(model)
-    return length if longest is None else min(length, longest)
+    return length if positions.longest is None else min(length, positions.longest)
 
 
 @contextmanager

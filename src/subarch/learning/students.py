@@ -10,14 +10,14 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError
 from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import NAMES, plain_config, positions, require_encoder, stock_config
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.loading import loaded
+from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples
@@ -84,8 +84,7 @@ class Student:
         sizes = {name: self.config[name] for name in NAMES}
         if speaks:
             return Inheritance(loaded(AutoModelForMaskedLM, cast("Checkpoint", source.opened)), batches).student(sizes)
-        encoder = loaded(AutoModel, cast("Checkpoint", source.opened), add_pooling_layer=False)
-        inherited = Inheritance(encoder, batches).student(sizes)
+        inherited = Inheritance(encoder_alone(cast("Checkpoint", source.opened)), batches).student(sizes)
         student = self._fresh(plain_config(inherited.config))
         student.base_model.load_state_dict(inherited.state_dict())
         return student

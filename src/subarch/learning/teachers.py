@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
-from subarch.networks.encoder import positions
-from subarch.networks.loading import loaded
+from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import open_source
 from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import load_tokenizer
@@ -98,31 +97,28 @@ class Teacher:
     @property
     def longest(self) -> int | None:
         """Tokens that it has positions for; None where there is no limit."""
-        return positions(self.config)
+        return self.checkpoint.longest
 
     def load(self, losses: Losses) -> PreTrainedModel:
         """In evaluation mode and frozen; without its head where that is not learned from."""
-        if losses.logits:
-            model = loaded(AutoModelForMaskedLM, self.checkpoint)
-        else:
-            model = loaded(AutoModel, self.checkpoint, add_pooling_layer=False)
+        model = loaded(AutoModelForMaskedLM, self.checkpoint) if losses.logits else encoder_alone(self.checkpoint)
         return model.requires_grad_(False)
 
 
-def open_teacher(name: str) -> Teacher:
-    """A checkpoint folder or a Hugging Face name.
+def open_teacher(given: str | Checkpoint) -> Teacher:
+    """A checkpoint folder or a Hugging Face name, or one that is open already.
 
     Raises:
-        ValueError: when there is no BERT or RoBERTa checkpoint with a fast tokenizer.
+        ValueError: when there is no checkpoint of a known layout with a fast tokenizer.
     """
-    source = open_source(name)
+    source = open_source(given)
     if source.opened is None:
         raise InputError(
-            f"expected a teacher with weights, got the preset {name!r}: give a checkpoint's folder or name"
+            f"expected a teacher with weights, got the preset {given!r}: give a checkpoint's folder or name"
         )
     config = cast("dict[str, Any]", cast("Any", source.family).config)
     vocabulary = Vocabulary.of(load_tokenizer(source.opened.folder))
-    return Teacher(name, source.opened, config, source.kind == "masked-lm", vocabulary)
+    return Teacher(source.name, source.opened, config, source.kind == "masked-lm", vocabulary)
 
 
 def alike(one: Vocabulary, other: Vocabulary) -> bool:

@@ -30,8 +30,9 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging as library_logging
 
 from subarch.errors import InputError
-from subarch.networks.encoder import MODEL_TYPES, plain_config, require_encoder, stock_config
-from subarch.networks.positions import longest_of
+from subarch.networks.encoder import plain_config, require_encoder, stock_config
+from subarch.networks.layouts import LAYOUTS
+from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import (
     MODULES,
     Activation,
@@ -83,7 +84,7 @@ class Checkpoint:
         head: what it has behind its encoder.
         label_names: of its classes, in the order of its outputs.
         shapes: of all tensors by their names in the files.
-        longest: tokens that it has positions for; None: any number.
+        positions: where they begin, and how many tokens it has them for.
         embedding: what a folder of sentence-transformers makes of the encoder's states.
         activation: what the one output of a cross-encoder goes through.
         left: what nothing here reads, in words.
@@ -97,12 +98,22 @@ class Checkpoint:
     head: Head
     label_names: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
-    longest: int | None
+    positions: Positions
     embedding: Embedding | None
     activation: Activation | None
     left: tuple[str, ...]
     remarks: tuple[str, ...]
     files: tuple[Path, ...]
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that it has positions for; None: any number."""
+        return self.positions.longest
+
+    @property
+    def stock(self) -> PretrainedConfig:
+        """The stock library's config object, each time a new one."""
+        return stock_config(self.config)
 
     @property
     def fingerprint(self) -> str:
@@ -152,7 +163,7 @@ def open_checkpoint(given: str | Path | Checkpoint, *, encoder: bool = False) ->
 
     Args:
         given: its name; one that is open already is given back.
-        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
+        encoder: refuse whatever no search can cut, before its weights are fetched.
 
     Raises:
         ValueError: for whatever is no checkpoint, cannot be read, or holds what would change its answers and is not
@@ -204,7 +215,7 @@ def _opened(name: str, folder: Path, _: tuple[tuple[str, int, int], ...]) -> Che
         head=head,
         label_names=_label_names(stock) if head.kind == "classification" else (),
         shapes=shapes,
-        longest=longest_of(stock),
+        positions=positions_of(stock),
         embedding=None if sentences is None or head.kind != "encoder" else sentences.embedding,
         activation=activation,
         left=tuple(left),
@@ -221,7 +232,7 @@ def find_checkpoint(name_or_path: str, *, encoder: bool = False) -> Path:
 
     Args:
         name_or_path: of the checkpoint.
-        encoder: refuse whatever is no BERT or RoBERTa, before its weights are fetched.
+        encoder: refuse whatever no search can cut, before its weights are fetched.
 
     Raises:
         ValueError: when there is no such folder and the name cannot be fetched, or the folder lacks config or weights.
@@ -270,8 +281,7 @@ def _download(name: str, *, encoder: bool) -> Path:
     try:
         if encoder:
             folder = Path(snapshot_download(name, allow_patterns=["config.json"]))
-            kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-            if kind not in MODEL_TYPES:
+            if _raw(folder).get("model_type") not in LAYOUTS:
                 return folder  # whoever opens it says what is wrong, without gigabytes of weights
         folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
         if not any(folder.glob("*.safetensors")):
@@ -362,9 +372,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _raw(path: Path) -> dict[str, Any]:
+    """What a file holds, which is opened once as long as it does not change."""
     file = path / "config.json" if path.is_dir() else path
     try:
-        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        found = file.stat()
+        data: Any = json.loads(_text(file, found.st_size, found.st_mtime_ns))
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # not UTF-8, or not JSON
@@ -372,6 +384,11 @@ def _raw(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{file} must hold a JSON object, got {type(data).__name__}")
     return cast("dict[str, Any]", data)
+
+
+@lru_cache(maxsize=64)
+def _text(file: Path, _size: int, _changed: int) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def _require_values(data: Mapping[str, Any]) -> None:

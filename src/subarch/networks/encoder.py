@@ -28,13 +28,12 @@ from transformers.configuration_utils import PretrainedConfig
 
 from subarch.errors import InputError
 from subarch.networks.family import Family, Parts, require_names
-from subarch.networks.positions import longest_of
+from subarch.networks.layouts import KNOWN, LAYOUTS, layout_of, without_pooler
+from subarch.networks.positions import positions_of
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
 
 NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
-MODEL_TYPES = ("bert", "roberta")
 _CODE = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
-_BACKBONES = {"bert": "BertModel", "roberta": "RobertaModel"}
 
 _DEPTH_FRACTIONS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 _HIDDEN_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
@@ -43,10 +42,11 @@ _INTERMEDIATE_FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 
 @dataclass(frozen=True)
 class EncoderFamily(Family):
-    """BERT or RoBERTa networks that differ from ``config`` in depth and widths only.
+    """Networks of one stock family, such as BERT or RoBERTa, that differ from ``config`` in depth and widths only.
 
     Args:
-        config: the source's config as a dict (``config.json``), ``model_type`` bert or roberta, not a decoder.
+        config: the source's config as a dict (``config.json``), of a ``model_type`` that
+            :data:`~subarch.networks.layouts.LAYOUTS` has, not a decoder.
         space: over some of ``num_hidden_layers``, ``hidden_size``, ``intermediate_size`` (ordered) and
             ``num_attention_heads`` (unordered); what it leaves out stays as in ``config``.
         reference: T, with the names of the space.
@@ -110,7 +110,7 @@ class EncoderFamily(Family):
                 f"sizes must be positive and hidden_size a multiple of {unit} "
                 f"({'the head size' if unit == self.head_size else 'the number of heads'}), got {dict(architecture)}"
             )
-        changed = {**self.config, **values, "architectures": [_BACKBONES[self.config["model_type"]]]}
+        changed = {**self.config, **values, "architectures": [layout_of(self.config).backbone]}
         return stock_config({**changed, "dtype": "float32"})
 
     def build(self, architecture: Mapping[str, Value]) -> nn.Module:
@@ -121,11 +121,9 @@ class EncoderFamily(Family):
         return token_inputs(self.config, batch_size, sequence_length)
 
     def parts(self, network: nn.Module) -> Parts:
-        layers = network.get_submodule("encoder.layer")
-        return Parts(
-            first=("embeddings",),
-            middle=tuple(f"encoder.layer.{name}" for name, _ in layers.named_children()),
-        )
+        layers = layout_of(self.config).layers
+        middle = network.get_submodule(layers).named_children()
+        return Parts(first=("embeddings",), middle=tuple(f"{layers}.{name}" for name, _ in middle))
 
     def head(self, architecture: Mapping[str, Value]) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """The source's kind of head. A tied output matrix is counted with it, so its size is an upper bound."""
@@ -134,12 +132,10 @@ class EncoderFamily(Family):
         config.num_hidden_layers = 1  # the head alone is kept
         states = torch.zeros(1, 128, config.hidden_size)  # (batch, sequence, hidden)
         if any("SequenceClassification" in name for name in self.config.get("architectures") or ()):
-            model = cast("Any", AutoModelForSequenceClassification.from_config(config))
-            if config.model_type == "roberta":
-                return model.classifier, (states,)
-            return nn.Sequential(model.bert.pooler, model.classifier), (states,)
-        model = cast("Any", AutoModelForMaskedLM.from_config(config))
-        return (model.lm_head if config.model_type == "roberta" else model.cls), (states,)
+            model, names = AutoModelForSequenceClassification.from_config(config), layout_of(config).classifier
+        else:
+            model, names = AutoModelForMaskedLM.from_config(config), layout_of(config).words
+        return nn.Sequential(*(cast("nn.Module", model).get_submodule(name) for name in names)), (states,)
 
     def probes(self, name: str) -> tuple[int, ...]:
         if name == "num_hidden_layers":
@@ -288,15 +284,15 @@ def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
 
 
 def require_encoder(config: Mapping[str, Any]) -> None:
-    """Refuse whatever is not a stock BERT or RoBERTa encoder.
+    """Refuse whatever is no encoder of a known layout.
 
     Raises:
         ValueError: naming what was expected and what came.
     """
     kind = config.get("model_type")
-    if kind not in MODEL_TYPES:
+    if kind not in LAYOUTS:
         raise InputError(
-            f"expected an encoder of model_type {' or '.join(MODEL_TYPES)}, got {kind!r}"
+            f"expected an encoder of model_type {KNOWN}, got {kind!r}"
             f"{_architectures(config)}. For another kind of network write a Family and pass it as module.path:Name"
         )
     if config.get("is_decoder") or config.get("is_encoder_decoder") or config.get("add_cross_attention"):
@@ -317,8 +313,8 @@ def _architectures(config: Mapping[str, Any]) -> str:
 
 
 def backbone(config: PretrainedConfig) -> nn.Module:
-    """The stock BERT or RoBERTa backbone without pooler, fp32, freshly initialised."""
-    return cast("nn.Module", AutoModel.from_config(config, add_pooling_layer=False, dtype=torch.float32))
+    """The stock backbone without pooler, fp32, freshly initialised."""
+    return cast("nn.Module", AutoModel.from_config(config, **without_pooler(config), dtype=torch.float32))
 
 
 def positions(config: Mapping[str, Any]) -> int | None:
@@ -328,7 +324,7 @@ def positions(config: Mapping[str, Any]) -> int | None:
 
 @lru_cache(maxsize=64)
 def _positions(config: str) -> int | None:
-    return longest_of(stock_config(json.loads(config)))
+    return positions_of(stock_config(json.loads(config))).longest
 
 
 def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: int) -> dict[str, Tensor]:

@@ -4,14 +4,13 @@ Depth follows an even map that always keeps the source's last layer. Attention h
 ranked layer by layer, hidden units once for the whole network (every layer adds to one residual stream), and a
 student keeps the first so many of each ranking: the units of a smaller student are a subset of a larger one's.
 
-A ranking removes, again and again, the units whose loss costs least once what remains has made up for it (the
-optimal brain surgeon's criterion, B. Hassibi and D. Stork, 1993). With C the covariance of a linear map's inputs on
-calibration data and W its weights, dropping unit j costs ``|W_j|^2 / (C^-1)_jj``; hidden units sum that, as a fraction
-of the output's energy, over every map that reads the residual stream. The same least squares then corrects the maps of
-the student: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R. Layer normalisation takes its statistics over fewer
-units in a student, on inputs that earlier cuts have changed. So its weight and bias are fitted to the source's outputs,
-layer by layer in the order of the forward pass, each on what the student really gets there. (Without this, narrow deep
-students start worse than narrow shallow ones: errors of the statistics pile up from layer to layer.)
+Units are ranked by what their removal costs once the others have made up for it (:mod:`subarch.networks.ranking`);
+hidden units sum that over every map that reads the residual stream. The same least squares then corrects the maps of
+the student: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R, with W the weights and C the covariance of the inputs.
+Layer normalisation takes its statistics over fewer units in a student, on inputs that earlier cuts have changed. So its
+weight and bias are fitted to the source's outputs, layer by layer in the order of the forward pass, each on what the
+student really gets there. (Without this, narrow deep students start worse than narrow shallow ones: errors of the
+statistics pile up from layer to layer.)
 
 Whatever contributes nothing has a zero cost and a zero correction, so removing it changes nothing; a student of the
 source's own shape is a copy.
@@ -20,34 +19,19 @@ source's own shape is a copy.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from subarch.errors import InputError
+from subarch.networks.layouts import ATTENDED, LAST_NORM, LAYOUTS, OUTER, Axis, layout_of, without_pooler
+from subarch.networks.ranking import Accumulator, Moments, Ranking, members, rank, ridged
 
-Axis = Literal["hidden", "heads", "units", "pooled", "kept"]
 NormAction = Callable[[str, Any, Tensor], None]
-MODEL_TYPES = ("bert", "roberta")
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
-
-# What the rows (outputs) and columns (inputs) of a linear map count, by its name inside a stock model.
-_LINEARS: tuple[tuple[re.Pattern[str], Axis, Axis], ...] = (
-    (re.compile(r"layer\.\d+\.attention\.self\.(query|key|value)$"), "heads", "hidden"),
-    (re.compile(r"layer\.\d+\.attention\.output\.dense$"), "hidden", "heads"),
-    (re.compile(r"layer\.\d+\.intermediate\.dense$"), "units", "hidden"),
-    (re.compile(r"layer\.\d+\.output\.dense$"), "hidden", "units"),
-    (re.compile(r"(pooler|^classifier)\.dense$"), "pooled", "hidden"),
-    (re.compile(r"^classifier(\.out_proj)?$"), "kept", "pooled"),
-    (re.compile(r"^(cls\.predictions\.transform|lm_head)\.dense$"), "hidden", "hidden"),
-    (re.compile(r"^(cls\.predictions|lm_head)\.decoder$"), "kept", "hidden"),
-)
-_LAYER = re.compile(r"(?<=encoder\.layer\.)\d+")
 
 
 def depth_map(student: int, source: int) -> tuple[int, ...]:
@@ -61,112 +45,12 @@ def depth_map(student: int, source: int) -> tuple[int, ...]:
     return tuple(-(-(i + 1) * source // student) - 1 for i in range(student))
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Mean ``(units,)`` and covariance ``(units, units)`` of a linear map's inputs, over ``rows`` tokens."""
-
-    mean: Tensor
-    covariance: Tensor
-    rows: int
-
-
-class _Accumulator:
-    """Streams the inputs of one linear map into their moments, in float64."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.shift = self.total = self.product = torch.empty(0)
-
-    def add(self, values: Tensor) -> None:  # (rows, units)
-        # Shifting by the first mean keeps float32 products accurate where units have large constant parts.
-        if not self.rows:
-            self.shift = values.mean(0)
-            self.total = torch.zeros_like(self.shift, dtype=torch.float64)
-            self.product = torch.zeros(len(self.shift), len(self.shift), dtype=torch.float64)
-        shifted = values - self.shift
-        self.rows += len(values)
-        self.total += shifted.sum(0, dtype=torch.float64)
-        self.product += shifted.T @ shifted
-
-    def moments(self) -> _Moments:
-        mean = self.total / self.rows
-        covariance = self.product / self.rows - torch.outer(mean, mean)
-        return _Moments((mean + self.shift).float(), covariance.float(), self.rows)
-
-
-def _ridged(covariance: Tensor, ridge: float) -> Tensor:
-    """``covariance`` with ``ridge`` times its mean variance on the diagonal, so that it can be inverted."""
-    level = ridge * covariance.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
-    return covariance + level * torch.eye(len(covariance), dtype=covariance.dtype)
-
-
-def rank(weights: Sequence[Tensor], covariances: Sequence[Tensor], *, group: int = 1, ridge: float = 0.01) -> Tensor:
-    """Order of the groups of inputs shared by several linear maps, the most important first.
-
-    Args:
-        weights: of each map, ``(outputs, units)``.
-        covariances: of each map's inputs, ``(units, units)``.
-        group: how many neighbouring units live and die together (the head size for attention heads).
-        ridge: added to the diagonals, as a fraction of the mean variance.
-
-    Returns:
-        ``(units // group,)``: group numbers.
-    """
-    units = len(covariances[0])
-    inverses = [torch.cholesky_inverse(torch.linalg.cholesky(_ridged(c.double(), ridge))) for c in covariances]
-    # Only W^T W matters: a triangular factor stands for maps with more outputs than inputs.
-    factors = [torch.linalg.qr(w.double(), mode="r")[1] if len(w) > units else w.double().clone() for w in weights]
-    energies = [((f @ c.double()) * f).sum().clamp_min(1e-300) for f, c in zip(factors, covariances, strict=True)]
-    alive = torch.arange(units // group)
-    removed: list[Tensor] = []
-    while len(alive):
-        cost = torch.zeros(len(alive), dtype=torch.float64)
-        for factor, inverse, energy in zip(factors, inverses, energies, strict=True):
-            cost += _removal_cost(factor, inverse, group) / energy
-        # Whole batches go at once (a few dozen rounds in all) but fewer and fewer, as the rest matters more.
-        batch = max(1, len(alive) // 12)
-        order = torch.argsort(cost, stable=True)
-        gone, stay = order[:batch], order[batch:].sort().values
-        removed.extend(alive[gone])
-        alive = alive[stay]
-        for j, (factor, inverse) in enumerate(zip(factors, inverses, strict=True)):
-            factors[j], inverses[j] = _without(factor, inverse, _members(gone, group), _members(stay, group))
-    return torch.stack(removed).flip(0)
-
-
-def _members(groups: Tensor, size: int) -> Tensor:
-    """Units of ``groups``, in their order: ``(groups * size,)``."""
-    return (groups[:, None] * size + torch.arange(size)).reshape(-1)
-
-
-def _removal_cost(factor: Tensor, inverse: Tensor, group: int) -> Tensor:
-    """Energy lost at the output when one group goes and the others make up for it: ``(groups,)``."""
-    if group == 1:
-        return factor.square().sum(0) / inverse.diagonal()
-    blocks = factor.T.reshape(-1, group, len(factor))  # (groups, size, outputs)
-    corners = torch.stack([inverse[i : i + group, i : i + group] for i in range(0, len(inverse), group)])
-    return (torch.linalg.solve(corners, blocks) * blocks).sum((1, 2))
-
-
-def _without(factor: Tensor, inverse: Tensor, gone: Tensor, stay: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and inverse covariance after ``gone`` was removed and compensated for."""
-    crossed = torch.linalg.solve(inverse[gone][:, gone], inverse[gone][:, stay])  # (gone, stay)
-    return factor[:, stay] - factor[:, gone] @ crossed, inverse[stay][:, stay] - inverse[stay][:, gone] @ crossed
-
-
-class Ranking(Protocol):
-    """Orders groups of inputs as :func:`rank` does, by whatever rule."""
-
-    def __call__(
-        self, weights: Sequence[Tensor], covariances: Sequence[Tensor], /, *, group: int = 1, ridge: float = 0.01
-    ) -> Tensor: ...
-
-
 class Inheritance:
     """Builds students of one source. Calibrates once; a student then costs a few matrix products.
 
     Args:
-        source: a stock BERT or RoBERTa model of any head: backbone, masked language model, sequence classifier.
+        source: a stock encoder that :data:`~subarch.networks.layouts.LAYOUTS` has, of any head: backbone, masked
+            language model, sequence classifier.
         calibration: batches of the model's inputs, ``input_ids`` and optionally ``attention_mask``, each
             ``(batch, sequence)``. A few thousand tokens are enough.
         ridge: of the least-squares corrections, as a fraction of the mean variance.
@@ -187,39 +71,34 @@ class Inheritance:
         layers: Callable[[int, int], tuple[int, ...]] = depth_map,
     ) -> None:
         config = source.config
-        if config.model_type not in MODEL_TYPES or getattr(config, "is_decoder", False):
+        if config.model_type not in LAYOUTS or getattr(config, "is_decoder", False):
             raise InputError(
-                f"inheritance knows stock encoders of type {list(MODEL_TYPES)}, got {config.model_type!r}: "
+                f"inheritance knows stock encoders of type {list(LAYOUTS)}, got {config.model_type!r}: "
                 "use start 'scratch', or a callable of your own"
             )
         if not calibration:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
-        self.source, self.ridge = source, ridge
+        self.source, self.ridge, self.layout = source, ridge, layout_of(config)
         self._ranked, self._layers = ranking, layers
         self.head_size = config.hidden_size // config.num_attention_heads
         self._modules: dict[str, Any] = dict(source.named_modules())
+        found = {name: self.layout.axes(name) for name, one in self._modules.items() if isinstance(one, nn.Linear)}
+        self._axes = {name: axes for name, axes in found.items() if axes is not None}
         self._weights = {name: p.detach() for name, p in source.named_parameters(remove_duplicate=False)}
         self._calibrate(calibration)
         self._rank()
 
     # ------------------------------------------------------------------ calibration
 
-    def _linears(self) -> Iterator[tuple[str, Axis, Axis]]:
-        for name, module in self._modules.items():
-            if isinstance(module, nn.Linear):
-                for pattern, rows, columns in _LINEARS:
-                    if pattern.search(name):
-                        yield name, rows, columns
-
     @torch.no_grad()
     def _calibrate(self, batches: Sequence[Mapping[str, Tensor]]) -> None:
-        accumulators: dict[str, _Accumulator] = {}
+        accumulators: dict[str, Accumulator] = {}
         self._targets: dict[str, Tensor] = {}  # outputs of each layer normalisation on the probe: (tokens, hidden)
         self._probe = _leading(batches, PROBE_TOKENS)
         mask = torch.empty(0, dtype=torch.bool)
 
         def reads(name: str) -> Any:
-            accumulator = accumulators.setdefault(name, _Accumulator())
+            accumulator = accumulators.setdefault(name, Accumulator())
             return _before(lambda values: accumulator.add(_unpadded(values, mask)))
 
         training = self.source.training
@@ -227,7 +106,7 @@ class Inheritance:
         self._watch_norms(self.source, self._record)
         handles = [
             self._modules[name].register_forward_pre_hook(reads(name))
-            for name in {self._site(name) for name, _, _ in self._linears()}
+            for name in {self.layout.site(name) for name in self._axes}
         ]
         try:
             for batch in batches:
@@ -259,19 +138,15 @@ class Inheritance:
             inputs, module.normalized_shape, module.weight, module.bias, module.eps
         )
 
-    def _site(self, name: str) -> str:
-        """The map whose recorded inputs are also those of ``name``: query, key and value read the same states."""
-        return re.sub(r"self\.(key|value)$", "self.query", name)
-
     def _rank(self) -> None:
         hidden: dict[str, list[Tensor]] = {}
         self._ranking: dict[str, Tensor] = {}
-        for name, _, columns in self._linears():
-            if self._site(name) not in self._moments:
+        for name, (_, columns) in self._axes.items():
+            if (site := self.layout.site(name)) not in self._moments:
                 continue
-            weight, moments = self._weights[f"{name}.weight"], self._moments[self._site(name)]
+            weight, moments = self._weights[f"{name}.weight"], self._moments[site]
             if columns == "hidden":
-                hidden.setdefault(self._site(name), []).append(weight)
+                hidden.setdefault(site, []).append(weight)
             else:
                 group = self.head_size if columns == "heads" else 1
                 self._ranking[name] = self._ranked([weight], [moments.covariance], group=group, ridge=self.ridge)
@@ -279,7 +154,7 @@ class Inheritance:
         covariances = [self._moments[site].covariance for site in hidden]
         if self.source.base_model is self.source:  # nothing but the user reads the last states: all count alike
             weights.append(torch.eye(self.source.config.hidden_size))
-            last = f"encoder.layer.{self.source.config.num_hidden_layers - 1}.output.LayerNorm"
+            last = f"{self.layout.layers}.{self.source.config.num_hidden_layers - 1}.{LAST_NORM}"
             covariances.append(torch.cov(self._targets[last].T))
         self._ranking["hidden"] = self._ranked(weights, covariances, ridge=self.ridge)
 
@@ -324,7 +199,7 @@ class Inheritance:
             student = cast("PreTrainedModel", type(cast("Any", self.source))(config, **self._options()))
         state: dict[str, Tensor] = {}
         for name, module in student.named_modules():
-            for kind, value in self._parameters(_origin(name, layers), config):
+            for kind, value in self._parameters(self.layout.renumbered(name, layers), config):
                 assert value.shape == getattr(module, kind).shape, f"{name}.{kind}: {tuple(value.shape)}"
                 state[f"{name}.{kind}" if name else kind] = value
         student.load_state_dict(state, strict=False, assign=True)
@@ -339,7 +214,7 @@ class Inheritance:
     def _options(self) -> dict[str, bool]:
         """A backbone may have been made without its pooler; the config does not say so."""
         bare = self.source.base_model is self.source and getattr(self.source, "pooler", None) is None
-        return {"add_pooling_layer": False} if bare else {}
+        return without_pooler(self.source.config) if bare else {}
 
     def _kept(self, axis: Axis, name: str, config: Any) -> Tensor | None:
         """Source units that a student keeps along one axis of the map ``name``; None: all of them."""
@@ -347,14 +222,13 @@ class Inheritance:
         if axis == "hidden":
             return self._top("hidden", config.hidden_size, source.hidden_size)
         if axis == "units":
-            reader = re.sub(r"intermediate\.dense$", "output.dense", name)
-            return self._top(reader, config.intermediate_size, source.intermediate_size)
+            return self._top(self.layout.beside(name, OUTER), config.intermediate_size, source.intermediate_size)
         if axis == "heads":
-            reader = re.sub(r"self\.\w+$", "output.dense", name)
+            reader = self.layout.beside(name, ATTENDED)
             top = self._top(reader, config.num_attention_heads, source.num_attention_heads)
-            return None if top is None else _members(top, self.head_size)
+            return None if top is None else members(top, self.head_size)
         if axis == "pooled":
-            reader = "classifier.out_proj" if "classifier.out_proj" in self._modules else "classifier"
+            reader = next((name for name, (_, reads) in self._axes.items() if reads == "pooled"), None)
             ranking = reader if reader in self._ranking else "hidden"
             return self._top(ranking, config.hidden_size, source.hidden_size)
         return None
@@ -371,7 +245,7 @@ class Inheritance:
             for kind, parameter in module.named_parameters():
                 yield kind, (parameter.clone() if hidden is None else parameter.index_select(0, hidden))
         elif isinstance(module, nn.Linear):
-            _, rows, columns = next(entry for entry in self._linears() if entry[0] == name)
+            rows, columns = self._axes[name]
             yield from self._linear(name, self._kept(rows, name, config), self._kept(columns, name, config))
         else:  # embeddings, and the vocabulary's biases
             for kind, parameter in module.named_parameters(recurse=False):
@@ -382,9 +256,9 @@ class Inheritance:
         weight, bias = self._weights[f"{name}.weight"], self._weights.get(f"{name}.bias")
         if out is not None:
             weight, bias = weight.index_select(0, out), None if bias is None else bias.index_select(0, out)
-        moments = self._moments.get(self._site(name))
+        moments = self._moments.get(self.layout.site(name))
         # A decoder is tied to the embeddings and takes no correction of its own.
-        if kept is None or moments is None or name.endswith("decoder"):
+        if kept is None or moments is None or name == self.layout.decoder:
             corrected, shift = weight.clone() if kept is None else weight.index_select(1, kept), None
         else:
             corrected, shift = self._corrected(weight, kept, moments)
@@ -392,7 +266,7 @@ class Inheritance:
         if bias is not None:
             yield "bias", bias.clone() if shift is None else bias + shift
 
-    def _corrected(self, weight: Tensor, kept: Tensor, moments: _Moments) -> tuple[Tensor, Tensor]:
+    def _corrected(self, weight: Tensor, kept: Tensor, moments: Moments) -> tuple[Tensor, Tensor]:
         """Weights of the kept inputs that also stand for the removed ones, and the shift of the bias."""
         gone = _complement(kept, weight.shape[1])
         sliced, rest = weight.index_select(1, kept), weight.index_select(1, gone)
@@ -400,7 +274,7 @@ class Inheritance:
         if moments.rows < 2 * len(kept):  # too little data for a regression: the mean alone is made up for
             return sliced, shift
         target = moments.covariance[kept][:, gone] @ rest.T  # (kept, outputs)
-        factor = torch.linalg.cholesky(_ridged(moments.covariance[kept][:, kept], self.ridge))
+        factor = torch.linalg.cholesky(ridged(moments.covariance[kept][:, kept], self.ridge))
         correction = torch.cholesky_solve(target, factor).T  # (outputs, kept)
         return sliced + correction, shift - correction @ moments.mean[kept]
 
@@ -408,7 +282,7 @@ class Inheritance:
         """Layer normalisations of the student to the source's outputs, by least squares, unit by unit."""
 
         def fit(name: str, module: nn.LayerNorm, values: Tensor) -> None:
-            target = self._targets[_origin(name, layers)]  # (tokens, hidden)
+            target = self._targets[self.layout.renumbered(name, layers)]  # (tokens, hidden)
             target = target if hidden is None else target.index_select(1, hidden)
             inputs = nn.functional.layer_norm(values, module.normalized_shape, eps=module.eps)
             centred, goal = inputs - inputs.mean(0), target - target.mean(0)
@@ -416,11 +290,6 @@ class Inheritance:
             module.bias.copy_(target.mean(0) - module.weight * inputs.mean(0))
 
         self._watch_norms(student, fit)
-
-
-def _origin(name: str, layers: tuple[int, ...]) -> str:
-    """The source's name of the student's module ``name``."""
-    return _LAYER.sub(lambda match: str(layers[int(match.group())]), name)
 
 
 def _mask(batch: Mapping[str, Tensor]) -> Tensor:

@@ -8,22 +8,31 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint, quietly
-from subarch.networks.encoder import stock_config
+from subarch.networks.layouts import without_pooler
 from subarch.networks.sentences import Activation
 
 
 def loaded(
-    kind: Any, given: Checkpoint | Path | str, *, fresh: tuple[str, ...] = (), headless: bool = False, **options: Any
+    kind: Any,
+    given: Checkpoint | Path | str,
+    *,
+    config: PretrainedConfig | None = None,
+    num_labels: int | None = None,
+    fresh: tuple[str, ...] = (),
+    headless: bool = False,
+    **options: Any,
 ) -> PreTrainedModel:
     """A model with all of its weights.
 
     Args:
         kind: a stock class with ``from_pretrained``.
         given: a checkpoint, or its folder.
+        config: another one than the checkpoint's own.
+        num_labels: outputs of a head that is made anew.
         fresh: parts that may be missing and are then initialised, by a piece of their names.
         headless: whether the whole head may be missing: everything outside the encoder, and the encoder's pooler.
         options: for ``from_pretrained``.
@@ -32,11 +41,18 @@ def loaded(
         ValueError: when the weights cannot be read, do not fit the config, or are not all there: the stock library
             would go on with random ones.
     """
-    path = str(open_checkpoint(given).folder)
+    checkpoint = open_checkpoint(given)
+    path = str(checkpoint.folder)
+    # What the config says is known: the library would read it once more, and a second time for its own code.
+    config = checkpoint.stock if config is None else config
+    if num_labels is not None:
+        config.num_labels = num_labels
     advice = "is the checkpoint whole, and do its config and its weights belong together?"
     try:
         with quietly():
-            model, found = kind.from_pretrained(path, dtype=torch.float32, output_loading_info=True, **options)
+            model, found = kind.from_pretrained(
+                path, config=config, dtype=torch.float32, output_loading_info=True, **options
+            )
     except Exception as error:  # the library and its readers raise a dozen unrelated kinds here
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"the weights of {path} cannot be loaded ({reason}): {advice}") from error
@@ -52,13 +68,24 @@ def loaded(
     return model.eval()
 
 
+def encoder_alone(given: Checkpoint | Path | str) -> PreTrainedModel:
+    """The encoder of a checkpoint, without head and pooler.
+
+    Raises:
+        ValueError: as :func:`loaded`.
+    """
+    checkpoint = open_checkpoint(given)
+    options: dict[str, Any] = dict(without_pooler(checkpoint.stock))
+    return loaded(AutoModel, checkpoint, **options)
+
+
 def whole_network(checkpoint: Checkpoint) -> PreTrainedModel:
     """A checkpoint as it answers: with its own head, and with what its output goes through.
 
     Raises:
         ValueError: for a head that nothing here reads, and as :func:`loaded`.
     """
-    kind = checkpoint.whole().head.opened_by(stock_config(checkpoint.config))
+    kind = checkpoint.whole().head.opened_by(checkpoint.stock)
     model = loaded(kind, checkpoint, fresh=("pooler",) if checkpoint.head.kind == "encoder" else ())
     if checkpoint.activation is not None:
         cast("nn.Module", model).register_forward_hook(_Activated(checkpoint.activation))

@@ -7,7 +7,7 @@ config names, and one with relative positions for any.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -35,10 +35,23 @@ def longest_input(model: nn.Module) -> int | None:
     return rows if most is None else min(rows, int(most))
 
 
-def longest_of(config: PretrainedConfig) -> int | None:
-    """The same of a network that is not built."""
+class Positions(NamedTuple):
+    """What a network has positions for.
+
+    Attributes:
+        first: the row of its table that belongs to a sequence's first token; 0 without a table.
+        longest: tokens of a sequence; None where there is no limit.
+    """
+
+    first: int
+    longest: int | None
+
+
+def positions_of(config: PretrainedConfig) -> Positions:
+    """The positions of a network that is not built, read off one without memory."""
     with torch.device("meta"):
-        return longest_input(AutoModel.from_config(config))
+        model = AutoModel.from_config(config)
+    return Positions(first_position(model), longest_input(model))
 
 
 def _table(model: nn.Module) -> nn.Module | None:

@@ -56,20 +56,32 @@ class Source:
         return None if self.opened is None else self.opened.folder
 
 
-def open_source(name_or_path: str, *, space: Space | None = None, reference: Architecture | None = None) -> Source:
+def open_source(
+    given: str | Checkpoint, *, space: Space | None = None, reference: Architecture | None = None
+) -> Source:
     """Open a source, with another space or reference T than its own where given.
+
+    Args:
+        given: its name, or a checkpoint that is open already.
+        space: of the networks.
+        reference: T.
 
     Raises:
         ValueError: for a name that means nothing, a folder that is no checkpoint of an encoder, a family that cannot
             be imported, or a space or reference that does not fit; the message says what to do.
     """
-    if name_or_path in PRESETS and not (Path(name_or_path) / "config.json").is_file():
-        family = PRESETS[name_or_path]()
-        return Source(name_or_path, _fitted(family, space, reference))
-    if NAME.fullmatch(name_or_path):
-        return Source(name_or_path, _fitted(import_family(name_or_path), space, reference))
-    opened = open_checkpoint(name_or_path, encoder=True)
-    return Source(name_or_path, EncoderFamily.from_config(opened.config, space, reference), opened, _kind(opened))
+    if isinstance(given, Checkpoint):
+        return _inside(given, space, reference)
+    if given in PRESETS and not (Path(given) / "config.json").is_file():
+        family = PRESETS[given]()
+        return Source(given, _fitted(family, space, reference))
+    if NAME.fullmatch(given):
+        return Source(given, _fitted(import_family(given), space, reference))
+    return _inside(open_checkpoint(given, encoder=True), space, reference)
+
+
+def _inside(opened: Checkpoint, space: Space | None, reference: Architecture | None) -> Source:
+    return Source(opened.name, EncoderFamily.from_config(opened.config, space, reference), opened, _kind(opened))
 
 
 def _kind(opened: Checkpoint) -> Kind:

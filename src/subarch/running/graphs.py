@@ -21,6 +21,7 @@ from transformers.masking_utils import AttentionMaskInterface, bidirectional_mas
 from transformers.modeling_utils import AttentionInterface
 
 from subarch.errors import InputError
+from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
 
@@ -80,8 +81,7 @@ class Graph:
                 f"expected a sequence classification, multiple choice, masked language or plain encoder model, got a "
                 f"{name}: no other heads are exported"
             )
-        types = int(getattr(config, "type_vocab_size", 0) or 0) > 1
-        inputs = ("input_ids", "attention_mask", *(("token_type_ids",) if types else ()))
+        inputs = ("input_ids", "attention_mask", *(("token_type_ids",) if tells_texts_apart(config) else ()))
         if head == "encoder" and embedding is not None:
             return cls(model.eval(), "embedding", inputs, "sentence_embedding", embedding)
         return cls(model.eval(), head, inputs, "last_hidden_state" if head == "encoder" else "logits")

@@ -50,12 +50,12 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
         ValueError: when there is none, or it has no fast form.
     """
     folder = Path(name_or_path)
-    name, advice = str(name_or_path), _advice(folder)
+    name = str(name_or_path)
     try:
         loaded: Any = cast("Any", AutoTokenizer).from_pretrained(name, use_fast=True)
     except Exception as error:  # the library raises a dozen unrelated kinds here, some of them bare
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"expected a tokenizer at {name!r}, got none ({reason}): {advice}") from error
+        raise InputError(f"expected a tokenizer at {name!r}, got none ({reason}): {_advice(folder)}") from error
     if not isinstance(loaded, PreTrainedTokenizerFast):
         raise InputError(
             f"expected a fast tokenizer at {name!r}, got a {type(loaded).__name__}, which is read by Python alone: "
@@ -63,7 +63,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
         )
     if len(loaded) <= len(cast("Any", loaded).all_special_tokens):
         # Where the files are missing the library makes a tokenizer to which every word is unknown, and says nothing.
-        raise InputError(f"expected a tokenizer at {name!r}, got one without any words: {advice}")
+        raise InputError(f"expected a tokenizer at {name!r}, got one without any words: {_advice(folder)}")
     return _as_the_vocabulary_is(loaded, folder)
 
 
