@@ -17,7 +17,9 @@ from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.forms import ArtifactName
 from subarch.running.predictor import EXPORT, Predictor
 from subarch.running.timing import pinned
-from subarch.text.examples import Example, Kind, nameless, required_places
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.text.examples import Example
 
 Tick = Callable[[int, int], None]
 Ask = Callable[[Sequence[Example], Tick], Sequence[NDArray[np.float32]]]
@@ -53,12 +55,12 @@ class Answering:
         Raises:
             ValueError: when the network predicts something else.
         """
-        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
+        return kind.places(task, label_names, of=self.kind, among=self.label_names)
 
     @property
     def is_nameless(self) -> bool:
         """Whether nothing is known of its classes but their number."""
-        return self.kind == "classification" and nameless(self.label_names)
+        return self.kind.is_nameless(self.label_names)
 
 
 def opened(name: str, *, artifact: ArtifactName | None = None, threads: int | None = None) -> Answering:
@@ -96,7 +98,7 @@ def _checkpoint(name: str, threads: int | None) -> Answering:
 def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> Answering:
     folder = Path(name).expanduser()
     predictor = Predictor.from_pretrained(folder, artifact=artifact, threads=threads, passes=1)
-    if predictor.head not in ("classification", "regression", "choice"):
+    if predictor.head not in KINDS:
         raise InputError(f"{name} has no head for a task (it is for {predictor.head}): export a fine-tuned checkpoint")
 
     def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
@@ -106,7 +108,7 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> An
         name=name,
         folder=folder,
         artifact=predictor.artifact,
-        kind=predictor.head,
+        kind=kind_of(predictor.head),
         label_names=predictor.label_names,
         texts=predictor.texts,
         purpose=read_purpose(folder) or {},

@@ -17,7 +17,9 @@ from subarch.learning.heads import Learner, fitting_length, read
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.loading import whole_network
 from subarch.storage import put_in_place, write_json
-from subarch.text.examples import Example, Kind, nameless, required_places
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of
+from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
 PURPOSE = "subarch.json"
@@ -77,12 +79,12 @@ class Fitted:
         Raises:
             ValueError: when the model predicts something else.
         """
-        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
+        return kind.places(task, label_names, of=self.kind, among=self.label_names)
 
     @property
     def is_nameless(self) -> bool:
         """Whether the checkpoint says nothing about its classes but their number."""
-        return self.kind == "classification" and nameless(self.label_names)
+        return self.kind.is_nameless(self.label_names)
 
 
 def open_fitted(given: Checkpoint | Path | str) -> Fitted:
@@ -102,7 +104,7 @@ def open_fitted(given: Checkpoint | Path | str) -> Fitted:
     tokenizer = load_tokenizer(checkpoint.folder)
     length = longest_text(checkpoint, tokenizer, model)
     task: str | None = checkpoint.config.get("finetuning_task")
-    return Fitted(model, tokenizer, cast("Kind", kind), checkpoint.label_names, length, task)
+    return Fitted(model, tokenizer, kind_of(kind), checkpoint.label_names, length, task)
 
 
 def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> int:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from subarch.errors import InputError
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_that_suits, table_kinds
 from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
-from subarch.text.examples import Example, Kind, Split
+from subarch.text.examples import Example, Split
 from subarch.text.files import format_of, lines
 from subarch.text.labels import Labels
 from subarch.text.tables import class_names, rows
@@ -135,13 +137,18 @@ def read_table(
     texts.tell_unread(wanted.label_of(columns))
     if labelled:
         there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
-        if kind != "classification" and not classes and format_of(path) == ".csv" and delimiter_of(path) == ";":
+        if (
+            (kind is None or kind.has_numbers)
+            and not classes
+            and format_of(path) == ".csv"
+            and delimiter_of(path) == ";"
+        ):
             labels.with_points()
-        kind = kind or labels.kind()
+        kind = kind or kind_that_suits(labels)
     names: tuple[str, ...] = ()
     found: Sequence[int | float | None] = [None] * sum(there)
     if labelled and kind:
-        names, found = labels.parsed(kind, classes, class_names(path).get(labels.column, ()))
+        names, found = kind.parse(labels, classes, class_names(path).get(labels.column, ()))
     kept = [(row, name) for row, name, ok in zip(texts.rows, _ids(ids), there, strict=True) if ok]
     examples = Split(
         Example(first=row[0], seconds=row[1:], label=value, id=name)
@@ -169,8 +176,8 @@ def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]
 def _check_arguments(text_columns: Sequence[str], kind: Kind | None) -> None:
     if len(text_columns) > 2:
         raise InputError(f"expected one text column, or two for pairs, got {len(text_columns)}: {[*text_columns]}")
-    if kind not in (None, "classification", "regression"):
-        raise InputError(f"expected the kind 'classification' or 'regression' for a table, got {kind!r}")
+    if kind is not None and not kind.of_tables:
+        raise InputError(f"expected the kind {table_kinds()} for a table, got {kind!r}")
 
 
 class _Texts:
