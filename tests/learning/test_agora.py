@@ -122,7 +122,7 @@ def test_a_choice_is_a_position_and_its_loss_is_that_of_the_stock_model(tmp_path
         name: batch[name].view(2, 3, -1) for name in ("input_ids", "token_type_ids", "attention_mask") if name in batch
     }
     stock = model(**stacked, labels=torch.from_numpy(labels[1:4:2].argmax(1))).loss
-    assert student._loss(model, batch).item() == pytest.approx(stock.item(), abs=1e-5)
+    assert student.learner.target.loss_of_rows(model, batch).item() == pytest.approx(stock.item(), abs=1e-5)
 
 
 def test_what_a_student_cannot_be(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
 
 def _taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
     """A fine-tuned checkpoint, and what it says of the task's examples."""
-    fitted = open_fitted(name)
+    fitted = open_fitted(name, task.kind)
     order = fitted.order_for(task.name, task.kind, task.label_names)
     return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, width=width_of(task))
 

@@ -59,7 +59,7 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
         ImportError: when an export's runtime is not installed, naming the extra.
     """
     watch("opening the model", note=options.model)
-    model = opened(options.model, artifact=options.artifact, threads=options.threads)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads, kind=options.kind)
     watch("reading the data", note=options.name)
     if Path(options.name).is_file():
         asked = _of_table(options, model)
@@ -240,7 +240,7 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     if not path.parent.is_dir():
         raise InputError(f"--output {path}: there is no folder {path.parent}: make it first")
     watch("opening the model", note=options.model)
-    model = opened(options.model, artifact=options.artifact, threads=options.threads)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads, kind=options.kind)
     watch("reading the data", note=str(options.data))
     table = _table(options.data, options, model)
     without = frozenset(table.without_text)

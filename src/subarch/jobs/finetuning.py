@@ -144,7 +144,7 @@ def _by_class(task: Task, checkpoint: Path, watch: Watch) -> dict[str, Any]:
     if not task.label_names:  # it has nothing of which each could be told
         return {}
     watch("looking at each class")
-    fitted, split = open_fitted(checkpoint), task.sealed.open()
+    fitted, split = open_fitted(checkpoint, task.kind), task.sealed.open()
     predicted = task.kind.decide(outputs(fitted.model, fitted.tokens(split)))
     return task.kind.told(task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
 
