@@ -17,6 +17,7 @@ import json
 import math
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from results import Results
 from subarch.agora.comparison import Comparison, compare
 from subarch.agora.loop import Settings
 from subarch.agora.proposals import Bounds
-from subarch.jobs.agora import by_metrics, labelled
+from subarch.jobs.agora import labelled, width_of
 from subarch.learning.agora import TextGuard, TextLearner, teacher
 from subarch.learning.finetuning import Precision
 from subarch.learning.heads import Target, from_checkpoint
@@ -36,7 +37,8 @@ from subarch.learning.proposals import mean_pooled, recombine, retrieve, swap
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.weights import weights_fingerprint
 from subarch.storage import write_json
-from subarch.text.examples import Example, Split, Task
+from subarch.tasks.task import Task
+from subarch.text.examples import Example, Split
 from subarch.text.tasks import load_task
 
 TASKS = ("glue/sst-2", "glue/cola", "glue/mrpc", "glue/qnli", "glue/qqp", "glue/mnli-m", "superglue/cb", "glue/sts-b")
@@ -104,7 +106,7 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
     learned_from = Split([*task.train, *teachers])
     longer = TEACHER_EPOCHS * math.ceil(len(learned_from) / BATCH) if teachers else steps
     large = learner_of(Path(source()), task, longer, run / "teacher", arguments.precision)
-    model = large.student(labelled(task, learned_from), {"learning_rate": TEACHER_RATE}, 0)
+    model = large.student(labelled(task, learned_from, width_of(task)), {"learning_rate": TEACHER_RATE}, 0)
     large.learner.target.in_units(model)
     order = list(range(len(task.label_names))) or None
     if pool:
@@ -112,13 +114,13 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
     else:  # CB has no more rows
         texts = [Example(one.first, one.seconds) for one in task.train]
         functions = [recombine(texts), swap(student.learner.make(0), student.learner.tokenizer)]
-    learned = teacher(model, large.learner.tokenizer, large.learner.length, task.kind, order)
+    learned = teacher(model, large.learner.tokenizer, large.learner.length, task.kind, order, width=width_of(task))
     return compare(
         student,
         learned,
-        labelled(task, task.train),
-        labelled(task, task.development),
-        lambda: labelled(task, task.sealed.open()),
+        labelled(task, task.train, width_of(task)),
+        labelled(task, task.development, width_of(task)),
+        lambda: labelled(task, task.sealed.open(), width_of(task)),
         [{"learning_rate": rate} for rate in RATES],
         functions=functions,
         guard=TextGuard.of(task),
@@ -129,7 +131,7 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
             max_rounds=arguments.rounds,
             distill=arguments.distill,
         ),
-        score=by_metrics(task),
+        score=partial(task.kind.score_rows, task.metrics),
         weak_teacher=True,  # said in the results
         watch=say,
     )

@@ -33,7 +33,8 @@ from subarch.learning.batches import epoch
 from subarch.learning.finetuning import Precision, Recipe, advance, in_precision, scored
 from subarch.learning.heads import Target, from_checkpoint, outputs, seeded
 from subarch.learning.training import Training
-from subarch.text.examples import Example, Task
+from subarch.tasks.task import Task
+from subarch.text.examples import Example
 from subarch.text.tasks import load_task
 
 TASKS = {"glue/mrpc": (None, 1), "glue/sst-2": (8000, 1)}  # training rows, epochs

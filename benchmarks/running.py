@@ -36,8 +36,8 @@ from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.running.benchmark import interleaved
 from subarch.running.predictor import Predictor
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.examples import Example
-from subarch.text.metrics import decide, score
 from subarch.text.tasks import load_task
 from subarch.text.tokenizers import load_tokenizer
 
@@ -138,7 +138,8 @@ def real(results: Results, arguments: argparse.Namespace) -> None:
         shown["development, drop in points"] = round(row["drop"], 2)
         shown["other labels"] = f"{row['label_flips']} of {row['examples']}"
         shown["largest difference"] = round(row["largest_difference"], 4)
-        accuracy = score("classification", ["accuracy"], official, decide("classification", said))["score"]
+        classes = kind_of("classification")
+        accuracy = classes.score(["accuracy"], official, classes.decide(said))["score"]
         shown["official development, accuracy"] = round(100 * accuracy, 2)
         shown["other labels there"] = sum(a != b for a, b in zip(first, labels, strict=True))
         shown["gate"] = "chosen" if row["artifact"] == found["chosen"] else "passes" if row["passed"] else "refused"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from results import Results
-from subarch.agora.data import Labelled, Labels, Predict, accuracy
+from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.loop import Settings, agora
 from subarch.agora.proposals import Bounds, VectorGuard, retrieve
@@ -61,7 +61,7 @@ def one(student: str, teacher: Predict[torus.Points], seed: int, folder: Path) -
     for each in found.rounds:
         known = slice(0, each.learned_from)
         data = Labelled(found.everything.points[known], found.everything.labels[known])
-        scores.append(accuracy(sealed.labels, learner.fit(data, sets[0], seed)(sealed.points)))
+        scores.append(learner.kind.agreement(sealed.labels, learner.fit(data, sets[0], seed)(sealed.points)))
     return scores
 
 

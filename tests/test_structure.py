@@ -249,3 +249,44 @@ def test_the_package_shows_its_commands_and_stays_cheap_to_import() -> None:
     shown = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
     for name in ("compress", "extract", "pretrain", "finetune", "evaluate", "export", "bench", "Predictor"):
         assert name in shown
+
+
+# ---------------------------------------------------------------------- kinds of tasks
+
+KIND_WORDS = {"classification", "regression", "choice"}
+# What reads the files of others names the kinds that these know.
+FOREIGN_FORMATS = {
+    "subarch.text.official",  # the benchmarks' own labels
+    "subarch.text.predictions",  # the portals' own answers
+    "subarch.text.submissions",
+    "subarch.networks.checkpoints",  # heads of stock configs
+    "subarch.running.graphs",  # the same of exported graphs
+    "subarch.running.predictor",
+    "subarch.running.parity",
+    "subarch.jobs.export",
+    "subarch.jobs.plan",
+    "subarch.telling.card",
+}
+
+
+def test_no_module_asks_which_kind_of_task_there_is(repository: Path) -> None:
+    found = set()
+    for name, path in modules(repository).items():
+        if name.startswith("subarch.tasks.kinds"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)} & KIND_WORDS
+            if isinstance(node, ast.Compare) and words:
+                found.add(name)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("subarch.tasks.kinds"):
+                assert (node.module or "").rpartition(".")[2] in ("base", "table"), f"{name} imports {node.module}"
+    assert found <= FOREIGN_FORMATS, f"ask the kind instead: {sorted(found - FOREIGN_FORMATS)}"
+
+
+def test_kinds_are_known_without_torch(repository: Path) -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from subarch.tasks.kinds.table import KINDS, kind_of; "
+        "[kind_of(name) for name in KINDS]; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    outcome = run_python(program, str(repository / "src"), cwd=repository)
+    assert outcome.returncode == 0, outcome.stderr

@@ -24,7 +24,8 @@ from subarch.options.search import DemoOptions
 from subarch.pipeline import compress
 from subarch.progress import Watch, silent
 from subarch.storage import write_json, write_text
-from subarch.text.examples import Example, Split, Task
+from subarch.tasks.task import Task
+from subarch.text.examples import Example, Split
 from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
 

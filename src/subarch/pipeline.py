@@ -44,7 +44,6 @@ from subarch.telling.report import write_report
 from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
 from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS, read_texts
-from subarch.text.metrics import decide, score, score_apart, told_by_class
 
 _LOG = logging.getLogger(__name__)
 
@@ -282,11 +281,11 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
     task = plan.task
     examples = list(task.sealed.open())
     outputs = predictor.outputs([Example(one.first, one.seconds) for one in examples])
-    if task.kind == "classification":
+    if task.label_names:
         order = [predictor.label_names.index(name) for name in task.label_names]
         outputs = [one[order] for one in outputs]
-    said, related = decide(task.kind, outputs), related_to_others(task)
-    got = score(task.kind, task.metrics, examples, said)["score"]
+    said, related = task.kind.decide(outputs), related_to_others(task)
+    got = task.kind.score(task.metrics, examples, said)["score"]
     row = next(row for row in result["finetune"]["rows"] if row["method"] == "teacher")
     teacher = row["mean"]
     return {
@@ -297,9 +296,9 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
         "drop": 100 * (teacher - got),
         "related": sum(related),
         "apart": {
-            "exported": score_apart(task.kind, task.metrics, examples, said, related),
+            "exported": task.kind.score_apart(task.metrics, examples, said, related),
             "teacher": row.get("apart"),
         },
-        **told_by_class(task.kind, task.label_names, examples, said, whose="the exported form on the sealed rows"),
+        **task.kind.told(task.label_names, examples, said, whose="the exported form on the sealed rows"),
         "identity": identity,
     }

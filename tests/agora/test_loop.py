@@ -27,6 +27,7 @@ from subarch.agora.data import Labelled, Labels, require_able
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Bounds, VectorGuard, jitter
+from subarch.tasks.kinds.table import kind_of
 
 
 def same(one: Gathered[Any], other: Gathered[Any]) -> bool:
@@ -203,8 +204,8 @@ def test_numbers(tmp_path: Path) -> None:
     assert found.rounds[0].mistakes
     assert len(found.everything) > 20
     with pytest.raises(ValueError, match="in other units"):  # of a correlation it is worth as much as before
-        require_able(10 * squares(development.points), development, "regression")
-    assert require_able(squares(development.points), development, "regression") == pytest.approx(1)
+        require_able(10 * squares(development.points), development, kind_of("regression"))
+    assert require_able(squares(development.points), development, kind_of("regression")) == pytest.approx(1)
 
 
 def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:

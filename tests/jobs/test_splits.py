@@ -17,7 +17,7 @@ from subarch.jobs.splits import dealt_as_for, dealt_as_said, split_of, task_agai
 from subarch.options.compression import CompressOptions
 from subarch.options.search import ExtractOptions
 from subarch.options.tasks import TaskOptions
-from subarch.text.examples import Task
+from subarch.tasks.task import Task
 from subarch.text.tasks import load_task, opened_task
 
 QUICK = ("--epochs", "1", "--seeds", "1", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32")

@@ -24,6 +24,7 @@ from subarch.agora.proposals import Bounds
 from subarch.learning.agora import Stopping, TextGuard, TextLearner
 from subarch.learning.heads import Target, from_architecture
 from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
+from subarch.tasks.kinds.table import kind_of
 from subarch.testing import check_proposals
 from subarch.text.examples import Example, Split
 
@@ -63,7 +64,7 @@ def labelled(count: int, seed: int, words: tuple[str, ...] = ("good", "fine", "b
 
 
 def learner(folder: Path, **given: Any) -> TextLearner:
-    target = given.pop("target", Target("classification", ("no", "yes")))
+    target = given.pop("target", Target(kind_of("classification"), ("no", "yes")))
     network = from_architecture(config(), TOKENIZER, target, "words", 32)
     return TextLearner(learner=network, network="tiny", folder=folder, **({"steps": 60, "batch_size": 8} | given))
 
@@ -91,7 +92,7 @@ def test_soft_labels_are_learned_as_they_are(tmp_path: Path) -> None:
 def test_numbers_come_in_their_own_units(tmp_path: Path) -> None:
     texts = labelled(40, 0)
     numbers = 100 + 50.0 * texts.classes
-    target = Target.of("regression", (), numbers.tolist())
+    target = Target.of(kind_of("regression"), (), numbers.tolist())
     student = learner(tmp_path, target=target, steps=120)
     found = student.fit(Labelled.of_numbers(texts.points, numbers), {"learning_rate": 2e-3}, 0)(texts.points)
     assert found.shape == (40, 1)
@@ -109,7 +110,7 @@ def test_a_choice_is_a_position_and_its_loss_is_that_of_the_stock_model(tmp_path
     labels = np.zeros((len(points), 3))
     for row, point in zip(labels, points, strict=True):
         row[["good" in one for one in point.seconds].index(True)] = 1
-    data, student = Labelled(tuple(points), labels), learner(tmp_path, target=Target("choice"))
+    data, student = Labelled(tuple(points), labels), learner(tmp_path, target=Target(kind_of("choice")))
     found = student.fit(data, {"learning_rate": 2e-3}, 0)(points)
     assert found.shape == (48, 3) and found.sum(1) == pytest.approx(1)
     assert (found.argmax(1) == data.classes).all()
@@ -121,7 +122,7 @@ def test_a_choice_is_a_position_and_its_loss_is_that_of_the_stock_model(tmp_path
         name: batch[name].view(2, 3, -1) for name in ("input_ids", "token_type_ids", "attention_mask") if name in batch
     }
     stock = model(**stacked, labels=torch.from_numpy(labels[1:4:2].argmax(1))).loss
-    assert student._loss(model, batch).item() == pytest.approx(stock.item(), abs=1e-5)
+    assert student.learner.target.loss_of_rows(model, batch).item() == pytest.approx(stock.item(), abs=1e-5)
 
 
 def test_what_a_student_cannot_be(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from subarch.learning.checkpoints import open_fitted
 from subarch.learning.finetuning import Finetuned, Recipe, finetune, is_stale
 from subarch.learning.heads import Learner, Target, from_checkpoint, outputs
 from subarch.learning.training import Hyperparameters, Training
-from subarch.text.examples import Example, SealedSplit, Split, Task
-from subarch.text.metrics import decide, score
+from subarch.tasks.kinds.table import kind_of
+from subarch.tasks.task import Task
+from subarch.text.examples import Example, SealedSplit, Split
 from subarch.text.tokenizers import train_tokenizer
 
 RECIPE = Recipe(learning_rates=(3e-3, 1e-2), batch_size=8, epochs=3, seeds=(0, 1))
@@ -50,7 +51,7 @@ def task() -> Task:
 @pytest.fixture(scope="module")
 def learner(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Learner:
     folder = encoder(tmp_path_factory.mktemp("encoder"))
-    return from_checkpoint(folder, Target("classification", task.label_names), task.name, 32)
+    return from_checkpoint(folder, Target(kind_of("classification"), task.label_names), task.name, 32)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_it_learns_and_the_checkpoint_scores_what_was_reported(done: tuple[Path,
     assert min(one["accuracy"] for one in tuned.sealed) > 0.8
     fitted = open_fitted(tuned.checkpoint)
     sealed = task.sealed.open()
-    found = score(task.kind, task.metrics, sealed, decide(task.kind, outputs(fitted.model, fitted.tokens(sealed))))
+    found = task.kind.score(task.metrics, sealed, task.kind.decide(outputs(fitted.model, fitted.tokens(sealed))))
     assert found in [dict(one) for one in tuned.sealed]
     row = tuned.row("plain")
     assert row["mean"] == pytest.approx(sum(row["scores"]) / 2)

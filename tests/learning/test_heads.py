@@ -13,6 +13,7 @@ from transformers import AutoModelForMultipleChoice, AutoModelForSequenceClassif
 
 from subarch.learning.checkpoints import open_fitted, save_checkpoint
 from subarch.learning.heads import Learner, Target, forward, from_architecture, from_checkpoint, outputs
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.examples import Example
 
 SINGLE = [Example("good film", label=1), Example("a very bad and long film", label=0), Example("fine", label=1)]
@@ -32,7 +33,7 @@ def learner(folder: Path, target: Target) -> Learner:
 
 
 def test_classification_loss_is_the_stock_models(folder: Path) -> None:
-    one = learner(folder, Target("classification", ("bad", "good")))
+    one = learner(folder, Target(kind_of("classification"), ("bad", "good")))
     model = one.make(0)
     batch = one.tokens(SINGLE, model).batch([0, 1, 2])
     assert torch.isclose(one.target.loss(model, batch), model(**batch).loss)
@@ -40,7 +41,7 @@ def test_classification_loss_is_the_stock_models(folder: Path) -> None:
 
 
 def test_choice_loss_sums_over_right_candidates(folder: Path) -> None:
-    one = learner(folder, Target("choice"))
+    one = learner(folder, Target(kind_of("choice")))
     model = one.make(0)
     tokens = one.tokens(CHOICES, model)
     scores = [torch.tensor(found) for found in outputs(model, tokens)]
@@ -51,7 +52,7 @@ def test_choice_loss_sums_over_right_candidates(folder: Path) -> None:
 
 
 def test_candidates_one_by_one_score_as_the_stock_model_scores_them_together(folder: Path) -> None:
-    one = learner(folder, Target("choice"))
+    one = learner(folder, Target(kind_of("choice")))
     model = one.make(0)
     encoded = one.tokenizer(["film", "film"], ["good", "bad long story"], padding=True, return_tensors="pt")
     stock = model(**{name: value.unsqueeze(0) for name, value in encoded.items()}).logits[0]
@@ -60,7 +61,7 @@ def test_candidates_one_by_one_score_as_the_stock_model_scores_them_together(fol
 
 def test_numbers_are_learned_in_standard_units_and_saved_in_the_users(folder: Path) -> None:
     examples = [Example("good film", label=250.0), Example("bad film", label=150.0)]
-    target = Target.of("regression", (), [250.0, 150.0])
+    target = Target.of(kind_of("regression"), (), [250.0, 150.0])
     assert (target.mean, target.scale) == (200.0, 50.0)
     one = learner(folder, target)
     model = one.make(0)
@@ -73,7 +74,7 @@ def test_numbers_are_learned_in_standard_units_and_saved_in_the_users(folder: Pa
 
 
 def test_outputs_do_not_depend_on_the_company(folder: Path) -> None:
-    one = learner(folder, Target("classification", ("bad", "good")))
+    one = learner(folder, Target(kind_of("classification"), ("bad", "good")))
     model = one.make(0)
     together = outputs(model, one.tokens(SINGLE, model))
     alone = [outputs(model, one.tokens([example], model))[0] for example in SINGLE]
@@ -81,7 +82,7 @@ def test_outputs_do_not_depend_on_the_company(folder: Path) -> None:
 
 
 def test_the_head_is_drawn_by_seed_and_the_encoder_is_the_checkpoints(folder: Path) -> None:
-    one = learner(folder, Target("classification", ("bad", "good")))
+    one = learner(folder, Target(kind_of("classification"), ("bad", "good")))
     first, again, other = (one.make(seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     differing = {name for name in first if not torch.equal(first[name], other[name])}
@@ -89,16 +90,24 @@ def test_the_head_is_drawn_by_seed_and_the_encoder_is_the_checkpoints(folder: Pa
 
 
 def test_a_head_of_another_task_is_not_kept_and_one_of_the_same_is(folder: Path, tmp_path: Path) -> None:
-    one = learner(folder, Target("classification", ("bad", "good")))
+    one = learner(folder, Target(kind_of("classification"), ("bad", "good")))
     save_checkpoint(one.make(3), one, tmp_path / "made")
-    kept = from_checkpoint(tmp_path / "made", Target("classification", ("bad", "good")), "t", 32).make(0).state_dict()
-    fresh = from_checkpoint(tmp_path / "made", Target("classification", ("no", "yes")), "t", 32).make(0).state_dict()
+    kept = (
+        from_checkpoint(tmp_path / "made", Target(kind_of("classification"), ("bad", "good")), "t", 32)
+        .make(0)
+        .state_dict()
+    )
+    fresh = (
+        from_checkpoint(tmp_path / "made", Target(kind_of("classification"), ("no", "yes")), "t", 32)
+        .make(0)
+        .state_dict()
+    )
     assert torch.equal(kept["classifier.weight"], one.make(3).state_dict()["classifier.weight"])
     assert not torch.equal(fresh["classifier.weight"], kept["classifier.weight"])
 
 
 def test_saved_checkpoints_are_stock_and_answer_the_same(folder: Path, tmp_path: Path) -> None:
-    one = learner(folder, Target("classification", ("bad", "good")))
+    one = learner(folder, Target(kind_of("classification"), ("bad", "good")))
     model = one.make(0)
     save_checkpoint(model, one, tmp_path / "made")
     found = outputs(model, one.tokens(SINGLE, model))
@@ -121,8 +130,8 @@ def test_saved_checkpoints_are_stock_and_answer_the_same(folder: Path, tmp_path:
 @pytest.mark.parametrize(
     ("target", "stock"),
     [
-        (Target("regression"), AutoModelForSequenceClassification),
-        (Target("choice"), AutoModelForMultipleChoice),
+        (Target(kind_of("regression")), AutoModelForSequenceClassification),
+        (Target(kind_of("choice")), AutoModelForMultipleChoice),
     ],
 )
 def test_the_kind_is_read_off_a_checkpoint(folder: Path, tmp_path: Path, target: Target, stock: type) -> None:
@@ -138,7 +147,9 @@ def test_a_headless_checkpoint_is_not_fitted(folder: Path) -> None:
 
 
 def test_a_network_of_one_segment_gets_no_segments() -> None:
-    one = from_architecture(config(type_vocab_size=1), tokenizer(), Target("classification", ("a", "b")), "t", 32)
+    one = from_architecture(
+        config(type_vocab_size=1), tokenizer(), Target(kind_of("classification"), ("a", "b")), "t", 32
+    )
     model = one.make(0)
     batch = one.tokens([Example("good", ("bad",), 0)], model).batch([0])
     assert "token_type_ids" not in batch
@@ -146,9 +157,9 @@ def test_a_network_of_one_segment_gets_no_segments() -> None:
 
 
 def test_sequences_are_no_longer_than_the_network_takes(folder: Path) -> None:
-    assert from_checkpoint(folder, Target("choice"), "t", 500).length == 64
+    assert from_checkpoint(folder, Target(kind_of("choice")), "t", 500).length == 64
 
 
 def test_a_tokenizer_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="do not belong together"):
-        from_architecture(config(vocab_size=20), tokenizer(), Target("choice"), "t", 32)
+        from_architecture(config(vocab_size=20), tokenizer(), Target(kind_of("choice")), "t", 32)

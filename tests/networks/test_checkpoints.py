@@ -33,6 +33,7 @@ from subarch.networks.sources import open_source
 from subarch.running.artifacts import TorchProgram
 from subarch.running.graphs import Graph
 from subarch.running.predictor import answers
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer
 
@@ -613,7 +614,7 @@ def exporting(folder: Path) -> Vectors | None:
 
 
 def starting(folder: Path) -> dict[str, torch.Tensor]:
-    learner = from_checkpoint(folder, Target("classification", ("no", "yes", "perhaps")), "a task", 16)
+    learner = from_checkpoint(folder, Target(kind_of("classification"), ("no", "yes", "perhaps")), "a task", 16)
     model: Any = learner.make(0)
     return model.base_model.encoder.state_dict()
 
@@ -687,7 +688,7 @@ def test_the_digest_covers_shards_and_what_decides_on_an_embedding(tmp_path: Pat
 
 def test_a_head_behind_an_activation_is_not_asked_through_it_once_it_is_drawn_anew(tmp_path: Path) -> None:
     cross("torch.nn.modules.activation.Sigmoid")(tmp_path)
-    model = from_checkpoint(tmp_path, Target("regression", (), 5.0, 2.0), "a task", 16).make(0)
+    model = from_checkpoint(tmp_path, Target(kind_of("regression"), (), 5.0, 2.0), "a task", 16).make(0)
     model.save_pretrained(tmp_path / "again")
     words(tmp_path / "again", do_lower_case=True)
     assert open_checkpoint(tmp_path / "again").activation is None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from subarch.tasks.task import Task
 from subarch.text.dealing import Kinship, Shares, common_texts, deal, linking_keys, related_to_others
-from subarch.text.examples import Example, SealedSplit, Split, Task
+from subarch.text.examples import Example, SealedSplit, Split
 from subarch.text.relatives import normalised
 
 SHARES = (0.6, 0.2, 0.2)

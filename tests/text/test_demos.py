@@ -11,8 +11,9 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
+from subarch.tasks.task import Task
 from subarch.text.demos import DEMO_PACKAGES, NEUTRAL_NAME, without_names
-from subarch.text.examples import Split, Task
+from subarch.text.examples import Split
 from subarch.text.tasks import load_task
 
 NAMED = re.compile(r"\b(numpy|scipy|sklearn|networkx|sympy|sqlalchemy|torch|pytorch|transformers|python)\b", re.I)

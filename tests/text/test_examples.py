@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from subarch.tasks.task import Task
 from subarch.text.examples import (
     Example,
     SealedSplit,
     Split,
-    Task,
     nameless,
     places,
 )

@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.labelled import Table, read_table
 
 
@@ -123,7 +124,7 @@ def test_decimal_commas_and_decimals_are_numbers(tmp_path: Path) -> None:
     several = write(tmp_path / "e.csv", "text,label", *(f'{n},"0,{n % 3}"' for n in range(12)))
     assert read_table(several).label_names == ("0,0", "0,1", "0,2")
     codes = write(tmp_path / "f.csv", "text;label", *(f"{n};2,{n % 2}" for n in range(12)))
-    assert read_table(codes, kind="classification").label_names == ("2,0", "2,1")
+    assert read_table(codes, kind=kind_of("classification")).label_names == ("2,0", "2,1")
     prices = pyarrow.table({"text": ["one", "two"], "score": [Decimal("1.5"), Decimal("2.25")]})
     pyarrow.parquet.write_table(prices, tmp_path / "c.parquet")
     assert read_table(tmp_path / "c.parquet").examples.labels == (1.5, 2.25)
@@ -134,14 +135,14 @@ def test_many_whole_numbers_are_numbers_and_that_is_said(tmp_path: Path, caplog:
     assert read_table(path).kind == "regression"
     assert "77 different whole numbers" in caplog.text and "--kind classification" in caplog.text
     caplog.clear()
-    assert len(read_table(path, kind="classification").label_names) == 77 and not caplog.text
+    assert len(read_table(path, kind=kind_of("classification")).label_names) == 77 and not caplog.text
 
 
 def test_a_kind_can_be_given(tmp_path: Path) -> None:
     stars = write(tmp_path / "a.csv", "review,stars", *(f"t{n},{n % 5}" for n in range(20)))
-    assert read_table(stars, kind="regression").examples.labels[:5] == (0.0, 1.0, 2.0, 3.0, 4.0)
+    assert read_table(stars, kind=kind_of("regression")).examples.labels[:5] == (0.0, 1.0, 2.0, 3.0, 4.0)
     prices = write(tmp_path / "b.csv", "text,label", *(f"t{n},{n % 2}.5" for n in range(20)))
-    assert read_table(prices, kind="classification").label_names == ("0.5", "1.5")
+    assert read_table(prices, kind=kind_of("classification")).label_names == ("0.5", "1.5")
 
 
 @pytest.mark.parametrize(

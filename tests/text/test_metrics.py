@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from subarch.text.examples import Example, Kind
-from subarch.text.metrics import METRICS, by_class, class_scores, decide, interval, score, told_by_class
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.text.examples import Example
+from subarch.text.metrics import by_class, class_scores, interval
 
 
 def labelled(labels: Sequence[int | float], groups: Sequence[str] | None = None) -> list[Example]:
@@ -51,19 +52,19 @@ def query(candidates: Sequence[str], gold: Sequence[str]) -> Example:
 )
 def test_classes_by_hand(name: str, value: float) -> None:
     examples = labelled([1, 1, 1, 0, 0, 0, 0, 0])
-    assert score("classification", [name], examples, [1, 1, 0, 1, 0, 0, 0, 0])[name] == pytest.approx(value)
+    assert kind_of("classification").score([name], examples, [1, 1, 0, 1, 0, 0, 0, 0])[name] == pytest.approx(value)
 
 
 def test_macro_f1_is_over_the_classes_that_occur_in_the_labels() -> None:
     # Class 0: 1 of 1 found, 1 guessed; class 2: 1 of 2 found, 1 guessed; class 1 occurs in the predictions alone.
-    found = score("classification", ["macro_f1"], labelled([0, 2, 2]), [0, 2, 1])
+    found = kind_of("classification").score(["macro_f1"], labelled([0, 2, 2]), [0, 2, 1])
     assert found["macro_f1"] == pytest.approx((1 + 2 * 1 / (2 + 1)) / 2)
 
 
 def test_correlations_by_hand() -> None:
     # Deviations -1.5 -0.5 0.5 1.5 and -2 -1 3 0: products 3 + 0.5 + 1.5 + 0 = 5, squares 5 and 14.
     # Ranks 1 2 3 4 against 1 2 4 3: 1 - 6 * 2 / (4 * 15).
-    found = score("regression", ["pearson", "spearman"], labelled([1.0, 2.0, 3.0, 4.0]), [0.0, 1.0, 5.0, 2.0])
+    found = kind_of("regression").score(["pearson", "spearman"], labelled([1.0, 2.0, 3.0, 4.0]), [0.0, 1.0, 5.0, 2.0])
     assert found["pearson"] == pytest.approx(5 / math.sqrt(5 * 14))
     assert found["spearman"] == pytest.approx(0.8)
     assert found["score"] == pytest.approx((5 / math.sqrt(70) + 0.8) / 2)
@@ -75,7 +76,7 @@ def test_any_right_candidate_counts() -> None:
         Example("q", ("a", "b"), label=0),
         Example("q", ("a", "b", "c"), label=0),
     ]
-    assert score("choice", ["accuracy"], examples, [2, 0, 1])["accuracy"] == pytest.approx(2 / 3)
+    assert kind_of("choice").score(["accuracy"], examples, [2, 0, 1])["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_multirc_by_hand() -> None:
@@ -84,7 +85,7 @@ def test_multirc_by_hand() -> None:
     Right answers: 1 + 1 + 1; judged right: 1 + 2 + 1; both: 1 + 1 + 1.
     """
     examples = labelled([1, 0, 0, 0, 1, 1], ["0-0", "0-0", "0-0", "0-1", "0-1", "1-0"])
-    found = score("classification", ["f1a", "em"], examples, [1, 0, 0, 1, 1, 1])
+    found = kind_of("classification").score(["f1a", "em"], examples, [1, 0, 0, 1, 1, 1])
     assert found == {
         "f1a": pytest.approx(2 * 3 / (3 + 4)),
         "em": pytest.approx(2 / 3),
@@ -108,13 +109,13 @@ def test_multirc_by_hand() -> None:
     ],
 )
 def test_record_by_hand(guess: str, gold: list[str], em: float, f1: float) -> None:
-    found = score("choice", ["record_f1", "record_em"], [query(["somebody else", guess], gold)], [1])
+    found = kind_of("choice").score(["record_f1", "record_em"], [query(["somebody else", guess], gold)], [1])
     assert found == {"record_f1": pytest.approx(f1), "record_em": em, "score": pytest.approx((em + f1) / 2)}
 
 
 def test_record_is_a_mean_over_queries() -> None:
     examples = [query(["Paris", "London"], ["Paris"]), query(["Barack Obama", "X"], ["Obama"])]
-    found = score("choice", ["accuracy", "record_f1", "record_em"], examples, [0, 0])
+    found = kind_of("choice").score(["accuracy", "record_f1", "record_em"], examples, [0, 0])
     assert found["record_f1"] == pytest.approx((1 + 2 / 3) / 2)
     assert found["record_em"] == 0.5
     assert found["accuracy"] == 1.0  # the second has no candidate that is right to the letter; the label is the first
@@ -123,10 +124,10 @@ def test_record_is_a_mean_over_queries() -> None:
 def test_gender_parity_by_hand() -> None:
     # Four pairs; predictions agree in three of them, once with both wrong. The lonely sentence is no pair.
     examples = labelled([0, 0, 1, 1, 0, 0, 1, 1, 1], ["a", "a", "b", "b", "c", "c", "d", "d", "e"])
-    found = score("classification", ["gender_parity", "accuracy"], examples, [0, 0, 1, 0, 1, 1, 1, 1, 1])
+    found = kind_of("classification").score(["gender_parity", "accuracy"], examples, [0, 0, 1, 0, 1, 1, 1, 1, 1])
     assert found["gender_parity"] == 0.75
     assert found["accuracy"] == pytest.approx(6 / 9)
-    assert score("classification", ["gender_parity"], examples[8:], [1])["gender_parity"] == 0.0
+    assert kind_of("classification").score(["gender_parity"], examples[8:], [1])["gender_parity"] == 0.0
 
 
 def test_interval_by_hand() -> None:
@@ -156,7 +157,7 @@ def test_classes_agree_with_scikit_learn(seed: int, classes: int) -> None:
     random_state = np.random.default_rng(seed)
     labels = random_state.integers(0, classes, 200).tolist()
     predicted = np.where(random_state.random(200) < 0.6, labels, random_state.integers(0, classes, 200)).tolist()
-    found = score("classification", ["accuracy", "f1", "macro_f1", "matthews"], labelled(labels), predicted)
+    found = kind_of("classification").score(["accuracy", "f1", "macro_f1", "matthews"], labelled(labels), predicted)
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     assert found["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
     assert found["matthews"] == pytest.approx(sklearn_metrics.matthews_corrcoef(labels, predicted))
@@ -169,7 +170,7 @@ def test_correlations_agree_with_scipy(seed: int) -> None:
     random_state = np.random.default_rng(seed)
     labels = random_state.uniform(0, 5, 100).round(1)  # with ties
     predicted = labels + random_state.normal(0, 1, 100)
-    found = score("regression", ["pearson", "spearman"], labelled(labels.tolist()), predicted.tolist())
+    found = kind_of("regression").score(["pearson", "spearman"], labelled(labels.tolist()), predicted.tolist())
     assert found["pearson"] == pytest.approx(stats.pearsonr(labels, predicted).statistic)
     assert found["spearman"] == pytest.approx(stats.spearmanr(labels, predicted).statistic)
 
@@ -178,7 +179,7 @@ def test_correlations_agree_with_scipy(seed: int) -> None:
 
 
 @st.composite
-def scored(draw: st.DrawFn) -> tuple[Kind, list[str], list[Example], list[int | float]]:
+def scored(draw: st.DrawFn) -> tuple[str, list[str], list[Example], list[int | float]]:
     kind = draw(st.sampled_from(("classification", "regression", "choice")))
     size = draw(st.integers(1, 12))
     if kind == "classification":
@@ -202,19 +203,19 @@ def scored(draw: st.DrawFn) -> tuple[Kind, list[str], list[Example], list[int | 
 @settings(max_examples=150, deadline=None)
 @given(scored(), st.randoms(use_true_random=False))
 def test_values_lie_in_range_and_do_not_depend_on_the_order(
-    case: tuple[Kind, list[str], list[Example], list[int | float]], randomness: random.Random
+    case: tuple[str, list[str], list[Example], list[int | float]], randomness: random.Random
 ) -> None:
     kind, names, examples, predicted = case
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = score(kind, names, examples, predicted)
+        found = kind_of(kind).score(names, examples, predicted)
     assert set(found) == {*names, "score"}
     for name, value in found.items():
         assert (-1 if name in ("matthews", "pearson", "spearman", "score") else 0) <= value + 1e-12
         assert value <= 1 + 1e-12
     order = list(range(len(examples)))
     randomness.shuffle(order)
-    shuffled = score(kind, names, [examples[row] for row in order], [predicted[row] for row in order])
+    shuffled = kind_of(kind).score(names, [examples[row] for row in order], [predicted[row] for row in order])
     assert shuffled == pytest.approx(found, abs=1e-9)
 
 
@@ -223,13 +224,15 @@ def test_values_lie_in_range_and_do_not_depend_on_the_order(
 def test_perfect_classes_score_one(labels: list[int]) -> None:
     doubled = [label for label in labels for _ in range(2)]  # pairs of equal labels, as Winogender's
     for name in ("accuracy", "f1", "macro_f1", "matthews", "f1a", "em", "gender_parity"):
-        assert score("classification", [name], labelled(doubled), doubled)[name] == pytest.approx(1.0)
+        assert kind_of("classification").score([name], labelled(doubled), doubled)[name] == pytest.approx(1.0)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=12).filter(lambda labels: len(set(labels)) > 1))
 def test_perfect_numbers_score_one_whatever_their_scale(labels: list[int]) -> None:
-    found = score("regression", ["pearson", "spearman"], labelled(labels), [0.1 * label - 3 for label in labels])
+    found = kind_of("regression").score(
+        ["pearson", "spearman"], labelled(labels), [0.1 * label - 3 for label in labels]
+    )
     assert found == pytest.approx({"pearson": 1.0, "spearman": 1.0, "score": 1.0})
 
 
@@ -237,7 +240,7 @@ def test_perfect_numbers_score_one_whatever_their_scale(labels: list[int]) -> No
 @given(st.lists(st.text("bcd", min_size=1, max_size=5), min_size=2, max_size=5))
 def test_perfect_choices_score_one(names: list[str]) -> None:
     example = query(names, [names[0]])
-    found = score("choice", ["accuracy", "record_f1", "record_em"], [example], [names.index(names[0])])
+    found = kind_of("choice").score(["accuracy", "record_f1", "record_em"], [example], [names.index(names[0])])
     assert found == {"accuracy": 1.0, "record_f1": 1.0, "record_em": 1.0, "score": 1.0}
 
 
@@ -258,17 +261,17 @@ def test_perfect_choices_score_one(names: list[str]) -> None:
     ],
 )
 def test_what_has_no_value_is_zero_without_a_warning(
-    kind: Kind, name: str, labels: list[int | float], predicted: list[int | float]
+    kind: str, name: str, labels: list[int | float], predicted: list[int | float]
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert score(kind, [name], labelled(labels), predicted) == {name: 0.0, "score": 0.0}
+        assert kind_of(kind).score([name], labelled(labels), predicted) == {name: 0.0, "score": 0.0}
 
 
 def test_nearly_constant_predictions_give_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = score("regression", ["pearson"], labelled([1.0, 2.0, 3.0]), [1.0, 1.0 + 2**-52, 1.0])
+        found = kind_of("regression").score(["pearson"], labelled([1.0, 2.0, 3.0]), [1.0, 1.0 + 2**-52, 1.0])
     assert -1 <= found["pearson"] <= 1
 
 
@@ -286,19 +289,19 @@ def test_nearly_constant_predictions_give_no_warning() -> None:
     ],
 )
 def test_wrong_input_is_named(
-    kind: Kind, names: list[str], examples: list[Example], predicted: list[int | float], message: str
+    kind: str, names: list[str], examples: list[Example], predicted: list[int | float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        score(kind, names, examples, predicted)
+        kind_of(kind).score(names, examples, predicted)
 
 
 def test_every_metric_belongs_to_a_kind() -> None:
     examples = [query(["b", "c"], ["c"])._replace(group="0")] * 2
-    for name in METRICS:
-        kinds: list[Kind] = []
+    for name in sorted({name for kind in KINDS for name in kind_of(kind).metrics}):
+        kinds: list[str] = []
         for kind in ("classification", "regression", "choice"):
             try:
-                score(kind, [name], examples, [1, 1])
+                kind_of(kind).score([name], examples, [1, 1])
                 kinds.append(kind)
             except ValueError as error:
                 assert f"got {name!r}" in str(error)
@@ -307,13 +310,13 @@ def test_every_metric_belongs_to_a_kind() -> None:
 
 def test_decisions() -> None:
     logits = [np.array([0.1, 2.0, -1.0], dtype=np.float32), np.array([3.0, 2.0, 1.0])]
-    assert decide("classification", logits) == [1, 0]
-    assert decide("choice", [np.array([0.0, 1.0]), np.array([0.0, 1.0, 5.0, 2.0])]) == [1, 2]
-    numbers = decide("regression", [np.array([2.5], dtype=np.float32), np.array([-1.0])])
+    assert kind_of("classification").decide(logits) == [1, 0]
+    assert kind_of("choice").decide([np.array([0.0, 1.0]), np.array([0.0, 1.0, 5.0, 2.0])]) == [1, 2]
+    numbers = kind_of("regression").decide([np.array([2.5], dtype=np.float32), np.array([-1.0])])
     assert numbers == [2.5, -1.0] and all(type(number) is float for number in numbers)
-    assert decide("classification", []) == []
+    assert kind_of("classification").decide([]) == []
     with pytest.raises(ValueError, match="finite outputs, got nan for example 1"):
-        decide("classification", [np.zeros(2), np.array([0.0, np.nan])])
+        kind_of("classification").decide([np.zeros(2), np.array([0.0, np.nan])])
 
 
 # --- each class -------------------------------------------------------------------------------------------------------
@@ -338,12 +341,12 @@ def test_measures_of_each_class_are_those_of_the_usual_library(pairs: list[tuple
 
 def test_a_class_that_is_never_answered_rightly_is_said_by_name(caplog: pytest.LogCaptureFixture) -> None:
     examples = [Example("", label=label) for label in [0] * 996 + [1] * 4]
-    told = told_by_class("classification", ("ok", "fraud"), examples, [0] * 1000)
+    told = kind_of("classification").told(("ok", "fraud"), examples, [0] * 1000)
     assert told["by_class"]["balanced_accuracy"] == 0.5 and told["classes"][1]["recall"] == 0
     assert "no example of 'fraud' (0 of 4, never answered) is answered rightly" in caplog.text
     caplog.clear()
-    told_by_class("classification", ("ok", "fraud"), examples, [1, *[0] * 999], whose="the form")
+    kind_of("classification").told(("ok", "fraud"), examples, [1, *[0] * 999], whose="the form")
     assert "the form: no example of 'fraud' (0 of 4, answered 1 times, all of them wrong)" in caplog.text
     caplog.clear()
-    told_by_class("classification", ("ok", "fraud"), examples, [0] * 999 + [1])
-    assert told_by_class("regression", (), [Example("", label=0.5)], [0.5]) == {} and not caplog.text
+    kind_of("classification").told(("ok", "fraud"), examples, [0] * 999 + [1])
+    assert kind_of("regression").told((), [Example("", label=0.5)], [0.5]) == {} and not caplog.text

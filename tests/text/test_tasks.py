@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from subarch.text.examples import Task
+from subarch.tasks.task import Task
 from subarch.text.relatives import LINKING_WORDS, normalised
 from subarch.text.tasks import load_task
 

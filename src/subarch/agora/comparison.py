@@ -29,11 +29,9 @@ from subarch.agora.data import (
     Predict,
     Score,
     X,
-    accuracy,
     answers_of,
     diverged,
     key_of,
-    pearson,
 )
 from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Guard, ProposalFunction, Space, admit
@@ -157,7 +155,7 @@ def compare(
         ValueError, OSError: as :func:`~subarch.agora.loop.agora`.
     """
     settings = settings or Settings()
-    score = score or (pearson if learner.kind == "regression" else accuracy)
+    score = score or learner.kind.agreement
 
     def best(on: Labelled[X], seed: int) -> _Trained[X]:
         tried = [(theta, answers_of(learner, on, theta, seed, development.points)) for theta in hyperparameters]
@@ -279,7 +277,7 @@ def around_training(
             known=data + more,
             first=data,
             key=partial(key_of, learner),
-            numbers=learner.kind == "regression",
+            numbers=not learner.kind.has_classes,
             rng=rng,
         ).data
         kept = rng.permutation(len(admitted))[:lacking]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
-from scipy.stats import pearsonr
-from sklearn.metrics import balanced_accuracy_score
 
 from subarch.agora.pruning import Theta
 from subarch.errors import InputError
+from subarch.tasks.kinds.base import Kind
 
 X = TypeVar("X")
 Labels = NDArray[np.float64]
 """Of classes: probabilities ``(points, classes)``, one-hot where labels are hard. Of numbers: ``(points, 1)``."""
 
-Kind = Literal["classification", "regression"]
 Score = Callable[[Labels, Labels], float]
 """True labels and predictions to a number; larger is better."""
 
@@ -138,21 +136,8 @@ def neighbours(
     return np.asarray(distances), np.asarray(rows)
 
 
-def accuracy(labels: Labels, predictions: Labels) -> float:
-    """Share of the points whose likeliest class is right."""
-    return float(np.mean(labels.argmax(1) == predictions.argmax(1)))
-
-
-def pearson(labels: Labels, predictions: Labels) -> float:
-    """Pearson's correlation; 0 where one side is constant."""
-    one, other = labels[:, 0], predictions[:, 0]
-    return float(cast("Any", pearsonr(one, other)).statistic) if np.ptp(one) and np.ptp(other) else 0.0
-
-
 def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, override: bool = False) -> float:
-    """The quality of a teacher that says ``found`` of development data: balanced accuracy, or Pearson's correlation.
-
-    The published bar is an accuracy above 2/3 for two balanced classes: above chance by a third of what is left.
+    """The quality of a teacher that says ``found`` of development data, as its kind measures that.
 
     Raises:
         ValueError: when the teacher knows other classes than the data, or is below the bar and ``override`` is not set.
@@ -162,24 +147,11 @@ def require_able(found: Labels, development: Labelled[Any], kind: Kind, *, overr
             f"the teacher answers with {found.shape[1] if found.ndim == 2 else found.shape} outputs a point, the task "
             f"has {development.labels.shape[1]}: give a teacher of the task's classes"
         )
-    if kind == "regression":
-        name, value, bar = "Pearson's correlation", pearson(development.labels, found), 0.5
-        residual, spread = float(np.mean((development.labels - found) ** 2)), float(np.var(development.labels))
-        if value > bar and residual >= spread and not override:
-            raise InputError(
-                f"the teacher's numbers go with the labels (Pearson's correlation {value:.3f}) but in other units: "
-                f"on development data its mean squared error is {residual:.3g}, the labels' variance {spread:.3g}. "
-                "Fine-tune it on these rows first, or bring the labels to its units"
-            )
-    else:
-        name = "balanced accuracy"
-        value = float(balanced_accuracy_score(development.classes, found.argmax(1)))
-        chance = 1 / len(set(development.classes.tolist()))
-        bar = chance + (1 - chance) / 3
-    if value <= bar and not override:
+    able = kind.ability(development.labels, found, override=override)
+    if able.value <= able.bar and not override:
         raise InputError(
-            f"the teacher's {name} on development data is {value:.3f}, expected above {bar:.3f}: what it would teach "
-            "is mostly wrong. Give a better teacher, or allow a weak one (--weak-teacher; in a recipe "
+            f"the teacher's {able.name} on development data is {able.value:.3f}, expected above {able.bar:.3f}: what "
+            "it would teach is mostly wrong. Give a better teacher, or allow a weak one (--weak-teacher; in a recipe "
             "agora.weak_teacher=true)"
         )
-    return value
+    return able.value

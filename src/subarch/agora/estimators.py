@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier
 
-from subarch.agora.data import Kind, Labelled, Labels, Predict
+from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.pruning import Theta
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of
 
 Vector = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ class EstimatorLearner:
 
     @property
     def kind(self) -> Kind:
-        return "classification" if is_classifier(self.estimator) else "regression"
+        return kind_of("classification" if is_classifier(self.estimator) else "regression")
 
     @property
     def identity(self) -> str:
@@ -48,7 +50,7 @@ class EstimatorLearner:
         if "random_state" in model.get_params():
             model.set_params(random_state=seed)
         points = np.stack(data.points)
-        if self.kind == "regression":
+        if not self.kind.has_classes:
             model.fit(points, data.labels[:, 0])
             return lambda new: np.asarray(model.predict(np.stack(new)), np.float64)[:, None]
         if "sample_weight" in inspect.signature(model.fit).parameters:

@@ -31,11 +31,9 @@ from subarch.agora.data import (
     Predict,
     Score,
     X,
-    accuracy,
     answers_of,
     diverged,
     key_of,
-    pearson,
     require_able,
 )
 from subarch.agora.ledger import Ledger, points_digest, training_key
@@ -245,7 +243,7 @@ def agora(
             ledger=Ledger(folder, identity, hyperparameters),
             space=space,
             settings=settings,
-            score=score or (pearson if learner.kind == "regression" else accuracy),
+            score=score or learner.kind.agreement,
             executor=executor,
             watch=watch,
             taught=taught,
@@ -259,8 +257,7 @@ def _check(
     for name, given in {"training": data, "development": development}.items():
         if not len(given):
             raise InputError(f"expected {name} examples, got none")
-        if kind == "classification" and len(set(given.classes.tolist())) < 2:
-            raise InputError(f"expected at least two classes among the {name} examples, got one")
+        kind.check_learnable(name, given.labels)
     if data.labels.shape[1] != development.labels.shape[1]:
         raise InputError(
             f"expected the same classes in both, got {data.labels.shape[1]} in training and "
@@ -412,18 +409,14 @@ class _Loop(Generic[X]):
         shared = self._wrong(self.taught, self._tolerance(said))
         return [n for n in mistakes if not shared[n]]
 
-    def _wrong(self, said: Labels, tolerance: float) -> NDArray[np.bool_]:
-        right = self.development.labels
-        if self.learner.kind == "classification":
-            # Any of the likeliest will do: a choice may have several right candidates.
-            return right[np.arange(len(right)), said.argmax(1)] < right.max(1)
-        return np.abs(said[:, 0] - right[:, 0]) > tolerance
+    def _wrong(self, said: Labels, tolerance: float | None) -> NDArray[np.bool_]:
+        return self.learner.kind.wrong(self.development.labels, said, tolerance)
 
-    def _tolerance(self, said: Labels) -> float:
+    def _tolerance(self, said: Labels) -> float | None:
         """Above which a student's residual is a mistake."""
         if self.settings.tolerance is not None:
             return self.settings.tolerance
-        return float(np.sqrt(np.mean((said[:, 0] - self.development.labels[:, 0]) ** 2)))
+        return self.learner.kind.tolerance(self.development.labels, said)
 
     def _proposals(self, number: int, near: Sequence[int], data: Labelled[X]) -> Admitted[X]:
         """Those of this round, from disk where they are there."""
@@ -441,7 +434,7 @@ class _Loop(Generic[X]):
             known=data,
             first=self.data,
             key=partial(key_of, self.learner),
-            numbers=self.learner.kind == "regression",
+            numbers=not self.learner.kind.has_classes,
             rng=np.random.default_rng([self.settings.seed, number]),
         )
         file.parent.mkdir(exist_ok=True)

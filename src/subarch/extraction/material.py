@@ -44,10 +44,11 @@ from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
+from subarch.tasks.task import Task
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.examples import Example, places
 from subarch.text.labelled import read_texts
-from subarch.text.tasks import Task, opened_task
+from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
@@ -191,7 +192,7 @@ class Material:
         """
         where = TaskOptions(task=str(self.data)) if isinstance(self.data, str | Path) else self.data
         task = None if where is None else opened_task(where)
-        if task is not None and task.kind != "classification":
+        if task is not None and not task.label_names:
             raise InputError(
                 f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
                 "data with classes, or leave --data away"

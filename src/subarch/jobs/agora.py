@@ -7,15 +7,15 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import AutoModelForMaskedLM
 
 from subarch.agora.comparison import Comparison, compare
-from subarch.agora.data import Labelled, Labels, Predict, Score, require_able
+from subarch.agora.data import Labelled, Predict, require_able
 from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, ProposalFunction, Space
 from subarch.errors import InputError
@@ -31,10 +31,10 @@ from subarch.options.tasks import PROPOSALS, AgoraOptions, FinetuneOptions
 from subarch.plugins import imported
 from subarch.progress import Watch
 from subarch.storage import sha256_of
+from subarch.tasks.task import Task
 from subarch.text.dealing import related_to_others
-from subarch.text.examples import Example, Split, Task
+from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_texts
-from subarch.text.metrics import decide, score
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
 _SPEAK = ("AutoModelForMaskedLM", "AutoModelForPreTraining")
@@ -64,7 +64,7 @@ def learn_from_mistakes(
     fitted, taught = _taught_by(str(asked.teacher), task)
     say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
     steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
-    candidates = candidates_of(task)
+    width = width_of(task)
     learner = TextLearner(
         learner=start.learner,
         network=start.identity,
@@ -92,8 +92,7 @@ def learn_from_mistakes(
         soft=not asked.hard_labels,
         min_distance=asked.min_distance,
         max_distance=asked.max_distance,
-        # Whether the right candidate comes first or second is no matter of balance.
-        balance=None if asked.balance == "none" or task.kind == "choice" else Bounds.balance,
+        balance=None if asked.balance == "none" or not task.kind.is_balanced else Bounds.balance,
         balance_to="data" if asked.balance == "data" else "even",
     )
     space = _space(asked.space, start, fitted)
@@ -102,9 +101,9 @@ def learn_from_mistakes(
         found = compare(
             learner,
             taught,
-            labelled(task, task.train, candidates),
-            labelled(task, task.development, candidates),
-            lambda: labelled(task, task.sealed.open(), candidates),
+            labelled(task, task.train, width),
+            labelled(task, task.development, width),
+            lambda: labelled(task, task.sealed.open(), width),
             [{"learning_rate": rate, **shared} for rate in recipe.learning_rates],
             functions=_functions(options, task, start, space),
             guard=guard,
@@ -121,7 +120,7 @@ def learn_from_mistakes(
                 distill=asked.distill,
                 tolerance=asked.tolerance,
             ),
-            score=by_metrics(task),
+            score=partial(task.kind.score_rows, task.metrics),
             weak_teacher=asked.weak_teacher,
             refit=asked.refit,
             related=related,
@@ -142,7 +141,7 @@ def learn_from_mistakes(
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
     return {
-        "metric": metric_of(task),
+        "metric": task.kind.name_of_score(task.metric),
         "rows": table,
         "related": sum(related),
         "checkpoint": str(folder / "checkpoint"),
@@ -184,62 +183,33 @@ def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
     """
     watch("asking the teacher", note="development data")
     _, taught = _taught_by(name, task)
-    development = labelled(task, task.development, candidates_of(task))
-    kind = "regression" if task.kind == "regression" else "classification"
-    return require_able(taught(development.points), development, kind)
+    development = labelled(task, task.development, width_of(task))
+    return require_able(taught(development.points), development, task.kind)
 
 
 def _taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
     """A fine-tuned checkpoint, and what it says of the task's examples."""
-    fitted = open_fitted(name)
+    fitted = open_fitted(name, task.kind)
     order = fitted.order_for(task.name, task.kind, task.label_names)
-    candidates = candidates_of(task)
-    return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, candidates=candidates)
+    return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, width=width_of(task))
 
 
-def candidates_of(task: Task) -> int:
-    """The most candidates that an example of a choice has; 0 for other kinds."""
-    if task.kind != "choice":
-        return 0
+def width_of(task: Task) -> int:
+    """Columns of the task's label rows."""
     splits = (task.train, task.development, task.sealed.unlabelled())
-    return max(len(example.seconds) for split in splits for example in split)
+    return task.kind.width(task.label_names, [example for split in splits for example in split])
 
 
-def labelled(task: Task, split: Split, candidates: int = 0) -> Labelled[Example]:
+def labelled(task: Task, split: Split, width: int) -> Labelled[Example]:
     """A split as Agora has it: texts apart from labels.
 
     Args:
         task: whose split it is.
         split: with labels.
-        candidates: of a choice, as :func:`candidates_of` says; all right ones share the label.
+        width: as :func:`width_of` says.
     """
-    points = [Example(one.first, one.seconds) for one in split]
-    if task.kind == "regression":
-        return Labelled.of_numbers(points, split.labels)
-    if task.kind == "classification":
-        return Labelled.of(points, [int(label) for label in split.labels], len(task.label_names))
-    table = np.zeros((len(points), candidates))
-    for row, label, one in zip(table, split.labels, split, strict=True):
-        row[[int(label), *one.right]] = 1
-    return Labelled(tuple(points), table / table.sum(1, keepdims=True))
-
-
-def metric_of(task: Task) -> str:
-    """What :func:`by_metrics` computes: choices are judged by whether a right candidate was chosen."""
-    return "accuracy" if task.kind == "choice" else task.metric
-
-
-def by_metrics(task: Task) -> Score:
-    """The task's own score, of labels and predictions."""
-
-    def scored(labels: Labels, predictions: Labels) -> float:
-        if task.kind == "choice":
-            return float(np.mean(labels[np.arange(len(labels)), predictions.argmax(1)] > 0))
-        right = labels[:, 0].tolist() if task.kind == "regression" else labels.argmax(1).tolist()
-        examples = [Example("", label=label) for label in right]
-        return score(task.kind, task.metrics, examples, decide(task.kind, list(np.asarray(predictions))))["score"]
-
-    return scored
+    points = tuple(Example(one.first, one.seconds) for one in split)
+    return Labelled(points, task.kind.rows(split, width))
 
 
 def _space(name: str, start: Start, fitted: Fitted) -> Space[Example]:
@@ -351,7 +321,7 @@ def read_pool(path: Path, task: Task) -> Sequence[Example]:
     Raises:
         ValueError: for a file that cannot be read, or has another number of texts than the task.
     """
-    if task.kind == "choice":
+    if not task.kind.of_tables:
         raise InputError(
             f"{path}: {task.name} chooses among candidates, of which a table has none: leave --pool out, proposals are "
             "made by mask_fill or swap"
@@ -376,8 +346,12 @@ def _told(task: Task, seed: int, loop: Gathered[Example]) -> dict[str, Any]:
     )
     if task.label_names and (apart := sorted({c for one in loop.rounds for c in one.unbalanced})):
         told += f"; too little was proposed to balance {', '.join(task.label_names[c] for c in apart)} with the others"
+    classes = task.kind.counts(loop.everything.labels, task.label_names)
     said = {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds]}
-    return said | {"samples": list(islice(_samples(task, loop), 20)), "classes": _classes(task, loop)}
+    return said | {
+        "samples": list(islice(_samples(task, loop), 20)),
+        "classes": classes,
+    }
 
 
 def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
@@ -386,17 +360,7 @@ def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
     for one in loop.rounds:
         for place in one.kept:
             point, label = loop.everything.points[at], loop.everything.labels[at]
-            words = f"{label[0]:.3g}"
-            if task.kind != "regression":
-                names = task.label_names if task.kind == "classification" else point.seconds
-                words = f"{names[int(label.argmax())]} ({label.max():.0%})"
+            words = task.kind.in_words(label, task.label_names, point)
             mistake = task.development[one.near[place]]
             yield {"round": one.number, "mistake": mistake.texts, "proposal": point.texts, "label": words}
             at += 1
-
-
-def _classes(task: Task, loop: Gathered[Example]) -> dict[str, int]:
-    if task.kind != "classification":
-        return {}
-    counts = np.bincount(loop.everything.classes, minlength=len(task.label_names))
-    return dict(zip(task.label_names, counts.tolist(), strict=True))

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.learning.checkpoints import open_fitted, read_purpose
+from subarch.learning.checkpoints import kind_of_head, open_fitted, read_purpose
 from subarch.learning.heads import outputs
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.forms import ArtifactName
 from subarch.running.predictor import EXPORT, Predictor
 from subarch.running.timing import pinned
-from subarch.text.examples import Example, Kind, nameless, required_places
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.text.examples import Example
 
 Tick = Callable[[int, int], None]
 Ask = Callable[[Sequence[Example], Tick], Sequence[NDArray[np.float32]]]
@@ -53,36 +55,46 @@ class Answering:
         Raises:
             ValueError: when the network predicts something else.
         """
-        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
+        return kind.places(task, label_names, of=self.kind, among=self.label_names)
 
     @property
     def is_nameless(self) -> bool:
         """Whether nothing is known of its classes but their number."""
-        return self.kind == "classification" and nameless(self.label_names)
+        return self.kind.is_nameless(self.label_names)
 
 
-def opened(name: str, *, artifact: ArtifactName | None = None, threads: int | None = None) -> Answering:
+def opened(
+    name: str, *, artifact: ArtifactName | None = None, threads: int | None = None, kind: str | None = None
+) -> Answering:
     """A fine-tuned checkpoint, or what ``subarch export`` made of one.
 
     Args:
         name: a folder, or a Hugging Face name.
         artifact: of an export another form than the chosen one.
         threads: of one pass; all cores when not given.
+        kind: that it was fine-tuned for, as somebody typed it; needed for one of the user's alone.
 
     Raises:
         ValueError: when it has no head for a task, or cannot be read; for a form that is not there.
         ImportError: when a form's runtime is not installed, naming the extra.
     """
+    asked = None if kind is None else kind_of(kind)
     if (Path(name).expanduser() / EXPORT).is_file():
-        return _export(name, artifact, threads)
+        return _as_asked(_export(name, artifact, threads, asked), asked)
     if artifact is not None:
         raise InputError(f"--artifact {artifact} is a form of an export, {name} is none: give its folder, or leave it")
-    return _checkpoint(name, threads)
+    return _as_asked(_checkpoint(name, threads, asked), asked)
 
 
-def _checkpoint(name: str, threads: int | None) -> Answering:
+def _as_asked(found: Answering, asked: Kind | None) -> Answering:
+    if asked is not None and found.kind != asked:
+        raise InputError(f"--kind {asked}: {found.name} was made for {found.kind}: leave --kind away")
+    return found
+
+
+def _checkpoint(name: str, threads: int | None, asked: Kind | None) -> Answering:
     checkpoint = open_checkpoint(name)
-    folder, fitted = checkpoint.folder, open_fitted(checkpoint)
+    folder, fitted = checkpoint.folder, open_fitted(checkpoint, asked)
     purpose = read_purpose(folder) or {}
 
     def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
@@ -93,10 +105,10 @@ def _checkpoint(name: str, threads: int | None) -> Answering:
     return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask)
 
 
-def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> Answering:
+def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked: Kind | None) -> Answering:
     folder = Path(name).expanduser()
     predictor = Predictor.from_pretrained(folder, artifact=artifact, threads=threads, passes=1)
-    if predictor.head not in ("classification", "regression", "choice"):
+    if predictor.head not in KINDS:
         raise InputError(f"{name} has no head for a task (it is for {predictor.head}): export a fine-tuned checkpoint")
 
     def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
@@ -106,7 +118,7 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None) -> An
         name=name,
         folder=folder,
         artifact=predictor.artifact,
-        kind=predictor.head,
+        kind=kind_of_head(folder, predictor.head, asked),
         label_names=predictor.label_names,
         texts=predictor.texts,
         purpose=read_purpose(folder) or {},

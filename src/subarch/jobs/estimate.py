@@ -17,6 +17,7 @@ from subarch.networks.checkpoints import Checkpoint
 from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import pinned
+from subarch.tasks.kinds.table import kind_of
 
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 
@@ -96,7 +97,7 @@ def _one_step(teacher: Checkpoint, batch: int, length: int) -> None:
 
 
 def _small_job(teacher: Checkpoint, batch: int, length: int) -> tuple[Any, dict[str, Any], Any]:
-    target = Target("classification", ("a", "b"))
+    target = Target(kind_of("classification"), ("a", "b"))
     model: Any = from_checkpoint(teacher, target, "estimate", length).make(0).train()
     ids = torch.randint(10, int(model.config.vocab_size), (batch, length))
     return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.zeros(batch, dtype=torch.long)

@@ -12,7 +12,6 @@ from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from subarch.errors import InputError
 from subarch.jobs.answering import Answering, opened
@@ -20,15 +19,17 @@ from subarch.jobs.splits import learned_development, learned_from, task_again, t
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
 from subarch.storage import written_whole
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.task import Task
 from subarch.text.dealing import related_to_others
 from subarch.text.demos import DEMOS
-from subarch.text.examples import Example, Kind, Split, Task
+from subarch.text.examples import Example, Split
 from subarch.text.files import stem_of
 from subarch.text.labelled import Table, read_table
-from subarch.text.metrics import Predicted, decide, score, score_apart, told_by_class
+from subarch.text.metrics import Predicted
 from subarch.text.official import official_examples
 from subarch.text.suites import Part
-from subarch.text.tasks import benchmark_task, metrics_of
+from subarch.text.tasks import benchmark_task
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
         ImportError: when an export's runtime is not installed, naming the extra.
     """
     watch("opening the model", note=options.model)
-    model = opened(options.model, artifact=options.artifact, threads=options.threads)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads, kind=options.kind)
     watch("reading the data", note=options.name)
     if Path(options.name).is_file():
         asked = _of_table(options, model)
@@ -69,12 +70,12 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
     order = model.order_for(asked.task, asked.kind, asked.label_names)
     found = _answers(model, asked.examples, watch)
     reordered = found if order is None else [one[order] for one in found]
-    predicted = decide(asked.kind, reordered)
+    predicted = asked.kind.decide(reordered)
     return {
         "task": asked.task,
         "split": asked.split,
-        "metrics": score(asked.kind, asked.metrics, asked.examples, predicted),
-        **told_by_class(asked.kind, asked.label_names, asked.examples, predicted),
+        "metrics": asked.kind.score(asked.metrics, asked.examples, predicted),
+        **asked.kind.told(asked.label_names, asked.examples, predicted),
         "examples": len(asked.examples),
         **_without_relatives(asked, predicted),
         "model": options.model,
@@ -86,7 +87,7 @@ def _without_relatives(asked: _Asked, predicted: Predicted) -> dict[str, Any]:
     """How many sealed rows are relatives of others, and the score on the other ones."""
     if asked.related is None:
         return {}
-    apart = score_apart(asked.kind, asked.metrics, asked.examples, predicted, asked.related)
+    apart = asked.kind.score_apart(asked.metrics, asked.examples, predicted, asked.related)
     return {"related": sum(asked.related), "apart": apart}
 
 
@@ -120,7 +121,7 @@ def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
     if split != "all":
         return _part_of(_task_again(path, options, purpose), options.name, split)
     table = _table(path, options, model)
-    return _Asked(options.name, model.kind, table.label_names, metrics_of(model.kind), split, table.examples)
+    return _Asked(options.name, model.kind, table.label_names, model.kind.usual_metrics, split, table.examples)
 
 
 def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]) -> Task:
@@ -153,7 +154,7 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
         ValueError: as :func:`subarch.text.labelled.read_table`, and for a choice among candidates.
     """
     purpose = model.purpose
-    if model.kind == "choice":
+    if not model.kind.of_tables:
         raise InputError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
     columns = options.text_columns or tuple(purpose.get("text_columns", ()))
     if isinstance(options, PredictOptions):
@@ -239,16 +240,16 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     if not path.parent.is_dir():
         raise InputError(f"--output {path}: there is no folder {path.parent}: make it first")
     watch("opening the model", note=options.model)
-    model = opened(options.model, artifact=options.artifact, threads=options.threads)
+    model = opened(options.model, artifact=options.artifact, threads=options.threads, kind=options.kind)
     watch("reading the data", note=str(options.data))
     table = _table(options.data, options, model)
     without = frozenset(table.without_text)
     asked = [example for place, example in enumerate(table.examples) if place not in without]
     found = _answers(model, asked, watch)
-    decide(model.kind, found)  # refuses outputs that are no numbers
+    model.kind.decide(found)  # refuses outputs that are no numbers
     answers = iter(found)
     rows = (
-        {"id": example.id, **_said(model, None if place in without else next(answers))}
+        {"id": example.id, **model.kind.answer(None if place in without else next(answers), model.label_names)}
         for place, example in enumerate(table.examples)
     )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
@@ -262,31 +263,10 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     }
 
 
-def _said(model: Answering, output: NDArray[np.float32] | None) -> dict[str, Any]:
-    """What is written of one row; nothing of one without a text, which keeps its place."""
-    if output is None:
-        names = ("value",) if model.kind == "regression" else ("label", "probability", "probabilities")
-        return dict.fromkeys(names)
-    if model.kind == "regression":
-        return {"value": float(output[0])}
-    shares = softmax(output.astype(np.float64))
-    best = int(shares.argmax())
-    probabilities = {name: round(float(share), 6) for name, share in zip(model.label_names, shares, strict=True)}
-    return {
-        "label": model.label_names[best],
-        "probability": round(float(shares[best]), 6),
-        "probabilities": probabilities,
-    }
-
-
 def _write(rows: Iterator[dict[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:
     if not as_csv:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
         return
-    own = ["value"] if model.kind == "regression" else ["label", "probability"]
-    columns = ["id", *own, *(f"probability of {name}" for name in model.label_names)]
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer = csv.DictWriter(stream, ["id", *model.kind.columns(model.label_names)], lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        each = {f"probability of {name}": value for name, value in (row.pop("probabilities", None) or {}).items()}
-        writer.writerow(row | each)
+    writer.writerows({"id": row["id"], **model.kind.cells(row)} for row in rows)

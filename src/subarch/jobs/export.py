@@ -38,8 +38,7 @@ from subarch.text.corpora import open_corpus
 from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
-from subarch.text.metrics import decide, score, told_by_class
-from subarch.text.tasks import metrics_of
+from subarch.text.metrics import told_by_class
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
 
 FOLDER = "export"
@@ -210,7 +209,7 @@ def _rows(options: ExportOptions, opened: _Opened) -> _Rows:
 
 def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mapping[str, Any]) -> _Rows:
     """A file that the checkpoint has not seen: a fifth calibrates, the rest judges."""
-    if fitted.kind == "choice":
+    if not fitted.kind.of_tables:
         raise InputError(f"{path}: a network that chooses among candidates is judged on benchmark tasks: give --task")
     classes = () if fitted.is_nameless else fitted.label_names
     table = read_table(
@@ -228,7 +227,7 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Mappi
     if not count:
         raise InputError(f"{path}: expected at least 5 labelled rows to judge by, got {len(examples)}")
     order = fitted.order_for(str(path), fitted.kind, table.label_names)
-    metrics = metrics_of(fitted.kind)
+    metrics = fitted.kind.usual_metrics
     words = f"rows of {path}" + (", which it has learned from" if learned_development(path, purpose) else "")
     if learned_from(path, purpose, "test_data"):
         raise InputError(
@@ -249,7 +248,7 @@ def _scored(
 ) -> _Rows:
     def scored(outputs: Outputs) -> float:
         reordered = list(outputs) if order is None else [one[order] for one in outputs]
-        return score(kind, metrics, examples, decide(kind, reordered))["score"]
+        return kind.score(metrics, examples, kind.decide(reordered))["score"]
 
     labels = None if order is None else [order[int(cast("float", one.label))] for one in examples]
     return _Rows(calibration, examples, scored, metric, words, labels)
@@ -258,7 +257,7 @@ def _scored(
 def _documentation(opened: _Opened) -> _Rows:
     """Texts without labels: pieces of the documentation that is installed."""
     found: list[Example] = []
-    choice = opened.fitted is not None and opened.fitted.kind == "choice"
+    choice = opened.fitted is not None and not opened.fitted.kind.of_tables
     for document in open_corpus(None).documents():
         pieces = [piece for piece in document.split("\n\n") if len(piece) > 40][:8]
         found += [Example(piece, (piece, pieces[0]) if choice else ()) for piece in pieces]
@@ -387,7 +386,7 @@ def _by_class(rows: _Rows, names: Sequence[str], reference: Outputs) -> dict[str
         return {}
     examples = [Example("", label=label) for label in rows.labels]
     said = [int(one.argmax()) for one in reference]
-    return told_by_class("classification", names, examples, said, whose="PyTorch on the judged rows")
+    return told_by_class(names, examples, said, whose="PyTorch on the judged rows")
 
 
 def _texts_each(opened: _Opened) -> int | None:

@@ -26,9 +26,8 @@ from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
-from subarch.text.examples import Task
+from subarch.tasks.task import Task
 from subarch.text.files import stem_of
-from subarch.text.metrics import decide, told_by_class
 from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import settings_of
 
@@ -142,12 +141,12 @@ def _finetuned(
 
 def _by_class(task: Task, checkpoint: Path, watch: Watch) -> dict[str, Any]:
     """How each class fares with the checkpoint that is kept, on the sealed split: all choices are made."""
-    if task.kind != "classification":
+    if not task.label_names:  # it has nothing of which each could be told
         return {}
     watch("looking at each class")
-    fitted, split = open_fitted(checkpoint), task.sealed.open()
-    predicted = decide(task.kind, outputs(fitted.model, fitted.tokens(split)))
-    return told_by_class(task.kind, task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
+    fitted, split = open_fitted(checkpoint, task.kind), task.sealed.open()
+    predicted = task.kind.decide(outputs(fitted.model, fitted.tokens(split)))
+    return task.kind.told(task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
 
 
 @contextmanager

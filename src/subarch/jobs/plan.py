@@ -41,9 +41,9 @@ from subarch.options.search import DEALT, SPLITTING, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS
+from subarch.tasks.task import Task
 from subarch.text.corpora import FORMATS
 from subarch.text.dealing import Kinship
-from subarch.text.examples import Task
 from subarch.text.files import format_of
 from subarch.text.tasks import opened_task
 

@@ -13,8 +13,8 @@ from subarch.errors import InputError
 from subarch.learning.checkpoints import read_purpose
 from subarch.options.tasks import TaskOptions
 from subarch.storage import made_directory, read_json, sha256_of, write_json
+from subarch.tasks.task import Task
 from subarch.text.dealing import Rule
-from subarch.text.examples import Task
 from subarch.text.tasks import opened_task
 
 _LOG = logging.getLogger(__name__)

@@ -20,7 +20,9 @@ from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.sources import open_source
 from subarch.plugins import NAME
-from subarch.text.examples import Task, nameless
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.tasks.task import Task
+from subarch.text.examples import nameless
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 _LOG = logging.getLogger(__name__)
@@ -86,11 +88,12 @@ def _from_checkpoint(checkpoint: Checkpoint, target: Target, task: Task, length:
 def _say_new_head(checkpoint: Checkpoint, target: Target) -> None:
     """A head that was fine-tuned already and is drawn anew."""
     names = list(checkpoint.label_names)
-    if checkpoint.head.kind == "classification" and not nameless(names) and tuple(names) != target.label_names:
+    if names and not nameless(names) and tuple(names) != target.label_names:
         wanted = list(target.label_names) or "a number"
         _LOG.warning("%s has a head for %s, which is drawn anew for %s", checkpoint.name, names, wanted)
-    elif checkpoint.head.kind == "regression" != target.kind:
-        _LOG.warning("%s has a head for one number, which is drawn anew for %s", checkpoint.name, target.kind)
+    elif not names and checkpoint.head.kind in KINDS and checkpoint.head.kind != target.kind.head:
+        what = kind_of(checkpoint.head.kind).words
+        _LOG.warning("%s has a head for %s, which is drawn anew for %s", checkpoint.name, what, target.kind)
 
 
 def _from_config(
@@ -127,7 +130,7 @@ def _inherited(
     checkpoint: Checkpoint, architecture: Mapping[str, Any], target: Target, task: Task, length: int
 ) -> Start:
     """The part of the source that fits the architecture, its units ranked on the task's own training texts."""
-    if task.kind == "choice":
+    if not task.kind.of_tables:
         raise InputError(
             f"{task.name} chooses among candidates, for which no head can be inherited: pre-train the extracted "
             "network first (subarch pretrain), or give --model"

@@ -17,7 +17,6 @@ from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import made_directory, write_json
 from subarch.text.examples import Example, Split
-from subarch.text.metrics import decide
 from subarch.text.official import official_examples
 from subarch.text.submissions import Answer, check_archive, write_archive
 from subarch.text.suites import SUITES, BenchmarkTask, find_task
@@ -163,4 +162,4 @@ def _decisions(task: BenchmarkTask, fitted: Fitted, examples: Sequence[Example],
         fitted.tokens(examples),
         tick=lambda done, total: watch(f"answering {task.name}", done=done, total=total),
     )
-    return decide(task.kind, found if order is None else [one[order] for one in found])
+    return task.kind.decide(found if order is None else [one[order] for one in found])

@@ -14,7 +14,6 @@ from subarch.errors import InputError
 from subarch.extraction.opening import read_space
 from subarch.jobs.benchmark import form_of
 from subarch.jobs.plan import Plan
-from subarch.learning.heads import CLASSES
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.family import Family
 from subarch.networks.sources import open_source
@@ -24,7 +23,7 @@ from subarch.options.forms import ArtifactName
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import builder
 from subarch.running.timing import Builder, Pass, compare
-from subarch.text.examples import Task
+from subarch.tasks.task import Task
 
 _TRIES = 3  # of timing before a target is refused: a busy moment is no reason
 _HEADROOM = 1.25
@@ -115,7 +114,7 @@ def _once(build: Builder) -> Builder:
 def _with_head(family: Family, architecture: Mapping[str, Value], task: Task) -> nn.Module:
     config = cast("EncoderFamily", family).config_for(architecture)
     config.num_labels = len(task.label_names) or 1
-    return CLASSES[task.kind].from_config(config, dtype=torch.float32).eval()
+    return task.kind.stock_class().from_config(config, dtype=torch.float32).eval()
 
 
 def deployed(plan: Plan, result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -12,28 +12,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from subarch.agora.data import Kind, Labelled, Labels, Predict
+from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.ledger import training_key
 from subarch.agora.pruning import Theta
 from subarch.errors import InputError
 from subarch.learning.batches import epoch
-from subarch.learning.distances import Batch
 from subarch.learning.finetuning import Precision, advance, in_order, in_precision, is_stale
-from subarch.learning.heads import Learner, by_owner, forward, outputs, read, seeded
+from subarch.learning.heads import Learner, outputs, read, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.running.timing import pinned
 from subarch.storage import written_whole
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.task import Task
 from subarch.text.dealing import Kinship
-from subarch.text.examples import Example, Split, Task
-from subarch.text.examples import Kind as TaskKind
-from subarch.text.metrics import decide, score
+from subarch.text.examples import Example, Split
 from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
 
@@ -95,7 +92,7 @@ class TextLearner:
 
     @property
     def kind(self) -> Kind:
-        return "regression" if self.learner.target.kind == "regression" else "classification"
+        return self.learner.target.kind
 
     @property
     def identity(self) -> str:
@@ -119,9 +116,7 @@ class TextLearner:
         def predict(points: Sequence[Example]) -> Labels:
             model = self.student(data, theta, seed)
             found = outputs(model, self.learner.tokens(points, model))
-            if self.kind == "regression":
-                return np.stack(found).astype(np.float64) * target.scale + target.mean
-            return _probabilities(found, data.labels.shape[1])
+            return target.kind.rows_said(found, data.labels.shape[1], target.units)
 
         return predict
 
@@ -150,7 +145,9 @@ class TextLearner:
         labels = torch.from_numpy(data.labels).float()
         given: dict[str, Any] = {"learning_rate": 5e-5, "warmup": 0.1, "weight_decay": 0.01} | dict(theta)
         chosen = Hyperparameters(schedule="linear", betas=(0.9, 0.999), **given)
-        training = Training(model, in_precision(self._loss, self.precision), chosen, steps=self.steps)
+        training = Training(
+            model, in_precision(self.learner.target.loss_of_rows, self.precision), chosen, steps=self.steps
+        )
         judge = None
         if self.stopping is not None and self.stopping.judges(data.points):
             judge = _Judge(self.learner, self.stopping, model)
@@ -168,16 +165,6 @@ class TextLearner:
                     break
         if judge is not None:
             model.load_state_dict(judge.weights)
-
-    def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy with soft labels, or squared error in units of the labels' scale."""
-        logits, target = forward(model, batch).float(), self.learner.target
-        if self.kind == "regression":
-            return functional.mse_loss(logits, (batch["labels"] - target.mean) / target.scale)
-        if target.kind == "choice":
-            logits = by_owner(logits[:, 0], batch["owners"], batch["labels"].shape)
-        log_probabilities = logits.log_softmax(-1).masked_fill(logits.isinf(), 0.0)  # no candidate, no share of it
-        return -(batch["labels"] * log_probabilities).sum(-1).mean()
 
     def pack(self, point: Example) -> list[Any]:
         return [point.first, list(point.seconds)]
@@ -212,7 +199,7 @@ class _Judge:
         self._model.train()
         if not all(np.isfinite(one).all() for one in found):
             raise DivergenceError("the outputs for the development split are not finite")
-        value = score(target.kind, self._stopping.metrics, development, decide(target.kind, found))["score"]
+        value = target.kind.score(self._stopping.metrics, development, target.kind.decide(found))["score"]
         said = {"score": value, "loss": target.loss_of(found, development)}
         if not self._history or in_order(said) > max(map(in_order, self._history)):
             self.weights = {name: one.clone() for name, one in self._model.state_dict().items()}
@@ -224,10 +211,10 @@ def teacher(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     length: int,
-    kind: TaskKind,
+    kind: Kind,
     order: Sequence[int] | None,
     *,
-    candidates: int = 0,
+    width: int,
 ) -> Predict[Example]:
     """A fine-tuned checkpoint as a teacher.
 
@@ -237,25 +224,14 @@ def teacher(
         length: tokens that a sequence is cut to.
         kind: of the task.
         order: for each class of the task the model's output; None where there are no classes.
-        candidates: of a choice, the most that an example of the task has.
+        width: columns of the task's label rows.
     """
 
     def predict(points: Sequence[Example]) -> Labels:
         found = outputs(model, read(points, tokenizer, model, length))
-        if kind == "regression":
-            return np.stack(found).astype(np.float64)
-        return _probabilities(found if order is None else [one[list(order)] for one in found], candidates)
+        return kind.rows_said(found if order is None else [one[list(order)] for one in found], width)
 
     return predict
-
-
-def _probabilities(scores: Sequence[NDArray[np.float32]], columns: int = 0) -> Labels:
-    """Softmax of each row; rows of fewer scores than ``columns`` end in zeros."""
-    table = np.full((len(scores), max([columns, *(len(one) for one in scores)])), -np.inf)
-    for row, one in zip(table, scores, strict=True):
-        row[: len(one)] = one
-    powers = np.exp(table - table.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 class TextGuard:

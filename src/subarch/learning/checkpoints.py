@@ -18,8 +18,11 @@ from subarch.learning.heads import Learner, fitting_length
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import whole_network
+from subarch.plugins import NAME
 from subarch.storage import put_in_place, write_json
-from subarch.text.examples import Example, Kind, nameless, required_places
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
 PURPOSE = "subarch.json"
@@ -77,7 +80,7 @@ class Fitted:
     def tokens(self, examples: Sequence[Example]) -> Tokens:
         """The examples as the network reads them."""
         types = tells_texts_apart(self.checkpoint.config)
-        return tokenize(examples, self.tokenizer, length=self.length, choice=self.kind == "choice", types=types)
+        return tokenize(examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.kind == "choice", types=types)
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the model's output; None where there are no classes.
@@ -85,30 +88,54 @@ class Fitted:
         Raises:
             ValueError: when the model predicts something else.
         """
-        return required_places(task, kind, label_names, model_kind=self.kind, among=self.label_names)
+        return kind.places(task, label_names, of=self.kind, among=self.label_names)
 
     @property
     def is_nameless(self) -> bool:
         """Whether the checkpoint says nothing about its classes but their number."""
-        return self.kind == "classification" and nameless(self.label_names)
+        return self.kind.is_nameless(self.label_names)
 
 
-def open_fitted(given: Checkpoint | Path | str) -> Fitted:
+def kind_of_head(folder: Path, head: str, asked: Kind | None = None) -> Kind:
+    """The kind that a network was fine-tuned for: what was asked for or its folder says, where its head is of that one.
+
+    Args:
+        folder: of a checkpoint or an export.
+        head: which of the kinds that stock networks know.
+        asked: by whoever opens it.
+
+    Raises:
+        ValueError: for a kind of the user's that was not asked for, since code that a file names is not run, and for
+            another one than was asked for.
+    """
+    said = str((read_purpose(folder) or {}).get("kind", head))
+    if asked is not None and (asked == said or (not NAME.fullmatch(said) and asked.head == head)):
+        return asked
+    if NAME.fullmatch(said):
+        raise InputError(f"{folder} was made for the kind {said}, whose code is not run unasked: give --kind {said}")
+    return kind_of(said) if said in KINDS and kind_of(said).head == head else kind_of(head)
+
+
+def open_fitted(given: Checkpoint | Path | str, kind: Kind | None = None) -> Fitted:
     """A fine-tuned checkpoint, every part of which is known; its weights are yet to be read.
+
+    Args:
+        given: the checkpoint.
+        kind: that it was fine-tuned for, where that is one of the user's.
 
     Raises:
         ValueError: when it has no head for a task, or one that nothing here reads, or cannot be read.
     """
     checkpoint = open_checkpoint(given).whole()
-    kind = checkpoint.head.kind
-    if kind in ("masked-lm", "encoder"):
+    if checkpoint.head.kind in ("masked-lm", "encoder"):
         raise InputError(
             f"{checkpoint.folder} has no head for a task (its config names {checkpoint.head.name}): fine-tune it first"
         )
     tokenizer = load_tokenizer(checkpoint.folder)
     length = longest_text(checkpoint, tokenizer)
+    found = kind_of_head(checkpoint.folder, checkpoint.head.kind, kind)
     task: str | None = checkpoint.config.get("finetuning_task")
-    return Fitted(checkpoint, tokenizer, cast("Kind", kind), checkpoint.label_names, length, task)
+    return Fitted(checkpoint, tokenizer, found, checkpoint.label_names, length, task)
 
 
 def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> int:

@@ -7,7 +7,7 @@ from typing import cast
 from transformers import BertConfig, PreTrainedTokenizerFast
 
 from subarch.learning.heads import Learner, Target, from_architecture
-from subarch.text.examples import Task
+from subarch.tasks.task import Task
 
 HEAD_SIZE = 32
 

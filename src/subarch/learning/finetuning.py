@@ -34,9 +34,10 @@ from subarch.learning.heads import Learner, outputs, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.storage import read_json, write_json, written_whole
+from subarch.tasks.task import Task
 from subarch.text.dealing import related_to_others
-from subarch.text.examples import Split, Task
-from subarch.text.metrics import decide, interval, score, score_apart
+from subarch.text.examples import Split
+from subarch.text.metrics import interval
 from subarch.text.tokenizers import settings_of
 
 _LOG = logging.getLogger(__name__)
@@ -304,9 +305,9 @@ class _Finetuning:
                 self._watch("scoring the sealed split", done=n, total=len(self._recipe.seeds))
                 model = self._model(theta, seed)
                 tokens = self._learner.tokens(split, model) if tokens is None else tokens
-                task, said = self._task, decide(self._task.kind, outputs(model, tokens))
-                apart = score_apart(task.kind, task.metrics, split, said, self._related)
-                write_json(path, {**score(task.kind, task.metrics, split, said), "apart": apart})
+                task, said = self._task, self._task.kind.decide(outputs(model, tokens))
+                apart = task.kind.score_apart(task.metrics, split, said, self._related)
+                write_json(path, {**task.kind.score(task.metrics, split, said), "apart": apart})
             found.append(json.loads(path.read_text(encoding="utf-8")))
         return found
 
@@ -480,7 +481,7 @@ class _Kept:
 
 def scored(task: Task, split: Split, found: Sequence[Any]) -> dict[str, float]:
     """Every metric of the task on a split, and their mean ``"score"``."""
-    return score(task.kind, task.metrics, split, decide(task.kind, found))
+    return task.kind.score(task.metrics, split, task.kind.decide(found))
 
 
 def in_order(scores: Mapping[str, float]) -> tuple[float, float]:

@@ -1,14 +1,12 @@
 """A stock model for a task: an encoder from wherever it comes, and a linear head that fits what is predicted.
 
-The kinds of tasks meet the stock library's classes here and nowhere else: a class or a number is read off the pooled
-first token (``...ForSequenceClassification``), each candidate of a choice gets one score (``...ForMultipleChoice``).
+Which stock class that is, its kind of task says; a candidate of a choice is a sequence of its own.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
-    AutoModelForMultipleChoice,
-    AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -37,17 +32,13 @@ from subarch.networks.loading import loaded
 from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
-from subarch.text.examples import Example, Kind
+from subarch.tasks.kinds.base import Kind, Units
+from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer
 
 _LOG = logging.getLogger(__name__)
 
 TOKENS_A_BATCH = 4096  # for evaluation: more is not faster on a CPU
-CLASSES: dict[Kind, Any] = {
-    "classification": AutoModelForSequenceClassification,
-    "regression": AutoModelForSequenceClassification,
-    "choice": AutoModelForMultipleChoice,
-}
 
 
 @dataclass(frozen=True)
@@ -55,10 +46,10 @@ class Target:
     """What a head predicts.
 
     Args:
-        kind: a class, a number, or one of several candidates.
-        label_names: of the classes, in the order of the outputs.
-        mean: of the numbers that were trained on; outputs of the network are in units of ``scale`` from there.
-        scale: their standard deviation.
+        kind: of the task.
+        label_names: of the outputs, in their order; empty where they have none.
+        mean: of the labels that were trained on; outputs of the network are in units of ``scale`` from there.
+        scale: likewise.
     """
 
     kind: Kind
@@ -68,76 +59,34 @@ class Target:
 
     @classmethod
     def of(cls, kind: Kind, label_names: tuple[str, ...], labels: Sequence[int | float]) -> Target:
-        """The target of a task, with the scale of its training labels where they are numbers."""
-        if kind != "regression":
-            return cls(kind, label_names)
-        values = np.asarray(labels, dtype=np.float64)
-        return cls(kind, (), float(values.mean()), float(values.std()) or 1.0)
+        """The target of a task, in the units of its training labels."""
+        return cls(kind, label_names, *kind.units(labels))
+
+    @property
+    def units(self) -> Units:
+        """Of the outputs."""
+        return Units(self.mean, self.scale)
 
     def settings(self, task: str) -> dict[str, Any]:
         """What the stock config of such a model says."""
-        common: dict[str, Any] = {"finetuning_task": task}
-        if self.kind == "choice":
-            return common
-        if self.kind == "regression":
-            return common | {"problem_type": "regression", "id2label": {0: "value"}, "label2id": {"value": 0}}
-        names = dict(enumerate(self.label_names))
-        return common | {
-            "problem_type": "single_label_classification",
-            "id2label": names,
-            "label2id": {name: n for n, name in names.items()},
-        }
+        return {"finetuning_task": task, **self.kind.settings(self.label_names)}
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Mean loss of a batch: cross-entropy, squared error in units of ``scale``, or of a choice among candidates."""
-        logits = forward(model, batch).float()
-        if self.kind == "regression":
-            return functional.mse_loss(logits[:, 0], ((batch["labels"] - self.mean) / self.scale).float())
-        if self.kind == "classification":
-            return functional.cross_entropy(logits, batch["labels"])
-        scores, owners, right = logits[:, 0], batch["owners"], batch["right"]
-        count = int(owners[-1]) + 1
-        # Of all right candidates together: which of them is named is no matter.
-        return (_log_sum_exp(scores, owners, count) - _log_sum_exp(scores[right], owners[right], count)).mean()
+        """Mean loss of a batch."""
+        return self.kind.loss(forward(model, batch).float(), batch, self.units)
+
+    def loss_of_rows(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The same with label rows, which may be soft."""
+        return self.kind.loss_of_rows(forward(model, batch).float(), batch, self.units)
 
     def loss_of(self, found: Sequence[NDArray[np.float32]], examples: Sequence[Example]) -> float:
         """The same mean loss, of outputs that are there already."""
-        losses = [self._loss_of_one(np.asarray(one, np.float64), e) for one, e in zip(found, examples, strict=True)]
-        return float(np.mean(losses))
-
-    def _loss_of_one(self, output: NDArray[np.float64], example: Example) -> float:
-        label = cast("float", example.label)
-        if self.kind == "regression":
-            return float((output[0] - (label - self.mean) / self.scale) ** 2)
-        right = output[[int(label), *example.right]]
-        return float(np.logaddexp.reduce(output) - np.logaddexp.reduce(right))
+        pairs = zip(found, examples, strict=True)
+        return float(np.mean([self.kind.loss_of(np.asarray(one, np.float64), e, self.units) for one, e in pairs]))
 
     def in_units(self, model: PreTrainedModel) -> None:
-        """Let the last linear map give numbers in the units of the labels, as everybody expects of a checkpoint."""
-        if self.kind == "regression":
-            last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-            with torch.no_grad():
-                last.weight.mul_(self.scale)
-                last.bias.mul_(self.scale).add_(self.mean)
-
-
-def by_owner(scores: Tensor, owners: Tensor, shape: Sequence[int]) -> Tensor:
-    """Scores of candidates as a row for each example, and minus infinity after its last one: ``(examples, most)``.
-
-    Args:
-        scores: ``(candidates,)``.
-        owners: the example that each belongs to, in order: ``(candidates,)``.
-        shape: examples, and room for candidates.
-    """
-    first = torch.searchsorted(owners, torch.arange(shape[0]))
-    table = scores.new_full(tuple(shape), -math.inf)
-    table[owners, torch.arange(len(scores)) - first[owners]] = scores
-    return table
-
-
-def _log_sum_exp(scores: Tensor, owners: Tensor, count: int) -> Tensor:
-    """Of the scores of each owner: ``(count,)``."""
-    return by_owner(scores, owners, (count, len(scores))).logsumexp(dim=1)
+        """Let a trained network answer in the units of the labels, as everybody expects of a checkpoint."""
+        self.kind.put_in_units(model, self.units)
 
 
 def forward(model: nn.Module, batch: Batch) -> Tensor:
@@ -192,8 +141,8 @@ def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, l
     tokenizer = load_tokenizer(checkpoint.folder)
     config = checkpoint.stock
     _make_for(config, target, task)
-    keeps_head = target.kind == "classification" == checkpoint.head.kind
-    keeps_head = keeps_head and checkpoint.label_names == target.label_names
+    keeps_head = bool(target.label_names) and checkpoint.label_names == target.label_names
+    keeps_head = keeps_head and target.kind.head == checkpoint.head.kind
     fitting = fitting_length(length, tokenizer, config, checkpoint.positions)
     return Learner(tokenizer, target, fitting, _Checkpoint(checkpoint, config, target.kind, keeps_head))
 
@@ -228,7 +177,11 @@ class _Checkpoint:
     def __call__(self, seed: int) -> PreTrainedModel:
         with seeded(seed):
             model = loaded(
-                CLASSES[self.kind], self.checkpoint, headless=True, config=self.config, ignore_mismatched_sizes=True
+                self.kind.stock_class(),
+                self.checkpoint,
+                headless=True,
+                config=self.config,
+                ignore_mismatched_sizes=True,
             )
             if not self.keeps_head:
                 redraw_head(model)
@@ -242,7 +195,7 @@ class _RandomWeights:
 
     def __call__(self, seed: int) -> PreTrainedModel:
         with seeded(seed):
-            return CLASSES[self.kind].from_config(self.config, dtype=torch.float32).eval()
+            return self.kind.stock_class().from_config(self.config, dtype=torch.float32).eval()
 
 
 @dataclass(frozen=True)

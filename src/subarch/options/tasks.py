@@ -41,8 +41,9 @@ class TaskOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
-    kind: Literal["classification", "regression"] | None = None
-    """Whether the labels of your file are classes or numbers; seen from the labels when not given."""
+    kind: str | None = None
+    """What the labels of your file are: classification, regression, or module.path:Kind of yours; seen from the labels
+    when not given."""
     quoting: Quoting | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""
@@ -221,6 +222,8 @@ class EvaluateOptions:
     """A fine-tuned checkpoint (a folder, or a Hugging Face name), or the folder of an export."""
     artifact: ArtifactName | None = None
     """Of an export another form than the chosen one."""
+    kind: str | None = None
+    """What it was fine-tuned for, where that is module.path:Kind of yours: code that a checkpoint names is not run."""
     task: str | None = None
     """A task's name (glue/rte, superglue/ax-b, race/middle, demo/docs) or the path of a file."""
     data: Path | None = None
@@ -271,6 +274,8 @@ class PredictOptions:
     """A fine-tuned checkpoint (a folder, or a Hugging Face name), or the folder of an export."""
     artifact: ArtifactName | None = None
     """Of an export another form than the chosen one."""
+    kind: str | None = None
+    """What it was fine-tuned for, where that is module.path:Kind of yours: code that a checkpoint names is not run."""
     data: Path
     """CSV, TSV, JSONL or Parquet file with the texts."""
     output: Path | None = None

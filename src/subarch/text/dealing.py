@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from subarch.errors import InputError
-from subarch.text.examples import Example, Split, Task
+from subarch.tasks.task import Task
+from subarch.text.examples import Example, Split
 from subarch.text.relatives import NEAR, Families, Relatives, is_long, join_relatives, normalised
 
 _LOG = logging.getLogger(__name__)

@@ -1,8 +1,7 @@
-"""What a labelled task is, as pure data.
+"""Examples and splits of them, as pure data.
 
 An :class:`Example` has a first text and any number of second ones: none for a single text, one for a pair, and one for
-each candidate of a choice (the first text is what they share). A :class:`Task` has three splits: networks learn from
-``train``, choices are made on ``development``, and the ``sealed`` split is opened for the final score alone.
+each candidate of a choice (the first text is what they share).
 """
 
 from __future__ import annotations
@@ -11,14 +10,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from subarch.errors import InputError
 
 _LOG = logging.getLogger(__name__)
-
-Kind = Literal["classification", "regression", "choice"]
 
 
 class Example(NamedTuple):
@@ -109,49 +105,6 @@ class SealedSplit:
         return self.__split
 
 
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A task with its data.
-
-    Args:
-        name: the task's name or the file's path.
-        kind: what is predicted: a class, a number, or one of several candidates.
-        label_names: names of the classes in the order of their indices; empty for numbers and choices.
-        metrics: names of the metrics; the score is their mean.
-        length: tokens of a sequence that do for nearly all of its examples.
-        text_columns: what a table calls its texts; empty for other tasks.
-        label_column: what a table calls its label.
-        common: texts that keep nothing together (:func:`subarch.text.dealing.common_texts`).
-        train: what a network learns from.
-        development: what choices are made on.
-        sealed: for the final score alone.
-    """
-
-    name: str
-    kind: Kind = "classification"
-    label_names: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ("accuracy",)
-    length: int = 128
-    text_columns: tuple[str, ...] = ()
-    label_column: str | None = None
-    common: frozenset[str] = frozenset()
-    train: Split
-    development: Split
-    sealed: SealedSplit
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 (hex) of names, examples and splits."""
-        content = [self.kind, self.label_names, self.train.digest, self.development.digest, self.sealed.digest]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-    @property
-    def metric(self) -> str:
-        """What the score is called."""
-        *others, last = self.metrics
-        return f"mean of {', '.join(others)} and {last}" if others else last
-
-
 def nameless(names: Sequence[str]) -> bool:
     """Whether classes have the names that the stock library gives where nobody did: nothing but their numbers."""
     return all(name == f"LABEL_{n}" for n, name in enumerate(names))
@@ -177,35 +130,3 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
         _LOG.warning("the labels are numbers and the model's classes have names: %s is taken by its place", taken)
         return [int(name) for name in names]
     return None
-
-
-def required_places(
-    task: str, kind: Kind, names: Sequence[str], *, model_kind: Kind, among: Sequence[str]
-) -> list[int] | None:
-    """As :func:`places`; None where there are no classes.
-
-    Args:
-        task: that is asked, for messages.
-        kind: of the task.
-        names: of its classes.
-        model_kind: what a model predicts.
-        among: names of its outputs.
-
-    Raises:
-        ValueError: when the model predicts something else.
-    """
-    if model_kind != kind:
-        one = model_kind == "regression" and set(names) == {"0", "1"}  # as of cross-encoders
-        word = " (it has one output: a number from 0 to 1, which finetune and compress learn with --kind regression)"
-        raise InputError(
-            f"{task} is a {kind}, the model's head is made for {model_kind}{word if one else ''}: take the task it was "
-            "fine-tuned on"
-        )
-    if kind != "classification":
-        return None
-    if (found := places(names, among)) is not None:
-        return found
-    raise InputError(
-        f"{task} has the classes {list(names)}, the model {list(among)}: take the task it was fine-tuned on; or, where "
-        "these are the same classes, write the model's names instead of them"
-    )

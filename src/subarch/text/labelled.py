@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from subarch.errors import InputError
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of, kind_that_suits, table_kinds
 from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
-from subarch.text.examples import Example, Kind, Split
+from subarch.text.examples import Example, Split
 from subarch.text.files import format_of, lines
 from subarch.text.labels import Labels
 from subarch.text.tables import class_names, rows
@@ -86,7 +88,7 @@ def read_table(
     *,
     text_columns: Sequence[str] = (),
     label_column: str | None = None,
-    kind: Kind | None = None,
+    kind: Kind | str | None = None,
     labelled: bool = True,
     classes: Sequence[str] = (),
     quoting: Quoting | None = None,
@@ -99,7 +101,7 @@ def read_table(
         path: the file.
         text_columns: one, or two for pairs, where they have unusual names.
         label_column: likewise.
-        kind: whether labels are classes or numbers to predict; found by looking at them when not given.
+        kind: what labels are, or its name; found by looking at them when not given.
         labelled: whether labels are read; a file to predict needs none.
         classes: names that labels must be of, for a file that belongs to another; any, when empty.
         quoting: of delimited text, what quotes and backslashes are; seen from the whole file when not given.
@@ -114,7 +116,7 @@ def read_table(
         ImportError: for Parquet without the extra ``parquet``.
         OSError: when the file cannot be opened.
     """
-    _check_arguments(text_columns, kind)
+    asked = _checked_kind(text_columns, kind)
     wanted = _Wanted(tuple(text_columns), label_column, labelled)
     columns: Columns | None = None
     texts = _Texts(path)
@@ -135,20 +137,25 @@ def read_table(
     texts.tell_unread(wanted.label_of(columns))
     if labelled:
         there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
-        if kind != "classification" and not classes and format_of(path) == ".csv" and delimiter_of(path) == ";":
+        if (
+            (asked is None or asked.has_numbers)
+            and not classes
+            and format_of(path) == ".csv"
+            and delimiter_of(path) == ";"
+        ):
             labels.with_points()
-        kind = kind or labels.kind()
+        asked = asked or kind_that_suits(labels)
     names: tuple[str, ...] = ()
     found: Sequence[int | float | None] = [None] * sum(there)
-    if labelled and kind:
-        names, found = labels.parsed(kind, classes, class_names(path).get(labels.column, ()))
+    if labelled and asked:
+        names, found = asked.parse(labels, classes, class_names(path).get(labels.column, ()))
     kept = [(row, name) for row, name, ok in zip(texts.rows, _ids(ids), there, strict=True) if ok]
     examples = Split(
         Example(first=row[0], seconds=row[1:], label=value, id=name)
         for (row, name), value in zip(kept, found, strict=True)
     )
     empty = tuple(n for n, example in enumerate(examples) if not all(text.strip() for text in example.texts))
-    return Table(examples=examples, kind=kind, label_names=names, columns=columns, without_text=empty)
+    return Table(examples=examples, kind=asked, label_names=names, columns=columns, without_text=empty)
 
 
 def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]:
@@ -166,11 +173,13 @@ def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]
     return found
 
 
-def _check_arguments(text_columns: Sequence[str], kind: Kind | None) -> None:
+def _checked_kind(text_columns: Sequence[str], kind: Kind | str | None) -> Kind | None:
     if len(text_columns) > 2:
         raise InputError(f"expected one text column, or two for pairs, got {len(text_columns)}: {[*text_columns]}")
-    if kind not in (None, "classification", "regression"):
-        raise InputError(f"expected the kind 'classification' or 'regression' for a table, got {kind!r}")
+    asked = None if kind is None else kind_of(kind)
+    if asked is not None and not asked.of_tables:
+        raise InputError(f"expected the kind {table_kinds()} for a table, got {kind!r}")
+    return asked
 
 
 class _Texts:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from subarch.errors import InputError
-from subarch.text.examples import Kind, places
+from subarch.text.examples import places
 
 _LOG = logging.getLogger(__name__)
 
@@ -147,12 +147,12 @@ class Labels:
 
     # --- what they are ---
 
-    def kind(self) -> Kind:
-        """What the labels look like."""
+    def look_like_numbers(self) -> bool:
+        """Whether they are numbers to predict, and not numbers of classes."""
         names = self._given
         numbers = [_number(name) for name in names]
         if None in numbers or self._are_codes(names):
-            return "classification"
+            return False
         whole = all(number is not None and number.is_integer() for number in numbers)
         different = len(set(numbers))
         rare = _hardly_twice(different, len(numbers))
@@ -164,7 +164,7 @@ class Labels:
                 different,
                 self.column,
             )
-        return "classification" if whole and not rare and different <= MAX_INTEGER_CLASSES else "regression"
+        return not whole or rare or different > MAX_INTEGER_CLASSES
 
     @property
     def _given(self) -> list[str]:
@@ -197,21 +197,16 @@ class Labels:
 
     # --- their values ---
 
-    def parsed(
-        self, kind: Kind, classes: Sequence[str], declared: Sequence[str] = ()
-    ) -> tuple[tuple[str, ...], Sequence[int | float]]:
-        """Names of the classes (none for numbers), and the value of every label.
+    def as_classes(self, classes: Sequence[str], declared: Sequence[str]) -> tuple[tuple[str, ...], Sequence[int]]:
+        """Names of the classes, and the index of every label.
 
         Args:
-            kind: what they are.
             classes: names that labels must be of; any, when empty.
             declared: names in the order that the table itself gives them.
 
         Raises:
-            ValueError: naming the row, for labels that are no such numbers or classes.
+            ValueError: naming the row, for labels that are no such classes.
         """
-        if kind == "regression":
-            return (), self._numbers()
         self._require_single()
         names = self._merged(self._class_names(classes))
         if classes:
@@ -246,7 +241,12 @@ class Labels:
                 )
         return [index[name] for name in names]
 
-    def _numbers(self) -> list[float]:
+    def as_numbers(self) -> list[float]:
+        """The number of every label.
+
+        Raises:
+            ValueError: naming the row, for one that is no finite number; for numbers that are all the same.
+        """
         numbers: list[float] = []
         for row, name in zip(self.rows, self._given, strict=True):
             number = _number(name)

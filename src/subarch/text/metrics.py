@@ -13,7 +13,7 @@ import re
 import string
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -21,83 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.text.examples import Example, Kind
+from subarch.text.examples import Example
 
 _LOG = logging.getLogger(__name__)
 
 Outputs = Sequence[NDArray[np.floating]]
 Predicted = Sequence[int | float]
 Metric = Callable[[Sequence[Example], Predicted], float]
-
-
-def decide(kind: Kind, outputs: Outputs) -> list[int] | list[float]:
-    """What a network's outputs say.
-
-    Args:
-        kind: of the task.
-        outputs: one array an example: the classes' logits (classes,), the number (1,), or the candidates' scores
-            (candidates,).
-
-    Returns:
-        For each example the index of the class, the number, or the index of the chosen candidate.
-
-    Raises:
-        ValueError: for an output that is not finite: it would pass for an answer.
-    """
-    for row, output in enumerate(outputs):
-        if not np.isfinite(output).all():
-            raise InputError(
-                f"expected finite outputs, got {output[~np.isfinite(output)][0]} for example {row}: the network has "
-                "diverged; train it again with a lower learning rate"
-            )
-    if kind == "regression":
-        return [float(output[0]) for output in outputs]
-    return [int(output.argmax()) for output in outputs]
-
-
-def score(kind: Kind, metrics: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> dict[str, float]:
-    """Score predictions.
-
-    Args:
-        kind: of the task.
-        metrics: names of :data:`METRICS`, at least one.
-        examples: labelled ones, at least one.
-        predicted: for each example the index of the class, the number, or the index of the chosen candidate.
-
-    Returns:
-        Every metric by its name, and under ``"score"`` their mean.
-
-    Raises:
-        ValueError: for an unknown metric or one of another kind of task, for examples without labels, and for another
-            number of predictions than of examples.
-    """
-    for name in metrics:
-        if name not in _KINDS[kind]:
-            raise InputError(f"expected metrics of a {kind} task ({', '.join(_KINDS[kind])}), got {name!r}")
-    if not metrics or not examples or len(examples) != len(predicted):
-        raise InputError(
-            f"expected at least one metric and one prediction an example, got {len(metrics)} metrics, {len(examples)} "
-            f"examples and {len(predicted)} predictions"
-        )
-    unlabelled = next((row for row, example in enumerate(examples) if example.label is None), None)
-    if unlabelled is not None:
-        raise InputError(f"expected labelled examples, got none for example {unlabelled}: score a split with labels")
-    values = {name: METRICS[name](examples, predicted) for name in metrics}
-    return values | {"score": sum(values.values()) / len(values)}
-
-
-def score_apart(
-    kind: Kind,
-    metrics: Sequence[str],
-    examples: Sequence[Example],
-    predicted: Predicted,
-    related: Sequence[bool],
-) -> float | None:
-    """The score on those examples alone that are not related to what was learned from; None where all of them are."""
-    rows = [row for row, out in enumerate(related) if not out]
-    if not rows:
-        return None
-    return score(kind, metrics, [examples[row] for row in rows], [predicted[row] for row in rows])["score"]
 
 
 @dataclass(frozen=True)
@@ -152,21 +82,18 @@ def by_class(found: Sequence[ClassScore]) -> dict[str, float]:
 
 
 def told_by_class(
-    kind: Kind, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+    names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
 ) -> dict[str, Any]:
-    """Each class and :func:`by_class`, as JSON data; nothing where there are no classes.
+    """Each class and :func:`by_class`, as JSON data.
 
     A class of which no example is answered rightly is said aloud: accuracy is silent about a rare one.
 
     Args:
-        kind: of the task.
         names: of the classes.
         examples: labelled ones.
         predicted: for each example the index of the class.
         whose: answers these are, for the warning.
     """
-    if kind != "classification":
-        return {}
     found = class_scores(names, examples, predicted)
     if (missed := missed_in_words(found)) is not None:
         _LOG.warning("%sno example of %s", f"{whose}: " if whose else "", f"{missed} is answered rightly")
@@ -213,16 +140,16 @@ def _labels(examples: Sequence[Example]) -> list[int | float]:
     return [example.label for example in examples if example.label is not None]
 
 
-def _accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
+def accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
     pairs = zip(examples, predicted, strict=True)
     return sum(guess == example.label or guess in example.right for example, guess in pairs) / len(examples)
 
 
-def _f1(examples: Sequence[Example], predicted: Predicted) -> float:
+def f1(examples: Sequence[Example], predicted: Predicted) -> float:
     return _mean_f1(examples, predicted, [1])
 
 
-def _macro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+def macro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
     return _mean_f1(examples, predicted, sorted(set(_labels(examples))))
 
 
@@ -233,20 +160,20 @@ def _mean_f1(examples: Sequence[Example], predicted: Predicted, classes: Sequenc
     return float(f1_score(_labels(examples), predicted, labels=classes, average="macro", zero_division=zero))
 
 
-def _matthews(examples: Sequence[Example], predicted: Predicted) -> float:
+def matthews(examples: Sequence[Example], predicted: Predicted) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     labels = _labels(examples)
     return 0.0 if _constant(labels) or _constant(predicted) else float(matthews_corrcoef(labels, predicted))
 
 
-def _pearson(examples: Sequence[Example], predicted: Predicted) -> float:
+def pearson(examples: Sequence[Example], predicted: Predicted) -> float:
     from scipy.stats import pearsonr
 
     return _correlation(pearsonr, examples, predicted)
 
 
-def _spearman(examples: Sequence[Example], predicted: Predicted) -> float:
+def spearman(examples: Sequence[Example], predicted: Predicted) -> float:
     from scipy.stats import spearmanr
 
     return _correlation(spearmanr, examples, predicted)
@@ -271,13 +198,13 @@ def _constant(values: Predicted) -> bool:
 # --- examples that are scored together --------------------------------------------------------------------------------
 
 
-def _exact_match(examples: Sequence[Example], predicted: Predicted) -> float:
+def exact_match(examples: Sequence[Example], predicted: Predicted) -> float:
     """Share of MultiRC's questions all of whose answers are judged rightly."""
     questions = [all(guess == label for guess, label in answers) for answers in _groups(examples, predicted)]
     return sum(questions) / len(questions)
 
 
-def _gender_parity(examples: Sequence[Example], predicted: Predicted) -> float:
+def gender_parity(examples: Sequence[Example], predicted: Predicted) -> float:
     """Share of Winogender's pairs, sentences that differ in a pronoun's gender alone, with two equal predictions."""
     pairs = [group for group in _groups(examples, predicted) if len(group) > 1]
     return sum(len({guess for guess, _ in pair}) == 1 for pair in pairs) / len(pairs) if pairs else 0.0
@@ -298,11 +225,11 @@ def _groups(
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def _record_em(examples: Sequence[Example], predicted: Predicted) -> float:
+def record_em(examples: Sequence[Example], predicted: Predicted) -> float:
     return _best_match(lambda guess, gold: float(guess == gold), examples, predicted)
 
 
-def _record_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+def record_f1(examples: Sequence[Example], predicted: Predicted) -> float:
     return _best_match(_token_f1, examples, predicted)
 
 
@@ -329,24 +256,3 @@ def _words(text: str) -> list[str]:
 def _token_f1(guess: list[str], gold: list[str]) -> float:
     common = (Counter(guess) & Counter(gold)).total()
     return 2 * common / (len(guess) + len(gold)) if common else 0.0
-
-
-METRICS: Mapping[str, Metric] = {
-    "accuracy": _accuracy,
-    "f1": _f1,  # of class 1
-    "macro_f1": _macro_f1,  # over the classes that occur in the labels
-    "matthews": _matthews,
-    "pearson": _pearson,
-    "spearman": _spearman,
-    "f1a": _f1,  # MultiRC's name for F1 over the answers of all questions
-    "em": _exact_match,
-    "record_f1": _record_f1,
-    "record_em": _record_em,
-    "gender_parity": _gender_parity,
-}
-
-_KINDS: Mapping[Kind, tuple[str, ...]] = {
-    "classification": ("accuracy", "f1", "macro_f1", "matthews", "f1a", "em", "gender_parity"),
-    "regression": ("pearson", "spearman"),
-    "choice": ("accuracy", "record_f1", "record_em"),
-}

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from subarch.errors import InputError
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of
 from subarch.text import casting
 from subarch.text.casting import Cast, Unfold, Values
-from subarch.text.examples import Example, Kind
+from subarch.text.examples import Example
 
 Part = Literal["train", "dev", "test"]
 _SPLITS: Mapping[Part, str] = {"train": "train", "dev": "validation", "test": "test"}
@@ -88,7 +90,7 @@ class BenchmarkTask:
     """
 
     name: str
-    kind: Kind = "classification"
+    kind: Kind = field(default_factory=lambda: kind_of("classification"))
     folder: str
     folders: tuple[str, ...] = ()
     files: Mapping[Part, tuple[str, ...]]
@@ -216,7 +218,7 @@ _GLUE = (
     ),
     replace(
         _glue("sts-b", "STS-B", 1379, _SENTENCES, {}, hub="stsb", columns={"label": "score"}),
-        kind="regression",
+        kind=kind_of("regression"),
         metrics=("pearson", "spearman"),
     ),
     replace(
@@ -317,9 +319,9 @@ _RECORD = _superglue(
 _SUPERGLUE = (
     _superglue("BoolQ", 3245, ("question", "passage"), _BOOLEANS, length=256),
     _superglue("CB", 250, _PREMISE, _CB_WORDS, metrics=("accuracy", "macro_f1"), length=256),
-    replace(_COPA, kind="choice"),
+    replace(_COPA, kind=kind_of("choice")),
     replace(_MULTIRC, submission=replace(_MULTIRC.submission, examples=9693)),
-    replace(_RECORD, kind="choice", label=""),
+    replace(_RECORD, kind=kind_of("choice"), label=""),
     _superglue("RTE", 3000, _PREMISE, _TWO_WAY, length=256),
     _superglue("WiC", 1400, _SENTENCES, _BOOLEANS, cast=casting.word_in_context),
     _superglue(
@@ -343,7 +345,7 @@ def _school(level: str, letter: str, rows: int) -> BenchmarkTask:
     # the suite is the accuracy over all questions, so both levels count in one column by their numbers of them.
     return BenchmarkTask(
         name=f"race/{level}",
-        kind="choice",
+        kind=kind_of("choice"),
         folder="RACE",
         files={part: (f"{part}/{level}",) for part in _SPLITS},
         texts=("article", "question"),

@@ -20,11 +20,14 @@ from pathlib import Path
 
 from subarch.errors import InputError
 from subarch.options.tasks import TaskOptions
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of
+from subarch.tasks.task import Task
 from subarch.text.dealing import RULE, Kinship, Rule, Shares, common_texts, deal
 from subarch.text.delimited import Quoting
 from subarch.text.demos import DEMOS
 from subarch.text.documentation import installed_documentation
-from subarch.text.examples import Example, Kind, SealedSplit, Split, Task
+from subarch.text.examples import Example, SealedSplit, Split
 from subarch.text.labelled import Table, read_table
 from subarch.text.official import official_examples
 from subarch.text.relatives import normalised
@@ -33,8 +36,6 @@ from subarch.text.suites import TASKS, BenchmarkTask, find_task
 _LOG = logging.getLogger(__name__)
 
 MOST_DEVELOPMENT_EXAMPLES = 2000  # about so many of a benchmark's training part are enough to make choices on
-_QUARTILES = 4
-_LEAST_OF_A_BIN = 10
 
 
 def load_task(
@@ -44,7 +45,7 @@ def load_task(
     shares: Shares | None = None,
     text_columns: Sequence[str] = (),
     label_column: str | None = None,
-    kind: Kind | None = None,
+    kind: Kind | str | None = None,
     quoting: Quoting | None = None,
     missing_label: Sequence[str] = (),
     task_data: Path | None = None,
@@ -179,7 +180,7 @@ def _demo(name: str, shares: Shares, seed: int, rule: Rule, cache: Path | None) 
     demo = DEMOS[name]
     examples = demo.examples(installed_documentation(cache=cache))
     parts = (1 - sum(shares), *shares)
-    strata = _strata(examples, demo.label_names)
+    strata = kind_of("classification").strata(examples, demo.label_names)
     train, development, sealed = deal(name, examples, parts, seed=seed, strata=strata, rule=rule)
     return Task(
         name=name,
@@ -222,14 +223,14 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
     else:
         wanted = {part: share for part, share in shares._asdict().items() if part not in parts}
         fractions = (1 - sum(wanted.values()), *wanted.values())
-        strata = _strata(rest, table.label_names)
+        strata = table.kind.strata(rest, table.label_names)
         dealt = deal(name, rest, fractions, seed=seed, strata=strata, common=common, rule=rule)
         parts |= dict(zip(("train", *wanted), dealt, strict=True))
     return Task(
         name=name,
         kind=table.kind,
         label_names=table.label_names,
-        metrics=metrics_of(table.kind),
+        metrics=table.kind.usual_metrics,
         text_columns=table.columns.texts,
         label_column=table.columns.label,
         common=common,
@@ -237,24 +238,6 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
         development=parts["development"],
         sealed=SealedSplit(parts["sealed"]),
     )
-
-
-def metrics_of(kind: Kind) -> tuple[str, ...]:
-    """How a table's task is scored."""
-    return ("pearson", "spearman") if kind == "regression" else ("accuracy",)
-
-
-def _strata(examples: Split, label_names: Sequence[str]) -> list[str]:
-    """Names of classes; of numbers the quarter that they lie in, where there are enough for that."""
-    if label_names:
-        return [label_names[int(label)] for label in examples.labels]
-    labels = examples.labels
-    strata = ["all"] * len(labels)
-    if len(labels) >= _QUARTILES * _LEAST_OF_A_BIN:
-        # By rank, so that every quarter has its share however many numbers are equal.
-        for rank, row in enumerate(sorted(range(len(labels)), key=labels.__getitem__)):
-            strata[row] = f"quarter {rank * _QUARTILES // len(labels) + 1}"
-    return strata
 
 
 def _apart(
@@ -313,7 +296,7 @@ def _official(benchmark: BenchmarkTask, data: Path | None, shares: Shares, seed:
     train = _left(benchmark.name, given, [_whole(example) in taken for example in given])
     share = min(shares.development, MOST_DEVELOPMENT_EXAMPLES / len(train))
     names = benchmark.label_names
-    strata = ["all"] * len(train) if benchmark.kind == "choice" else _strata(train, names)
+    strata = benchmark.kind.strata(train, names)
     learned, development = deal(benchmark.name, train, (1 - share, share), seed=seed, strata=strata, rule=rule)
     return Task(
         name=benchmark.name,
@@ -337,8 +320,7 @@ def _drawn(task: Task, limit: int, seed: int) -> Split:
     order = list(range(len(task.train)))
     random.Random(seed).shuffle(order)
     for row in order:
-        label = task.train[row].label if task.kind == "classification" else None
-        by_label[label].append(row)
+        by_label[task.kind.drawn_by(task.train[row])].append(row)
     # Rows of each class evenly spread over (0, 1): the first so many of all hold every class in proportion, and one of
     # each comes before all others, so that no class is lost while there is room.
     placed = [((n + 0.5) / len(rows) if n else 0.0, rows[n]) for rows in by_label.values() for n in range(len(rows))]

@@ -1,0 +1,1 @@
+"""What is learned and answered: tasks, and the kinds of them."""

@@ -1,0 +1,347 @@
+"""What a kind of task says: everything in which a class, a number and a choice among candidates differ.
+
+A kind is one file beside this one, named by a row of :mod:`subarch.tasks.kinds.table`, or a class of yours that is
+named ``module.path:Name``. Nothing else in the code asks which kind there is: it asks the kind. Modules of kinds
+import neither torch nor transformers before a network is there, so that whatever reads labels or answers works without.
+:class:`subarch.testing.KindSuite` checks a kind of your own.
+
+Notation: an example's *output* is what the network says of it, ``(outputs,)``; a *label row* is a label as numbers,
+``(columns,)``, of which a teacher's may be soft.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.errors import InputError
+from subarch.text.examples import Example
+from subarch.text.labels import Labels
+from subarch.text.metrics import Metric, Outputs, Predicted
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Rows = NDArray[np.float64]
+"""Labels as rows of numbers: ``(examples, columns)``."""
+
+
+class Units(NamedTuple):
+    """Where a network's outputs lie: in units of ``scale`` from ``mean``."""
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+AS_THEY_ARE = Units()
+
+
+class Ability(NamedTuple):
+    """How good a teacher is: what is measured, its value, and the bar that it must be above."""
+
+    name: str
+    value: float
+    bar: float
+
+
+class Kind(str, ABC):
+    """A kind of task. It is its own name, wherever names are written: in options, files and messages.
+
+    Attributes:
+        words: what is predicted, for messages.
+        head: which of the heads that a stock checkpoint may have is this kind's
+            (:attr:`subarch.networks.checkpoints.Head.kind`).
+        of_tables: whether the rows of a table can be of this kind.
+        has_numbers: whether labels are numbers, so that a decimal comma is one.
+        has_classes: whether a label row holds shares of classes or candidates: of such a row one can be sure.
+        is_balanced: whether as many examples of each column of label rows are wanted.
+        metrics: those that there are, by name.
+        usual_metrics: names of those that score a table; the first goes before the others.
+    """
+
+    __slots__ = ()
+
+    words: ClassVar[str]
+    head: ClassVar[str]
+    of_tables: ClassVar[bool] = True
+    has_numbers: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    is_balanced: ClassVar[bool] = False
+    metrics: ClassVar[Mapping[str, Metric]]
+    usual_metrics: ClassVar[tuple[str, ...]]
+
+    # --- labels ---
+
+    @abstractmethod
+    def parse(
+        self, labels: Labels, classes: Sequence[str], declared: Sequence[str]
+    ) -> tuple[tuple[str, ...], Sequence[int | float]]:
+        """Names of the outputs (none where they have none), and the value of every label.
+
+        Args:
+            labels: of a table.
+            classes: names that labels must be of; any, when empty.
+            declared: names in the order that the table itself gives them.
+
+        Raises:
+            ValueError: naming the row, for labels that are none of this kind.
+        """
+
+    def suits(self, labels: Labels) -> bool:
+        """Whether labels of which nobody says what they are look like this kind. Never, unless a kind says so."""
+        del labels
+        return False
+
+    def strata(self, examples: Sequence[Example], names: Sequence[str]) -> list[str]:
+        """What each example is of, where every split gets its share of all that there is."""
+        del names
+        return ["all"] * len(examples)
+
+    def drawn_by(self, example: Example) -> Hashable:
+        """What a part of the examples has in the proportions of all."""
+        del example
+        return None
+
+    def places(self, task: str, names: Sequence[str], *, of: Kind, among: Sequence[str]) -> list[int] | None:
+        """For each name of a task a model's output; None where outputs have no names.
+
+        Args:
+            task: that is asked, for messages.
+            names: of its outputs.
+            of: what the model predicts.
+            among: names of its outputs.
+
+        Raises:
+            ValueError: when the model predicts something else.
+        """
+        if of != self:
+            raise InputError(
+                f"{task} is a {self}, the model's head is made for {of}{of.instead_of(names)}: take the task it was "
+                "fine-tuned on"
+            )
+        return None
+
+    def instead_of(self, names: Sequence[str]) -> str:
+        """What to say where a model of this kind is asked for the classes ``names``; nothing, mostly."""
+        del names
+        return ""
+
+    def is_nameless(self, names: Sequence[str]) -> bool:
+        """Whether nothing is known of a model's outputs but their number, though they should have names."""
+        del names
+        return False
+
+    # --- networks ---
+
+    @abstractmethod
+    def stock_class(self) -> Any:
+        """The stock library's ``Auto...`` class of such a network."""
+
+    @abstractmethod
+    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+        """What the stock config of such a network says."""
+
+    def units(self, labels: Sequence[int | float]) -> Units:
+        """Units in which a network best learns these labels."""
+        del labels
+        return Units()
+
+    @abstractmethod
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
+        """Mean loss of a batch with its own labels.
+
+        Args:
+            logits: of every sequence: ``(sequences, outputs)``.
+            batch: as :meth:`subarch.learning.batches.Tokens.batch` gives it.
+            units: of the outputs.
+        """
+
+    @abstractmethod
+    def loss_of_rows(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
+        """The same mean loss where ``batch["labels"]`` are label rows, such as a teacher's: ``(examples, columns)``."""
+
+    @abstractmethod
+    def loss_of(self, output: NDArray[np.float64], example: Example, units: Units) -> float:
+        """The same loss of one example, of an output that is there already: ``(outputs,)``."""
+
+    def put_in_units(self, model: nn.Module, units: Units) -> None:
+        """Let a trained network answer in the units of the labels, as everybody expects of a checkpoint."""
+
+    # --- answers ---
+
+    def decide(self, outputs: Outputs) -> list[int] | list[float]:
+        """What a network's outputs say: for each example what a label would be.
+
+        Raises:
+            ValueError: for an output that is not finite: it would pass for an answer.
+        """
+        for row, output in enumerate(outputs):
+            if not np.isfinite(output).all():
+                raise InputError(
+                    f"expected finite outputs, got {output[~np.isfinite(output)][0]} for example {row}: the network "
+                    "has diverged; train it again with a lower learning rate"
+                )
+        return self._decided(outputs)
+
+    @abstractmethod
+    def _decided(self, outputs: Outputs) -> list[int] | list[float]:
+        """The same of finite outputs."""
+
+    @abstractmethod
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> dict[str, Any]:
+        """What people and programs are told of one example, as JSON data.
+
+        Args:
+            output: ``(outputs,)``; None for an example without a text, which keeps its place and says nothing.
+            names: of the outputs.
+        """
+
+    @abstractmethod
+    def columns(self, names: Sequence[str]) -> list[str]:
+        """Columns of a CSV file of such answers."""
+
+    def cells(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """An answer as a row of that file."""
+        return dict(answer)
+
+    # --- scores ---
+
+    def score(self, metrics: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> dict[str, float]:
+        """Score predictions.
+
+        Args:
+            metrics: names of :attr:`metrics`, at least one.
+            examples: labelled ones, at least one.
+            predicted: for each example what :meth:`decide` says.
+
+        Returns:
+            Every metric by its name, and under ``"score"`` their mean.
+
+        Raises:
+            ValueError: for an unknown metric or one of another kind of task, for examples without labels, and for
+                another number of predictions than of examples.
+        """
+        for name in metrics:
+            if name not in self.metrics:
+                raise InputError(f"expected metrics of a {self} task ({', '.join(self.metrics)}), got {name!r}")
+        if not metrics or not examples or len(examples) != len(predicted):
+            raise InputError(
+                f"expected at least one metric and one prediction an example, got {len(metrics)} metrics, "
+                f"{len(examples)} examples and {len(predicted)} predictions"
+            )
+        unlabelled = next((row for row, example in enumerate(examples) if example.label is None), None)
+        if unlabelled is not None:
+            raise InputError(
+                f"expected labelled examples, got none for example {unlabelled}: score a split with labels"
+            )
+        values = {name: self.metrics[name](examples, predicted) for name in metrics}
+        return values | {"score": sum(values.values()) / len(values)}
+
+    def score_apart(
+        self, metrics: Sequence[str], examples: Sequence[Example], predicted: Predicted, related: Sequence[bool]
+    ) -> float | None:
+        """The score on those examples alone that are not related to what was learned from; None where all are."""
+        rows = [row for row, out in enumerate(related) if not out]
+        if not rows:
+            return None
+        return self.score(metrics, [examples[row] for row in rows], [predicted[row] for row in rows])["score"]
+
+    def told(
+        self, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+    ) -> dict[str, Any]:
+        """What the score does not show, such as each class by itself, as JSON data; nothing, mostly.
+
+        Args:
+            names: of the outputs.
+            examples: labelled ones.
+            predicted: as for :meth:`score`.
+            whose: answers these are, for warnings.
+        """
+        del names, examples, predicted, whose
+        return {}
+
+    # --- Agora ---
+
+    def width(self, names: Sequence[str], examples: Sequence[Example]) -> int:
+        """Columns of the label rows of these examples."""
+        del examples
+        return len(names) or 1
+
+    @abstractmethod
+    def rows(self, examples: Sequence[Example], width: int) -> Rows:
+        """The labels of examples as rows of so many columns: ``(examples, width)``."""
+
+    @abstractmethod
+    def rows_said(self, outputs: Outputs, width: int, units: Units = AS_THEY_ARE) -> Rows:
+        """What a network says, as such rows.
+
+        Args:
+            outputs: in ``units``.
+            width: columns at least.
+            units: of the outputs.
+        """
+
+    @abstractmethod
+    def agreement(self, labels: Rows, said: Rows) -> float:
+        """How well answers fit labels, both as rows, where no metric is given; more is better."""
+
+    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows) -> float:
+        """The score of answers, both as rows."""
+        right, guessed = self.decide(list(labels)), self.decide(list(said))
+        return self.score(metrics, [Example("", label=label) for label in right], guessed)["score"]
+
+    def name_of_score(self, metric: str) -> str:
+        """What :meth:`score_rows` is called where a task's score is called ``metric``."""
+        return metric
+
+    @abstractmethod
+    def wrong(self, labels: Rows, said: Rows, tolerance: float | None) -> NDArray[np.bool_]:
+        """Which answers are mistakes: ``(examples,)``.
+
+        Args:
+            labels: as rows.
+            said: as rows.
+            tolerance: of residuals, where there are any; what suits when None.
+        """
+
+    def tolerance(self, labels: Rows, said: Rows) -> float | None:
+        """The tolerance that suits where none is given; None where answers are right or wrong."""
+        del labels, said
+        return None
+
+    def check_learnable(self, what: str, labels: Rows) -> None:
+        """Refuse labels from which nothing can be learned.
+
+        Args:
+            what: they are, for messages.
+            labels: as rows.
+
+        Raises:
+            ValueError: for such labels.
+        """
+
+    @abstractmethod
+    def ability(self, labels: Rows, said: Rows, *, override: bool = False) -> Ability:
+        """How good a teacher's answers are.
+
+        Args:
+            labels: as rows.
+            said: by the teacher.
+            override: do not refuse it.
+
+        Raises:
+            ValueError: for a teacher of something else.
+        """
+
+    @abstractmethod
+    def in_words(self, row: NDArray[np.float64], names: Sequence[str], example: Example) -> str:
+        """A label row for people."""
+
+    def counts(self, rows: Rows, names: Sequence[str]) -> dict[str, int]:
+        """How many label rows there are of each class; nothing where there are none."""
+        del rows, names
+        return {}

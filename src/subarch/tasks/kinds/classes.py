@@ -1,0 +1,105 @@
+"""What kinds share whose outputs are scores of which the largest wins: classes, and candidates of a choice."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.errors import InputError
+from subarch.tasks.kinds.base import AS_THEY_ARE, Ability, Kind, Rows, Units
+from subarch.text.examples import Example
+from subarch.text.metrics import Outputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class OneOfSeveral(Kind):
+    """The largest of several scores is the answer; a label row holds the share of each."""
+
+    __slots__ = ()
+
+    has_classes: ClassVar[bool] = True
+
+    @abstractmethod
+    def scores(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """A row of scores for each example, as many as label rows have columns; minus infinity where there is none."""
+
+    def loss_of_rows(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
+        """Cross-entropy with soft labels."""
+        del units
+        scores = self.scores(logits, batch)
+        # No candidate, no share of it.
+        log_probabilities = scores.log_softmax(-1).masked_fill(scores.isinf(), 0.0)
+        return -(batch["labels"] * log_probabilities).sum(-1).mean()
+
+    def loss_of(self, output: NDArray[np.float64], example: Example, units: Units) -> float:
+        """Cross-entropy; of all right candidates together."""
+        del units
+        assert example.label is not None
+        right = output[[int(example.label), *example.right]]
+        return float(np.logaddexp.reduce(output) - np.logaddexp.reduce(right))
+
+    def _decided(self, outputs: Outputs) -> list[int]:
+        return [int(output.argmax()) for output in outputs]
+
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> dict[str, Any]:
+        """Label, probability, and the probability of each."""
+        if output is None:
+            return dict.fromkeys(("label", "probability", "probabilities"))
+        from scipy.special import softmax
+
+        shares = softmax(output.astype(np.float64))
+        best = int(shares.argmax())
+        return {
+            "label": names[best],
+            "probability": round(float(shares[best]), 6),
+            "probabilities": {name: round(float(share), 6) for name, share in zip(names, shares, strict=True)},
+        }
+
+    def columns(self, names: Sequence[str]) -> list[str]:
+        """Label, probability, and a column for each class."""
+        return ["label", "probability", *(f"probability of {name}" for name in names)]
+
+    def cells(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The probability of each in a column of its own."""
+        each = {f"probability of {name}": share for name, share in (answer["probabilities"] or {}).items()}
+        return {"label": answer["label"], "probability": answer["probability"], **each}
+
+    def rows_said(self, outputs: Outputs, width: int, units: Units = AS_THEY_ARE) -> Rows:
+        """Softmax of each row; rows of fewer scores than ``width`` end in zeros."""
+        del units
+        table = np.full((len(outputs), max([width, *(len(one) for one in outputs)])), -np.inf)
+        for row, one in zip(table, outputs, strict=True):
+            row[: len(one)] = one
+        powers = np.exp(table - table.max(1, keepdims=True))
+        return powers / powers.sum(1, keepdims=True)
+
+    def agreement(self, labels: Rows, said: Rows) -> float:
+        """Share of the points whose likeliest class is right."""
+        return float(np.mean(labels.argmax(1) == said.argmax(1)))
+
+    def wrong(self, labels: Rows, said: Rows, tolerance: float | None) -> NDArray[np.bool_]:
+        """Any of the likeliest will do: a choice may have several right candidates."""
+        del tolerance
+        return labels[np.arange(len(labels)), said.argmax(1)] < labels.max(1)
+
+    def check_learnable(self, what: str, labels: Rows) -> None:
+        """Refuse a single class."""
+        if len(set(labels.argmax(1).tolist())) < 2:
+            raise InputError(f"expected at least two classes among the {what} examples, got one")
+
+    def ability(self, labels: Rows, said: Rows, *, override: bool = False) -> Ability:
+        """Balanced accuracy. The published bar is an accuracy above 2/3 for two balanced classes: above chance by a
+        third of what is left."""
+        del override
+        from sklearn.metrics import balanced_accuracy_score
+
+        right = labels.argmax(1)
+        chance = 1 / len(set(right.tolist()))
+        value = float(balanced_accuracy_score(right, said.argmax(1)))
+        return Ability("balanced accuracy", value, chance + (1 - chance) / 3)

@@ -1,0 +1,119 @@
+"""One class a text or pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.errors import InputError
+from subarch.tasks.kinds.base import Kind, Rows, Units
+from subarch.tasks.kinds.classes import OneOfSeveral
+from subarch.text import metrics
+from subarch.text.examples import Example, nameless, places
+from subarch.text.labels import Labels
+from subarch.text.metrics import Metric, Predicted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Classification(OneOfSeveral):
+    """One of several classes, which have names."""
+
+    __slots__ = ()
+
+    words: ClassVar[str] = "one class"
+    head: ClassVar[str] = "classification"
+    is_balanced: ClassVar[bool] = True
+    metrics: ClassVar[Mapping[str, Metric]] = {
+        "accuracy": metrics.accuracy,
+        "f1": metrics.f1,  # of class 1
+        "macro_f1": metrics.macro_f1,  # over the classes that occur in the labels
+        "matthews": metrics.matthews,
+        "f1a": metrics.f1,  # MultiRC's name for F1 over the answers of all questions
+        "em": metrics.exact_match,
+        "gender_parity": metrics.gender_parity,
+    }
+    usual_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    def parse(
+        self, labels: Labels, classes: Sequence[str], declared: Sequence[str]
+    ) -> tuple[tuple[str, ...], Sequence[int]]:
+        """Classes, sorted, by number where they are integers; labels are their indices."""
+        return labels.as_classes(classes, declared)
+
+    def suits(self, labels: Labels) -> bool:
+        """Whatever no other kind asks for."""
+        del labels
+        return True
+
+    def strata(self, examples: Sequence[Example], names: Sequence[str]) -> list[str]:
+        """The names of their classes."""
+        return [names[int(cast("int", example.label))] for example in examples]
+
+    def drawn_by(self, example: Example) -> int | float | None:
+        """Its class."""
+        return example.label
+
+    def places(self, task: str, names: Sequence[str], *, of: Kind, among: Sequence[str]) -> list[int] | None:
+        """As :func:`subarch.text.examples.places`."""
+        super().places(task, names, of=of, among=among)
+        if (found := places(names, among)) is not None:
+            return found
+        raise InputError(
+            f"{task} has the classes {list(names)}, the model {list(among)}: take the task it was fine-tuned on; or, "
+            "where these are the same classes, write the model's names instead of them"
+        )
+
+    def is_nameless(self, names: Sequence[str]) -> bool:
+        """Whether these are the names that the stock library gives where nobody did."""
+        return nameless(names)
+
+    def stock_class(self) -> Any:
+        """The head reads the pooled first token."""
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification
+
+    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+        """An output a class."""
+        return {
+            "problem_type": "single_label_classification",
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: n for n, name in enumerate(names)},
+        }
+
+    def scores(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits as they are."""
+        del batch
+        return logits
+
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
+        """Cross-entropy."""
+        del units
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits, batch["labels"])
+
+    def told(
+        self, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+    ) -> dict[str, Any]:
+        """Each class by itself."""
+        return metrics.told_by_class(names, examples, predicted, whose=whose)
+
+    def rows(self, examples: Sequence[Example], width: int) -> Rows:
+        """One-hot."""
+        return np.eye(width)[[int(cast("int", example.label)) for example in examples]]
+
+    def in_words(self, row: NDArray[np.float64], names: Sequence[str], example: Example) -> str:
+        """The likeliest class and its share."""
+        del example
+        return f"{names[int(row.argmax())]} ({row.max():.0%})"
+
+    def counts(self, rows: Rows, names: Sequence[str]) -> dict[str, int]:
+        """By likeliest class."""
+        found = np.bincount(rows.argmax(1), minlength=len(names))
+        return dict(zip(names, found.tolist(), strict=True))
