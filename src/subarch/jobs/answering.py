@@ -16,8 +16,8 @@ from subarch.learning.heads import outputs
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.forms import ArtifactName
 from subarch.running.predictor import EXPORT, Predictor
-from subarch.running.timing import pinned
 from subarch.text.examples import Example, Kind, nameless, required_places
+from subarch.threads import pinned
 
 Tick = Callable[[int, int], None]
 Ask = Callable[[Sequence[Example], Tick], Sequence[NDArray[np.float32]]]

@@ -16,7 +16,7 @@ from subarch.jobs.plan import Plan
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
-from subarch.running.timing import pinned
+from subarch.threads import pinned
 
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 

@@ -32,7 +32,6 @@ from subarch.running.graphs import Graph
 from subarch.running.parity import Outputs, Parity, Rows, Said, judged
 from subarch.running.predictor import EXPORT, answers
 from subarch.running.processor import features
-from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, put_in_place, sha256_of, write_json
 from subarch.text.corpora import open_corpus
 from subarch.text.demos import DEMOS
@@ -41,6 +40,7 @@ from subarch.text.labelled import read_table
 from subarch.text.metrics import decide, score, told_by_class
 from subarch.text.tasks import metrics_of
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
+from subarch.threads import pinned
 
 FOLDER = "export"
 _FORMAT = 2  # of what is written: what was exported in another is exported anew

@@ -28,7 +28,6 @@ from subarch.learning.finetuning import Precision, advance, in_order, in_precisi
 from subarch.learning.heads import Learner, by_owner, forward, outputs, read, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.text.dealing import Kinship
 from subarch.text.examples import Example, Split, Task
@@ -36,6 +35,7 @@ from subarch.text.examples import Kind as TaskKind
 from subarch.text.metrics import decide, score
 from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
+from subarch.threads import pinned
 
 
 @dataclass(frozen=True, kw_only=True)
