@@ -354,7 +354,7 @@ def _exported(
         "label_names": [] if opened.fitted is None else list(opened.fitted.label_names),
         "length": opened.length,
         "texts": _texts_each(opened),
-        "tokenizer": settings_to_read_with(cast("Any", opened.tokenizer)),
+        "tokenizer": settings_to_read_with(opened.tokenizer),
         "opens_with": {form.name: requirements(form, part) for form in forms},
         "inputs": list(graph.inputs),
         "output": graph.output,

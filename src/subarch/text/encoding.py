@@ -28,7 +28,11 @@ _CHUNK = 128  # examples that are tokenised together: the tokenizer also keeps a
 
 
 class Tokenizing(Protocol):
-    """What is asked of a tokenizer: a fast one of the stock library has it, and so has a :class:`Stored` one."""
+    """What is asked of a tokenizer: a fast one of the stock library has it, and so has a :class:`Stored` one.
+
+    Likewise ``pad_token_id``, the token that fills a batch up (None where there is none), which the stock library's
+    makes up when it is asked for.
+    """
 
     @property
     def backend_tokenizer(self) -> Any:
@@ -43,11 +47,6 @@ class Tokenizing(Protocol):
     @property
     def model_input_names(self) -> Sequence[str]:
         """With ``token_type_ids`` where the tokenizer tells two texts apart."""
-        ...
-
-    @property
-    def pad_token_id(self) -> Any:
-        """The token that fills a batch up; None where there is none."""
         ...
 
 
@@ -84,7 +83,7 @@ class Stored:
 def settings_to_read_with(tokenizer: Tokenizing) -> dict[str, Any]:
     """What ``tokenizer.json`` does not say of a tokenizer, and reading depends on, as JSON."""
     return {
-        "pad_token_id": tokenizer.pad_token_id,
+        "pad_token_id": cast("Any", tokenizer).pad_token_id,
         "truncation_side": str(tokenizer.truncation_side),
         "model_input_names": list(tokenizer.model_input_names),
     }
@@ -162,7 +161,7 @@ class Tokens:
         chosen = list(chain.from_iterable(range(self.starts[row], self.starts[row + 1]) for row in rows))
         sizes = [int(self.ends[n + 1] - self.ends[n]) for n in chosen]
         longest = max(sizes)
-        batch = {"input_ids": self._padded(self.ids, chosen, longest, self.padding)}
+        batch: dict[str, NDArray[Any]] = {"input_ids": self._padded(self.ids, chosen, longest, self.padding)}
         if min(sizes) < longest:
             batch["attention_mask"] = (np.arange(longest) < np.array(sizes)[:, None]).astype(np.int64)
         if self.types is not None:
@@ -288,4 +287,4 @@ def _typed(tokenizer: Tokenizing, types: bool) -> bool:
 
 
 def _padding(tokenizer: Tokenizing) -> int:
-    return int(tokenizer.pad_token_id or 0)
+    return int(cast("Any", tokenizer).pad_token_id or 0)
