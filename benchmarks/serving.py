@@ -28,13 +28,14 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from results import Results
-from subarch.learning.batches import tokenize
 from subarch.options.forms import ArtifactName
-from subarch.running.artifacts import FORMS, Inputs, possible, write
+from subarch.running.artifacts import FORMS, Inputs, possible
 from subarch.running.benchmark import resident_memory
+from subarch.running.conversion import write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import Predictor
 from subarch.running.processor import usable_cores
+from subarch.text.encoding import tokenize
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 

@@ -1,4 +1,4 @@
-"""Fills pages from what they describe: the help of every command, the measured figures of the README."""
+"""Fills pages from what they describe: the help of every command, the list of benchmarks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if name == "commands.md":
         return markdown + "\n\n".join(_help(command) for command in _commands())
     if name == "benchmarks.md":
-        measured = (ROOT / "README.md").read_text(encoding="utf-8").split("## What was measured\n")[1].split("\n## ")[0]
         listed = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split("\n", 1)[1]
-        markdown = markdown.replace("MEASURED", measured).replace("LISTED", listed)
+        markdown = markdown.replace("LISTED", listed)
         return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"`\1`", markdown)
     return OUTSIDE.sub(r"](files.md#in-the-repository)", markdown)  # files of the repository are no part of the site
 

@@ -1,4 +1,4 @@
-"""The laws of the source tree, checked by a machine: layers, imports, docstrings, and the map in the README."""
+"""The laws of the source tree, checked by a machine: layers, imports, docstrings, and the maps of the tree."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 HEAVY = {"torch", "transformers", "tokenizers", "optuna", "plotly", "pyarrow", "sklearn", "scipy", "datasets"}
 NO_TENSORS = {"subarch.networks.space", "subarch.extraction.search", "subarch.extraction.certificate"}
+MAP = "CONTRIBUTING.md"
 LAYER = re.compile(r"[\w.]+")
 
 
@@ -158,7 +159,7 @@ def distributions_required(repository: Path) -> set[str]:
     return found
 
 
-LEAVES = ("subarch.running.onnx", "subarch.running.openvino")
+LEAVES = tuple(f"subarch.running.{name}" for name in ("onnx", "onnx_export", "openvino", "openvino_export"))
 """Modules that stand for an optional library: without it their import names the extra."""
 
 
@@ -178,22 +179,43 @@ def test_every_module_imports_with_the_required_dependencies_alone(repository: P
     assert json.loads(outcome.stdout.splitlines()[-1]) == []
 
 
-def test_every_module_imports_where_the_system_is_not_posix(repository: Path) -> None:
-    """As on Windows, where Python has none of these. Libraries were told by the system what they may import."""
-    program = """
-import importlib, json, sys
-names = json.loads(sys.argv[1])
+# As on Windows, where Python has none of these, and where a wake-up descriptor takes sockets alone. Libraries were told
+# by the system what they may import, so they come first.
+NOT_POSIX = """
+import importlib, json, os, signal, socket, sys
+names, commands = json.loads(sys.argv[1])
 for name in names:
     importlib.import_module(name)
 for name in names:
     del sys.modules[name]
-for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty", "tty", "syslog"):
     sys.modules[name] = None
+for name in ("fork", "forkpty", "getuid", "geteuid", "sched_getaffinity", "killpg", "getpgid", "setsid", "wait4"):
+    if hasattr(os, name):
+        delattr(os, name)
+for name in ("SIGKILL", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "alarm", "setitimer", "pthread_sigmask"):
+    if hasattr(signal, name):
+        delattr(signal, name)
+before = signal.set_wakeup_fd
+def set_wakeup_fd(handle, **given):
+    if handle != -1:
+        socket.socket(fileno=os.dup(handle)).close()
+    return before(handle, **given)
+signal.set_wakeup_fd = set_wakeup_fd
 for name in names:
     importlib.import_module(name)
+from subarch.cli import main
+for command in commands:
+    assert main([*command, "--help"]) == 0, command
 """
+
+
+def test_every_module_imports_and_helps_where_the_system_is_not_posix(repository: Path) -> None:
+    from subarch.cli import COMMANDS
+
     names = [name for name in modules(repository) if name not in LEAVES]
-    outcome = run_python(program, json.dumps(names), cwd=repository)
+    given = json.dumps([names, [[], *([command] for command in COMMANDS)]])
+    outcome = run_python(NOT_POSIX, given, cwd=repository)
     assert outcome.returncode == 0, outcome.stderr
 
 
@@ -213,10 +235,10 @@ def test_every_module_says_what_it_is(repository: Path) -> None:
     assert not silent, f"no docstring: {silent}"
 
 
-def tree(readme: str) -> dict[str, str]:
-    """Path to description, from the README's block that begins with ``src/subarch/``; two spaces a level."""
-    block = re.search(r"```(?:text)?\n(src/subarch/.*?)```", readme, re.DOTALL)
-    assert block, "the README has no file tree"
+def tree(page: Path) -> dict[str, str]:
+    """Path to description, from a page's block that begins with ``src/subarch/``; two spaces a level."""
+    block = re.search(r"```(?:text)?\n(src/subarch/.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert block, f"{page.name} has no file tree"
     found: dict[str, str] = {}
     above: list[str] = []
     for line in block.group(1).splitlines():
@@ -226,14 +248,77 @@ def tree(readme: str) -> dict[str, str]:
     return found
 
 
-def test_the_readme_lists_every_file_and_nothing_else(repository: Path) -> None:
-    listed = tree((repository / "README.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_maps_describe_what_exists(name: str, repository: Path) -> None:
+    listed = tree(repository / name)
     assert all(listed.values()), f"no description: {[path for path, text in listed.items() if not text]}"
     absent = [path for path in listed if not (repository / path).exists()]
-    assert not absent, f"the README lists files that do not exist: {absent}"
+    assert not absent, f"{name} lists files that do not exist: {absent}"
+
+
+def test_the_map_lists_every_file_and_the_readme_every_package(repository: Path) -> None:
     paths = {path.relative_to(repository).as_posix() for path in modules(repository).values()}
-    unlisted = sorted({path for path in paths if not path.endswith("/__init__.py")} - set(listed))
-    assert not unlisted, f"the README does not list: {unlisted}"
+    unlisted = sorted({path for path in paths if not path.endswith("/__init__.py")} - set(tree(repository / MAP)))
+    assert not unlisted, f"{MAP} does not list: {unlisted}"
+    packages = {path.removesuffix("__init__.py") for path in paths if path.endswith("/__init__.py")}
+    assert packages <= set(tree(repository / "README.md"))
+
+
+def test_the_readme_is_short(repository: Path) -> None:
+    assert len((repository / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+# Modules whose tests stand elsewhere still. Whoever gives one tests at its path takes it out; nothing comes in.
+# fmt: off
+ELSEWHERE = {
+    "agora/comparison.py", "agora/data.py", "agora/estimators.py", "agora/ledger.py", "demo.py",
+    "extraction/certificate.py", "extraction/claims.py", "extraction/frontier.py", "extraction/material.py",
+    "extraction/opening.py", "extraction/points.py", "extraction/prediction.py", "extraction/problem.py",
+    "extraction/question.py", "extraction/study.py", "jobs/answering.py", "jobs/benchmark.py", "jobs/estimate.py",
+    "jobs/evaluation.py", "jobs/extraction.py", "jobs/finetuning.py", "jobs/plan.py", "jobs/preconditions.py",
+    "jobs/starts.py", "learning/checkpoints.py", "learning/classifier.py", "learning/devices.py",
+    "learning/journal.py", "learning/proposals.py", "learning/students.py", "manifest.py", "networks/family.py",
+    "networks/loading.py", "networks/sentences.py", "networks/weights.py", "options/compression.py",
+    "options/forms.py", "options/pretraining.py", "options/running.py", "options/search.py", "options/tasks.py",
+    "progress.py", "running/conversion.py", "running/graphs.py", "running/onnx.py", "running/onnx_export.py",
+    "running/openvino.py", "running/openvino_export.py", "running/processor.py", "telling/card.py",
+    "telling/console.py", "telling/figures.py", "telling/page.py", "telling/plots.py", "telling/stages.py",
+    "telling/trust.py", "telling/wording.py", "text/delimited.py", "text/predictions.py", "text/tables.py",
+}
+# fmt: on
+
+
+def test_tests_stand_at_the_path_of_the_code(repository: Path) -> None:
+    without = set[str]()
+    for path in (path for path in modules(repository).values() if not path.name.startswith("__")):
+        inside = path.relative_to(repository / "src" / "subarch")
+        if not (repository / "tests" / inside.parent / f"test_{inside.name}").is_file():
+            without.add(inside.as_posix())
+    assert without - ELSEWHERE == set(), "give these tests at their path"
+    assert without == ELSEWHERE, "these have tests at their path now: take them out of ELSEWHERE"
+
+
+def public_classes(path: Path) -> set[str]:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {node.name for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
+
+
+# Names of classes with more than one meaning still. Nothing comes in.
+# fmt: off
+AMBIGUOUS = {
+    "Labels", "Learner", "Ledger", "Objective", "Program", "Recipe", "Record", "Rows", "Run",
+}
+# fmt: on
+
+
+def test_a_public_class_name_has_one_meaning(repository: Path) -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in modules(repository).items():
+        for name in public_classes(path):
+            homes.setdefault(name, []).append(module)
+    several = {name for name, found in homes.items() if len(found) > 1}
+    assert several - AMBIGUOUS == set(), {name: homes[name] for name in several - AMBIGUOUS}
+    assert several == AMBIGUOUS, "these have one meaning now: take them out of AMBIGUOUS"
 
 
 def test_every_benchmark_is_listed(repository: Path) -> None:

@@ -8,7 +8,7 @@ Names are looked up when they are first used, so that importing the package stay
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False  # nothing is imported here that ``python -m`` has not: see __main__.py
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
 from subarch.progress import Watch, silent
 from subarch.running.predictor import Predictor
-from subarch.running.timing import pinned
 from subarch.storage import (
     made_directory,
     new_run_directory,
@@ -44,6 +43,7 @@ from subarch.telling.report import write_report
 from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
 from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS, read_texts
+from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
 

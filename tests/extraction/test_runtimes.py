@@ -11,7 +11,7 @@ from tiny import encoder
 from subarch.jobs.extraction import extract
 from subarch.networks.mlp import mlp_preset
 from subarch.options.search import ExtractOptions
-from subarch.running.artifacts import builder
+from subarch.running.conversion import builder
 
 
 def test_a_speedup_on_another_runtime(tmp_path: Path) -> None:

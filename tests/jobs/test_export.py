@@ -322,8 +322,9 @@ def test_a_runtime_that_is_not_there_is_named(
     subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
-    monkeypatch.delitem(sys.modules, "subarch.running.openvino", raising=False)
-    monkeypatch.delattr(running, "openvino", raising=False)
+    for name in ("openvino", "openvino_export"):
+        monkeypatch.delitem(sys.modules, f"subarch.running.{name}", raising=False)
+        monkeypatch.delattr(running, name, raising=False)
     checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
     ran = subarch("export", checkpoint, "--run", tmp_path / "asked", "--artifacts", "openvino", *THREADS)
     refused(ran, "subarch[openvino]")

@@ -70,7 +70,7 @@ def test_examples_of_two_kinds_are_refused() -> None:
 def test_tokenizing_in_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     choices = [Example(f"film {'good ' * n}", ("bad", "very good")[: 1 + n % 2], 0) for n in range(23)]
     whole = tokenize(choices, TOKENIZER, length=16, choice=True)
-    monkeypatch.setattr("subarch.learning.batches._CHUNK", 4)
+    monkeypatch.setattr("subarch.text.encoding._CHUNK", 4)
     pieces = tokenize(choices, TOKENIZER, length=16, choice=True)
     assert len(whole) == len(pieces) == 23
     one, other = (tokens.batch(range(23)) for tokens in (whole, pieces))

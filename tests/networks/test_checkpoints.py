@@ -30,7 +30,7 @@ from subarch.learning.teachers import open_teacher
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.networks.loading import whole_network
 from subarch.networks.sources import open_source
-from subarch.running.artifacts import TorchProgram
+from subarch.running.conversion import TorchProgram
 from subarch.running.graphs import Graph
 from subarch.running.predictor import answers
 from subarch.tasks.kinds.table import kind_of

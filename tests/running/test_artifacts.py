@@ -25,7 +25,8 @@ from transformers import (
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.networks.loading import whole_network
 from subarch.networks.sentences import Embedding
-from subarch.running.artifacts import FORMS, Artifact, TorchProgram, write
+from subarch.running.artifacts import FORMS, Artifact
+from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 
 SIZES: dict[str, Any] = {

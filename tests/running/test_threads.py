@@ -14,11 +14,12 @@ import torch
 from tiny import WORDS, config, tokenizer
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from subarch.learning.batches import Reader, tokenize
 from subarch.options.forms import ArtifactName
-from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
+from subarch.running.artifacts import FORMS, Inputs, Program
+from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import Predictor
+from subarch.text.encoding import Reader, tokenize
 from subarch.text.examples import Example
 
 NAMES: tuple[ArtifactName, ...] = tuple(FORMS)

@@ -19,7 +19,7 @@ from subarch.networks.encoder import EncoderFamily
 from subarch.networks.family import Family, Parts
 from subarch.networks.space import Constraint, Parameter, Space, Value
 from subarch.running import timing
-from subarch.running.timing import LatencyTable, compare, isotonic, latency, pinned
+from subarch.running.timing import LatencyTable, compare, isotonic, latency
 
 
 class Clock:
@@ -89,15 +89,6 @@ def test_a_known_time_is_measured_and_the_mode_put_back() -> None:
     assert network.training
     with pytest.raises(ValueError, match="at least one"):
         latency(network, {}, repeats=0)
-
-
-def test_threads_are_pinned_and_put_back() -> None:
-    before = torch.get_num_threads()
-    with pinned(1):
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
-    with pytest.raises(ValueError, match="at least 1"), pinned(0):
-        pass
 
 
 @pytest.mark.usefixtures("clock")

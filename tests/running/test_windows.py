@@ -12,7 +12,8 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
-from subarch.running.artifacts import FORMS, write
+from subarch.running.artifacts import FORMS
+from subarch.running.conversion import write
 from subarch.running.graphs import Graph
 
 SIZES: dict[str, Any] = {

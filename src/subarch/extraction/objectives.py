@@ -42,7 +42,7 @@ from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
 from subarch.plugins import made
-from subarch.running.timing import pinned
+from subarch.threads import pinned
 
 TEXT_TOKENS = 128  # of a text that candidates are judged by
 BLOCK_TOKENS = 64  # of a block of packed prose

@@ -35,7 +35,7 @@ from subarch.networks.counting import CountsDisagreeError
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options.search import ExtractOptions
 from subarch.progress import Watch
-from subarch.running.artifacts import builder
+from subarch.running.conversion import builder
 from subarch.running.timing import Builder, LatencyTable
 from subarch.storage import LOCK_FILES, read_json, write_json
 

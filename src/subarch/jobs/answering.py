@@ -20,6 +20,7 @@ from subarch.running.timing import pinned
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.text.examples import Example
+from subarch.threads import pinned
 
 Tick = Callable[[int, int], None]
 Ask = Callable[[Sequence[Example], Tick], Sequence[NDArray[np.float32]]]

@@ -27,8 +27,9 @@ from subarch.networks.weights import weights_fingerprint
 from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.options.running import BenchOptions
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, write
+from subarch.running.artifacts import FORMS, Inputs, Program
 from subarch.running.benchmark import Readings, interleaved, peak_memory
+from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import EXPORT, read_export
 from subarch.running.processor import features

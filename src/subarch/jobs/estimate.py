@@ -18,6 +18,7 @@ from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
 from subarch.running.timing import pinned
 from subarch.tasks.kinds.table import kind_of
+from subarch.threads import pinned
 
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 

@@ -17,7 +17,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError, MissingPackageError
 from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
-from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.checkpoints import PURPOSE, Fitted, longest_text, open_fitted, read_purpose
 from subarch.manifest import manifest
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
@@ -26,23 +25,25 @@ from subarch.networks.weights import weights_fingerprint
 from subarch.options.forms import ArtifactName
 from subarch.options.running import ExportOptions
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS, Inputs, Program, TorchProgram, possible, write
+from subarch.running.artifacts import FORMS, Inputs, Program, possible
 from subarch.running.benchmark import Readings, interleaved
+from subarch.running.conversion import TorchProgram, require, requirements, write
 from subarch.running.graphs import Graph
 from subarch.running.parity import Outputs, Parity, Rows, Said, judged
 from subarch.running.predictor import EXPORT, answers
 from subarch.running.processor import features
-from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, put_in_place, sha256_of, write_json
 from subarch.text.corpora import open_corpus
 from subarch.text.demos import DEMOS
+from subarch.text.encoding import Tokens, settings_to_read_with, tokenize
 from subarch.text.examples import Example, Split
 from subarch.text.labelled import read_table
 from subarch.text.metrics import told_by_class
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
+from subarch.threads import pinned
 
 FOLDER = "export"
-_FORMAT = 2  # of what is written: what was exported in another is exported anew
+_FORMAT = 3  # of what is written: what was exported in another is exported anew
 _ALONE = 300  # examples that are also asked one by one, at most
 _LONG_TOKENS = 16_384  # of all texts of the greatest length together, at most; at least two are asked, at most 40
 _TEXTS = 200  # of documentation, where there are no data
@@ -352,7 +353,8 @@ def _exported(
         "label_names": [] if opened.fitted is None else list(opened.fitted.label_names),
         "length": opened.length,
         "texts": _texts_each(opened),
-        "opens_with": {form.name: form.requirements(part) for form in forms},
+        "tokenizer": settings_to_read_with(opened.tokenizer),
+        "opens_with": {form.name: requirements(form, part) for form in forms},
         "inputs": list(graph.inputs),
         "output": graph.output,
         "embedding": None if graph.embedding is None else graph.embedding.to_json(),
@@ -406,7 +408,7 @@ def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[Arti
     missing: dict[str, str] = {}
     for name in names:
         try:
-            FORMS[name].require()
+            require(FORMS[name])
             found.append(name)
         except ImportError as error:
             if asked:
@@ -421,7 +423,7 @@ def _inputs(tokens: Tokens) -> list[Inputs]:
     """One example a pass, as arrays."""
     found: list[Inputs] = []
     for row in range(len(tokens)):
-        batch = {name: value.numpy() for name, value in tokens.batch([row]).items()}
+        batch = tokens.arrays([row])
         ids = batch["input_ids"]
         found.append({"attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)} | batch)
     keys = ("input_ids", "attention_mask", "token_type_ids")

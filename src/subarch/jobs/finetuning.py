@@ -24,12 +24,12 @@ from subarch.networks.checkpoints import find_checkpoint
 from subarch.networks.weights import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
 from subarch.tasks.task import Task
 from subarch.text.files import stem_of
 from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import settings_of
+from subarch.threads import pinned
 
 RESULT = "finetune.json"
 

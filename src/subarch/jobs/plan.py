@@ -41,6 +41,7 @@ from subarch.options.search import DEALT, SPLITTING, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS
+from subarch.running.conversion import require
 from subarch.tasks.task import Task
 from subarch.text.corpora import FORMATS
 from subarch.text.dealing import Kinship
@@ -325,7 +326,7 @@ def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
 
 def _is_there(name: ArtifactName) -> bool:
     try:
-        FORMS[name].require()
+        require(FORMS[name])
     except ImportError:
         return False
     return True

@@ -24,6 +24,7 @@ from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings
 from subarch.plugins import imported
 from subarch.running.artifacts import FORMS
+from subarch.running.conversion import require
 from subarch.text.corpora import HELD_OUT_SHARE, open_corpus
 from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import load_tokenizer
@@ -156,7 +157,7 @@ def require_forms(settings: Settings) -> None:
         if runtime in bench["runtime"] and precision in bench["precision"]
     }
     for name in asked:
-        FORMS[name].require()
+        require(FORMS[name])
         if name not in timed:
             raise InputError(
                 f"export.artifacts has {name}, which may be chosen and would not be timed: leave it out, or see that "

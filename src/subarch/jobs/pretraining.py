@@ -14,8 +14,8 @@ from subarch.manifest import manifest
 from subarch.networks.checkpoints import read_config
 from subarch.options.pretraining import PretrainOptions
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import first_process, write_json
+from subarch.threads import pinned
 
 
 def pretrain(options: PretrainOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:

@@ -14,12 +14,12 @@ from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.heads import outputs
 from subarch.options.tasks import SubmitOptions
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import made_directory, write_json
 from subarch.text.examples import Example, Split
 from subarch.text.official import official_examples
 from subarch.text.submissions import Answer, check_archive, write_archive
 from subarch.text.suites import SUITES, BenchmarkTask, find_task
+from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
 

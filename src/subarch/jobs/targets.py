@@ -21,7 +21,7 @@ from subarch.networks.space import Value
 from subarch.options.compression import CompressOptions
 from subarch.options.forms import ArtifactName
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import builder
+from subarch.running.conversion import builder
 from subarch.running.timing import Builder, Pass, compare
 from subarch.tasks.task import Task
 

@@ -25,7 +25,6 @@ from subarch.learning.finetuning import Precision, advance, in_order, in_precisi
 from subarch.learning.heads import Learner, outputs, read, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
-from subarch.running.timing import pinned
 from subarch.storage import written_whole
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.task import Task
@@ -33,6 +32,7 @@ from subarch.text.dealing import Kinship
 from subarch.text.examples import Example, Split
 from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
+from subarch.threads import pinned
 
 
 @dataclass(frozen=True, kw_only=True)

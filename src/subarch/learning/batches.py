@@ -1,30 +1,26 @@
-"""Batches: masked tokens for language modelling, and the examples of a task, tokenised once and of similar length.
+"""Batches: masked tokens for language modelling, and the examples of a task, of similar length.
 
-An example is one sequence of tokens, or one for each candidate of a choice. Padding costs what text costs, so a batch
-holds sequences of similar length; which examples meet in a batch still changes from epoch to epoch.
+Padding costs what text costs, so a batch holds sequences of similar length; which examples meet in a batch still
+changes from epoch to epoch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
 from subarch.learning.distances import Batch
-from subarch.text.examples import Example
+from subarch.text.encoding import Reader as Reader
+from subarch.text.encoding import Tokens as Tokens
+from subarch.text.encoding import tokenize as tokenize
 
 MASKED_SHARE = 0.15
-_CHUNK = 128  # examples that are tokenised together: the tokenizer also keeps all that it cuts off, which is large
 _POOL = 8  # batches that are drawn together and then sorted by length
 _LEAST_POOLS = 4  # of an epoch: small data are mixed too
 
@@ -40,200 +36,6 @@ def masked(batch: Batch, tokenizer: PreTrainedTokenizerFast, seed: int) -> Batch
     draw.view(-1)[draw.argmin()] = 0.0  # at least one
     where = (draw < MASKED_SHARE) & ~special
     return {"input_ids": ids.masked_fill(where, int(known.mask_token_id)), "masked": where, "labels": ids}
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Examples as token ids, in flat arrays: lists of Python integers would take thirty times the memory.
-
-    Attributes:
-        ids: of all sequences, one after another: ``(tokens,)``.
-        types: which text each token belongs to, as the tokenizer tells it; None where the network does not ask.
-        ends: where each sequence ends in ``ids``, after a leading 0: ``(sequences + 1,)``.
-        starts: the first sequence of every example, and the number of sequences: ``(examples + 1,)``.
-        labels: of the examples, as they are; None where one has none.
-        right: for each sequence whether it is a right candidate, ``(sequences,)``; None but for choices.
-        padding: the token that fills a batch up.
-        length: what sequences were cut to.
-    """
-
-    ids: NDArray[np.int32]
-    types: NDArray[np.uint8] | None
-    ends: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    labels: list[int | float] | None
-    right: NDArray[np.bool_] | None
-    padding: int
-    length: int
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of the longest sequence of every example: ``(examples,)``."""
-        each = np.diff(self.ends)
-        return np.maximum.reduceat(each, self.starts[:-1]) if len(self) else each
-
-    @property
-    def cut_share(self) -> float:
-        """The share of the sequences that are as long as sequences may be: nearly all of these were cut."""
-        return float(np.mean(np.diff(self.ends) >= self.length)) if len(self) else 0.0
-
-    def by_length(self, most: int, rows: Sequence[int] | None = None) -> Iterator[list[int]]:
-        """Examples in parts of at most ``most`` tokens (or one example) with next to no padding.
-
-        Args:
-            most: tokens of a part, padding included.
-            rows: which examples; all when not given.
-
-        Yields:
-            Rows of a part. The longest come first, so that what does not fit into memory shows at once.
-        """
-        lengths, counts = self.lengths, np.diff(self.starts)
-        part: list[int] = []
-        sequences = 0
-        for row in sorted(range(len(self)) if rows is None else rows, key=lambda row: -int(lengths[row])):
-            if part and int(lengths[part[0]]) * (sequences + int(counts[row])) > most:
-                yield part
-                part, sequences = [], 0
-            part.append(row)
-            sequences += int(counts[row])
-        if part:
-            yield part
-
-    def batch(self, rows: Sequence[int]) -> Batch:
-        """The sequences of these examples, padded to the longest.
-
-        Returns:
-            ``input_ids`` (sequences, length); ``attention_mask`` likewise, only where there is padding;
-            ``token_type_ids`` where the network asks for them; ``labels`` (examples,) where they are known; for choices
-            ``owners`` (sequences,), the position in the batch of the example that each sequence belongs to, and
-            ``right`` (sequences,).
-        """
-        chosen = list(chain.from_iterable(range(self.starts[row], self.starts[row + 1]) for row in rows))
-        sizes = [int(self.ends[n + 1] - self.ends[n]) for n in chosen]
-        longest = max(sizes)
-        batch = {"input_ids": self._padded(self.ids, chosen, longest, self.padding)}
-        if min(sizes) < longest:
-            batch["attention_mask"] = (torch.arange(longest) < torch.tensor(sizes)[:, None]).long()
-        if self.types is not None:
-            batch["token_type_ids"] = self._padded(self.types, chosen, longest, 0)
-        if self.labels is not None:
-            batch["labels"] = torch.tensor([self.labels[row] for row in rows])
-        if self.right is not None:
-            counts = torch.tensor([int(self.starts[row + 1] - self.starts[row]) for row in rows])
-            batch["owners"] = torch.repeat_interleave(torch.arange(len(rows)), counts)
-            batch["right"] = torch.from_numpy(self.right[chosen])
-        return batch
-
-    def _padded(self, flat: NDArray[Any], chosen: Sequence[int], longest: int, value: int) -> Tensor:
-        table = np.full((len(chosen), longest), value, dtype=np.int64)
-        for row, n in enumerate(chosen):
-            start, end = self.ends[n], self.ends[n + 1]
-            table[row, : end - start] = flat[start:end]
-        return torch.from_numpy(table)
-
-
-def tokenize(
-    examples: Sequence[Example],
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    length: int,
-    choice: bool = False,
-    types: bool = True,
-) -> Tokens:
-    """All examples as token ids; of a text and its second one the longer is cut first.
-
-    The tokenizer keeps how texts were last cut: where several threads read, each Reader has one of its own.
-
-    Args:
-        examples: of one task.
-        tokenizer: a fast one.
-        length: tokens a sequence is cut to, special tokens included.
-        choice: whether second texts are candidates, each a sequence of its own beside the first text.
-        types: whether the network has an embedding for each of two texts.
-    """
-    backend = cast("Any", tokenizer).backend_tokenizer
-    _cut(backend, tokenizer, length)
-    return Reader(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)(examples)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Examples as token ids, for any number of threads at once.
-
-    Attributes:
-        backend: a tokenizer that cuts at ``length``, and that nobody sets otherwise.
-        types: whether a network asks which text each token belongs to, and the tokenizer tells it.
-        padding: the token that fills a batch up.
-        length: tokens a sequence is cut to, special tokens included.
-        choice: whether second texts are candidates, each a sequence of its own beside the first text.
-    """
-
-    backend: Tokenizer
-    types: bool
-    padding: int
-    length: int
-    choice: bool
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerFast, *, length: int, choice: bool, types: bool) -> Reader:
-        """With a copy of a tokenizer; arguments as of :func:`tokenize`."""
-        backend = Tokenizer.from_str(cast("Any", tokenizer).backend_tokenizer.to_str())
-        _cut(backend, tokenizer, length)
-        return cls(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)
-
-    def __call__(self, examples: Sequence[Example]) -> Tokens:
-        """All examples, of one task; of a text and its second one the longer is cut first."""
-        counts = [len(example.seconds) if self.choice else 1 for example in examples]
-        if len({len(example.seconds) if not self.choice else 0 for example in examples}) > 1:
-            raise InputError("expected examples of one task, got some with one text and some with two")
-        pieces = [self._encoded(examples[first : first + _CHUNK]) for first in range(0, len(examples), _CHUNK)]
-        paired = bool(examples) and bool(examples[0].seconds)
-        sizes = np.concatenate([[0], *(piece[2] for piece in pieces)])
-        labels = [example.label for example in examples if example.label is not None]
-        right = [n in (example.label, *example.right) for example in examples for n in range(len(example.seconds))]
-        return Tokens(
-            ids=np.concatenate([np.empty(0, np.int32), *(piece[0] for piece in pieces)]),
-            types=np.concatenate([piece[1] for piece in pieces]) if self.types and paired else None,
-            ends=np.cumsum(sizes, dtype=np.int64),
-            starts=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
-            labels=labels if len(labels) == len(examples) else None,
-            right=np.array(right, dtype=bool) if self.choice else None,
-            padding=self.padding,
-            length=self.length,
-        )
-
-    def _encoded(self, examples: Sequence[Example]) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
-        """Token ids of all sequences, their types, and how many each has."""
-        if self.choice:
-            given: list[Any] = [(example.first, second) for example in examples for second in example.seconds]
-        else:
-            given = [(example.first, *example.seconds) if example.seconds else example.first for example in examples]
-        found = cast("Any", self.backend).encode_batch_fast(given)
-        return (
-            np.fromiter(chain.from_iterable(one.ids for one in found), dtype=np.int32),
-            np.fromiter(chain.from_iterable(one.type_ids for one in found), dtype=np.uint8),
-            np.array([len(one) for one in found], dtype=np.int64),
-        )
-
-
-def _cut(backend: Any, tokenizer: PreTrainedTokenizerFast, length: int) -> None:
-    direction = str(getattr(tokenizer, "truncation_side", "right"))
-    wanted = {"max_length": length, "stride": 0, "strategy": "longest_first", "direction": direction}
-    if backend.truncation != wanted:
-        backend.enable_truncation(**wanted)
-    if backend.padding is not None:
-        backend.no_padding()
-
-
-def _typed(tokenizer: PreTrainedTokenizerFast, types: bool) -> bool:
-    return types and "token_type_ids" in cast("Any", tokenizer).model_input_names
-
-
-def _padding(tokenizer: PreTrainedTokenizerFast) -> int:
-    return int(cast("Any", tokenizer).pad_token_id or 0)
 
 
 def epoch(lengths: NDArray[np.int64], size: int, seed: Sequence[int]) -> Iterator[list[int]]:

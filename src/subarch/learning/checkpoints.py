@@ -80,7 +80,9 @@ class Fitted:
     def tokens(self, examples: Sequence[Example]) -> Tokens:
         """The examples as the network reads them."""
         types = tells_texts_apart(self.checkpoint.config)
-        return tokenize(examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.kind == "choice", types=types)
+        return tokenize(
+            examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.kind == "choice", types=types
+        )
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the model's output; None where there are no classes.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,8 @@ from subarch.errors import InputError
 from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
+from subarch.options.forms import Head
 
-Head = Literal["classification", "regression", "choice", "masked-lm", "encoder", "embedding"]
 FUSED, WHOLE = "subarch_fused", "subarch_whole"
 _LANGUAGE_MODELS = ("ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM")
 _UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, fisher_exact
 
-from subarch.options.forms import ArtifactName, Precision
-from subarch.running.graphs import Head
+from subarch.options.forms import ArtifactName, Head, Precision
 
 Outputs = Sequence[NDArray[np.float32]]
 _ROUNDING = 1e-3  # of the largest output: 32-bit floats in another order differ by less

@@ -9,7 +9,8 @@ predictor(["a fine film", "a waste of time"])
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +18,17 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
-from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
-from subarch.learning.batches import Reader, Tokens
-from subarch.options.forms import ArtifactName
+from subarch.options.forms import ArtifactName, Head
+from subarch.progress import say_once
 from subarch.running.artifacts import FORMS, Program
-from subarch.running.graphs import Head
 from subarch.storage import sha256_of
+from subarch.text.encoding import Reader, Stored, Tokenizing, Tokens
 from subarch.text.examples import Example
 from subarch.text.given import examples_of
-from subarch.text.tokenizers import load_tokenizer
+
+_LOG = logging.getLogger(__name__)
 
 EXPORT = "export.json"
 Texts = Iterable[str] | Iterable[tuple[str, str]]
@@ -58,7 +58,7 @@ def answers(
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(tokens)
     done = 0
     for rows in _parts(tokens, batch_size):
-        batch = {name: value.numpy() for name, value in tokens.batch(rows).items()}
+        batch = tokens.arrays(rows)
         ids = batch["input_ids"]
         batch.setdefault("attention_mask", np.ones_like(ids))
         batch.setdefault("token_type_ids", np.zeros_like(ids))
@@ -109,7 +109,7 @@ class Predictor:
     """
 
     program: Program
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: Tokenizing
     head: Head
     label_names: tuple[str, ...]
     length: int
@@ -168,7 +168,7 @@ class Predictor:
             raise InputError(f"{folder} holds a masked language model, which answers no texts: export a fine-tuned one")
         return cls(
             program=form.open(folder, threads, passes),
-            tokenizer=load_tokenizer(folder),
+            tokenizer=_tokenizer(folder, known),
             head=head,
             label_names=tuple(known["label_names"]),
             length=int(known["length"]),
@@ -212,7 +212,7 @@ class Predictor:
             return [{"value": float(one[0])} for one in found]
         said: list[dict[str, Any]] = []
         for one in found:
-            shares = softmax(one.astype(np.float64))
+            shares = _shares(one)
             named = {name: float(share) for name, share in zip(self.label_names, shares, strict=True)}
             said.append({"label": self.label_names[int(shares.argmax())], "probabilities": named})
         return said
@@ -231,6 +231,25 @@ class Predictor:
             (like,) = self.outputs([Example("")])
             return np.empty((0, len(like)), np.float32)
         return np.stack(found)
+
+
+def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities ``(classes,)``: the softmax of logits."""
+    raised = np.exp(logits.astype(np.float64) - float(logits.max()))
+    return raised / raised.sum()
+
+
+def _tokenizer(folder: Path, known: Mapping[str, Any]) -> Tokenizing:
+    if "tokenizer" in known:
+        return Stored.opened(folder, known["tokenizer"])
+    say_once(
+        _LOG,
+        f"{folder} was exported by an earlier version: its tokenizer is opened by transformers, which takes seconds; "
+        "export it again to do without",
+    )
+    from subarch.text.tokenizers import load_tokenizer
+
+    return cast("Tokenizing", load_tokenizer(folder))
 
 
 def read_export(folder: Path) -> dict[str, Any]:

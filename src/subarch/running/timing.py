@@ -11,10 +11,8 @@ import itertools
 import math
 import random
 import statistics
-import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, cast
 
@@ -29,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from subarch.errors import InputError
 from subarch.networks.family import Family
 from subarch.networks.space import Space, Value
+from subarch.threads import pinned
 
 FloatArray = NDArray[np.float64]
 Tick = Callable[[int, int], None]
@@ -46,41 +45,6 @@ class Latency:
     p50_ms: float
     p95_ms: float
     repeats: int
-
-
-class _Pins(threading.local):
-    """The number of threads that this thread has asked for; None outside of :func:`pinned`."""
-
-    asked: int | None = None
-
-
-_PINS, _LOCK = _Pins(), threading.Lock()
-_OUTSIDE: list[int] = []  # torch's number before anybody asked for another, once for each who does
-
-
-@contextmanager
-def pinned(threads: int | None) -> Generator[None]:
-    """Run with so many of torch's threads (None: leave them), and put the number back afterwards.
-
-    The number belongs to the process and to each of its threads: the last one to leave puts back what the first found.
-    """
-    if threads is None:
-        yield
-        return
-    if threads < 1:
-        raise InputError(f"threads must be at least 1, got {threads}")
-    with _LOCK:
-        _OUTSIDE.append(_OUTSIDE[0] if _OUTSIDE else torch.get_num_threads())
-        before = _PINS.asked
-        torch.set_num_threads(threads)
-    _PINS.asked = threads
-    try:
-        yield
-    finally:
-        _PINS.asked = before
-        with _LOCK:
-            outside = _OUTSIDE.pop()
-            torch.set_num_threads(outside if before is None else before)
 
 
 def latency(
