@@ -58,3 +58,10 @@ def test_other_classes_have_no_places_but_those_without_names_have_their_order()
     assert places(["a", "A"], ["A", "a"]) == [1, 0]  # two classes that only their case tells apart
     assert nameless(["LABEL_0", "LABEL_1"]) and not nameless(["LABEL_1", "LABEL_0"])
     assert places(["b", "a"], ["LABEL_0", "LABEL_1"]) == [0, 1] and places(["b"], ["LABEL_0", "LABEL_1"]) is None
+
+
+def test_a_guess_by_the_order_of_names_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    places(["0", "1"], ["LABEL_0", "LABEL_1"])
+    assert not caplog.text  # numbers are what the outputs are called
+    places(["contradiction", "entailment"], ["LABEL_0", "LABEL_1"])
+    assert "contradiction for LABEL_0, entailment for LABEL_1" in caplog.text and "guess" in caplog.text

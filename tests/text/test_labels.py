@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow
@@ -188,3 +191,90 @@ def test_a_label_among_several_that_could_be_one_is_told(tmp_path: Path, caplog:
     assert read_table(path).columns.label == "label" and "'score' could be it as well" in caplog.text
     caplog.clear()
     assert read_table(path, label_column="score").columns.label == "score" and not caplog.text
+
+
+# --- what is written otherwise ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "bars.csv", "semicolons.csv"])
+def test_decimal_commas_are_numbers_where_commas_delimit_nothing(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    between = {"a.tsv": "\t", "bars.csv": "|", "semicolons.csv": ";"}[name]
+    lines = [("text", "score"), ("good", "1,5"), ("bad", "-2,25"), ("fair", "3")]
+    (tmp_path / name).write_text("".join(between.join(line) + "\n" for line in lines))
+    read = read_table(tmp_path / name)
+    assert (read.kind, read.examples.labels) == ("regression", (1.5, -2.25, 3.0))
+    assert "decimal commas" in caplog.text
+
+
+def test_commas_that_may_be_anything_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = table(tmp_path, ['"1,5"', '"2,25"', '"3,1"'])
+    assert read_table(path).kind == "classification" and "'1,5' and the like" in caplog.text
+    caplog.clear()
+    assert read_table(path, kind="regression").examples.labels == (1.5, 2.25, 3.1)
+    path = tmp_path / "b.csv"
+    path.write_text("text;score\na;1,500\nb;2,250\n")
+    read_table(path)
+    assert "'1,500' and the like" in caplog.text and "thousands" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "None", "NaT"])
+def test_other_words_for_nothing_are_classes_which_is_told_where_they_are_rare(
+    tmp_path: Path, word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rare = table(tmp_path, [*["good", "bad"] * 10, word])
+    assert word in read_table(rare).label_names
+    assert f"{word!r} in column 'label' (1 of 21 rows)" in caplog.text and f"--missing-label {word}" in caplog.text
+    caplog.clear()
+    read_table(table(tmp_path, ["good", "bad", word] * 10))
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("word", ["#N/A", "<NA>"])
+def test_what_programs_write_for_nothing_is_none(tmp_path: Path, word: str) -> None:
+    with pytest.raises(ValueError, match=f"row 22: .*--missing-label {word}"):
+        read_table(table(tmp_path, [*["good", "bad"] * 10, word]))
+
+
+def test_truths_beside_numbers_and_other_alphabets_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_table(table(tmp_path, ["True", "1", "False", "0"] * 3))
+    assert "'True' (3 rows) and '1' (3 rows) look alike" in caplog.text
+    caplog.clear()
+    read_table(table(tmp_path, ["pos", "p\u043es", "neg"] * 3))  # a Cyrillic letter
+    assert "(3 rows) and 'p\u043es' (3 rows) look alike" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        ([b"good", b"bad"], "the bytes b'good'"),
+        ([date(2020, 1, 1), date(2021, 1, 1)], "the value of another kind datetime.date"),
+    ],
+)
+def test_what_is_no_label_is_told_by_its_kind(tmp_path: Path, labels: list[object], what: str) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": labels}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=rf"row 1: .*got {re.escape(what)}.*write it as a string"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_long_decimals_are_read_digit_by_digit(tmp_path: Path) -> None:
+    numbers = [Decimal("12345678901234567890"), Decimal("12345678901234567891")]
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": numbers}), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").label_names == tuple(map(str, numbers))
+
+
+@pytest.mark.parametrize("column", ["label", "id"])
+def test_half_a_character_is_refused_in_every_column_that_is_read(tmp_path: Path, column: str) -> None:
+    row = {"id": "1", "text": "a", "label": "x"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + json.dumps({**row, column: "\ud83d"}) + "\n")
+    with pytest.raises(ValueError, match=r"row 2: .*half of a surrogate pair"):
+        read_table(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_tables_that_were_joined_lose_the_marks_before_them(tmp_path: Path, encoding: str) -> None:
+    whole = "\ufefftext,label\ngood,x\nbad,y\n" * 2 + "\ufefffine,x\n"
+    (tmp_path / "a.csv").write_bytes(whole.encode(encoding))
+    read = read_table(tmp_path / "a.csv")
+    assert read.examples.texts == ("good", "bad", "good", "bad", "fine") and read.label_names == ("x", "y")

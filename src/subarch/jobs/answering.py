@@ -16,7 +16,6 @@ from subarch.learning.heads import outputs
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.forms import ArtifactName
 from subarch.running.predictor import EXPORT, Predictor
-from subarch.running.timing import pinned
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.text.examples import Example

@@ -16,7 +16,6 @@ from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint
 from subarch.progress import Watch, silent
 from subarch.running.benchmark import peak_memory
-from subarch.running.timing import pinned
 from subarch.tasks.kinds.table import kind_of
 from subarch.threads import pinned
 

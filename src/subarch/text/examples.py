@@ -123,6 +123,9 @@ def places(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
     if len(among) != len(names):
         return None
     if nameless(among):
+        if set(names) != {str(n) for n in range(len(names))} and not nameless(names):
+            taken = ", ".join(f"{name} for {number}" for name, number in zip(names[:12], among, strict=False))
+            _LOG.warning("the model's classes have no names: %s is taken by its place, which is a guess", taken)
         return list(range(len(names)))
     numbers = [str(n) for n in range(len(among))]
     if len(among) > 1 and set(names) == set(numbers) and not any(name.strip().isdigit() for name in among):

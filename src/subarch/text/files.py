@@ -134,7 +134,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a text file as they stand, with their numbers from 1; a byte-order mark is dropped.
+    """Lines of a text file as they stand, with their numbers from 1; byte-order marks before lines are dropped.
 
     The text is UTF-8, or UTF-16 where such a mark says so. Lines end with LF or CR LF; where a file has none of these,
     with CR, in whose place LF is given.
@@ -153,7 +153,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
         for number, raw in enumerate(read, start=1):
             if len(raw) > MAX_LINE_BYTES:
                 raise _too_long(path, number)
-            line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+            line = raw.removeprefix(codecs.BOM_UTF8)  # files that are joined have one at every beginning
             yield number, decode(line, f"{path}, row {number}")
 
 
@@ -192,7 +192,7 @@ def _lines_of_utf16(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
                     raise _too_long(path, number)
                 if "\0" in line:
                     raise InputError(f"{path}, row {number}: expected UTF-16 text, got a NUL character: is this text?")
-                yield number, line
+                yield number, line.removeprefix("\ufeff")
     except UnicodeError as error:
         raise InputError(
             f"{path}, after row {number}: expected UTF-16 text as the first bytes say, got others ({error}): the file "

@@ -127,7 +127,8 @@ def read_table(
             columns = wanted.found(path, list(values))
             texts.columns, labels.column = columns.texts, columns.label or labels.column
         texts.add(number, values)
-        ids.append(None if columns.id is None else values.get(columns.id))
+        name = None if columns.id is None else values.get(columns.id)
+        ids.append(_checked(f"{path}, row {number}", columns.id or "", name) if isinstance(name, str) else name)
         if labelled:
             labels.add(number, values)
     if columns is None:
@@ -137,13 +138,8 @@ def read_table(
     texts.tell_unread(wanted.label_of(columns))
     if labelled:
         there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
-        if (
-            (asked is None or asked.has_numbers)
-            and not classes
-            and format_of(path) == ".csv"
-            and delimiter_of(path) == ";"
-        ):
-            labels.with_points()
+        if (asked is None or asked.has_numbers) and not classes:
+            labels.with_points(sure=asked is not None or _leaves_commas(path))
         asked = asked or kind_that_suits(labels)
     names: tuple[str, ...] = ()
     found: Sequence[int | float | None] = [None] * sum(there)
@@ -156,6 +152,11 @@ def read_table(
     )
     empty = tuple(n for n, example in enumerate(examples) if not all(text.strip() for text in example.texts))
     return Table(examples=examples, kind=asked, label_names=names, columns=columns, without_text=empty)
+
+
+def _leaves_commas(path: Path) -> bool:
+    """Whether a delimited table has another delimiter than the comma, as where decimals have commas."""
+    return format_of(path) == ".tsv" or (format_of(path) == ".csv" and delimiter_of(path) != ",")
 
 
 def read_texts(path: Path, *, text_columns: Sequence[str] = ()) -> list[Example]:

@@ -23,11 +23,13 @@ _LOG = logging.getLogger(__name__)
 
 MAX_INTEGER_CLASSES = 20
 _SHOWN = 5  # rows, or pairs of labels, that a message names; the others are counted
-_NO_WORDS = ("nan", "null")  # what programs write where there is nothing
+_NO_WORDS = ("nan", "null", "<na>", "#n/a")  # what programs write where there is nothing
+_PERHAPS_NONE = ("NA", "N/A", "None", "NaT", "#NULL!")  # likewise, but names of classes as well
 _LEAST_OF_A_WORD = 5  # rows in which such a word stands, where it is a class
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(r"[+-]?0\d+", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _COMMA = re.compile(r"[+-]?\d+(?:,\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
 _POINT_ZERO = re.compile(r"(?<=\d)\.0*$", re.ASCII)
@@ -56,7 +58,7 @@ class Labels:
         """The label of the next row.
 
         Raises:
-            ValueError: for several labels.
+            ValueError: for several labels, and for what is none: bytes, dates, half of a character.
         """
         value = values.get(self.column)
         if isinstance(value, (list, dict, tuple, set)):
@@ -68,7 +70,19 @@ class Labels:
             )
         name = _name(value)
         if name is None:
+            if value is not None and not isinstance(value, (str, float, Decimal)):
+                what = "bytes" if isinstance(value, bytes) else "value of another kind"
+                raise self._refusal(
+                    row,
+                    f"expected a label in column {self.column!r}, got the {what} {value!r:.60}: write it as a string",
+                )
             self._values[row] = value
+        elif _SURROGATE.search(name):
+            raise self._refusal(
+                row,
+                f"expected a label in column {self.column!r}, got half of a surrogate pair in {name!a:.60}: it was cut "
+                "in the middle of a character; mend it",
+            )
         self.names.append(name)
         self.rows.append(row)
 
@@ -143,6 +157,17 @@ class Labels:
                 written,
             )
             words.discard(word)
+        for word in (word for word in _PERHAPS_NONE if 0 < counts.get(word.casefold(), 0) < least and word in names):
+            _LOG.warning(
+                "%s: %r in column %r (%d of %d rows) is taken for a class; where it says that there is no label, say "
+                "so: --missing-label %s",
+                self.path,
+                word,
+                self.column,
+                names.count(word),
+                len(self.names),
+                word,
+            )
         return words
 
     # --- what they are ---
@@ -182,18 +207,30 @@ class Labels:
                 decimals[number].add(name.lstrip("+"))
         return not _hardly_twice(len(different), len(names)) and any(len(ways) > 1 for ways in decimals.values())
 
-    def with_points(self) -> None:
-        """Numbers with decimal commas, as semicolon-delimited tables have them, get decimal points.
+    def with_points(self, *, sure: bool) -> None:
+        """Numbers with decimal commas get decimal points.
 
-        Where three digits follow every comma, they may as well be thousands, and are left as they are.
+        Where three digits follow every comma, they may as well be thousands, and are left as they are, which is told.
+
+        Args:
+            sure: whether they are numbers to predict, or of a table whose delimiter leaves commas to numbers; others
+                may be names of several classes.
         """
         names = self._given
         commas = [name for name in names if "," in name]
-        if commas and all(map(_COMMA.fullmatch, names)) and not all(map(_THOUSANDS.fullmatch, commas)):
+        if not commas or not all(map(_COMMA.fullmatch, names)):
+            return
+        if not sure or all(map(_THOUSANDS.fullmatch, commas)):
             _LOG.warning(
-                "%s: %r and the like in column %r are read with decimal commas", self.path, commas[0], self.column
+                "%s: %r and the like in column %r are no numbers as they stand, and are taken for words; where the "
+                "commas are decimal points or stand between thousands, write them so (1.5, 1500)",
+                self.path,
+                commas[0],
+                self.column,
             )
-            self.names = [name.replace(",", ".") for name in names]
+            return
+        _LOG.warning("%s: %r and the like in column %r are read with decimal commas", self.path, commas[0], self.column)
+        self.names = [name.replace(",", ".") for name in names]
 
     # --- their values ---
 
@@ -303,8 +340,8 @@ class Labels:
         for group in groups[:_SHOWN]:
             named = " and ".join(f"{name!r} ({counts[name]} rows)" for name in group)
             _LOG.warning(
-                "%s: the labels %s look alike, but for case, quotes, blanks or full stops: they are classes of their "
-                "own; write them alike where they are one",
+                "%s: the labels %s look alike, but for case, quotes, blanks, full stops or alphabets, or true for 1: "
+                "they are classes of their own; write them alike where they are one",
                 self.path,
                 named,
             )
@@ -381,8 +418,8 @@ def _name(value: object) -> str | None:
         if math.isnan(value):
             return None
         return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, Decimal):
-        return _name(float(value))
+    if isinstance(value, Decimal):  # exactly: long identifiers are no floats
+        return str(int(value)) if value.is_finite() and value == int(value) else _name(float(value))
     if not isinstance(value, (str, int)):
         return None
     return str(value).strip(_EDGES) or None
@@ -400,9 +437,14 @@ def _key(name: str) -> str:
     return " ".join(seen.split())
 
 
+_SAME_LETTERS = str.maketrans("аеорсухіјѕԁαοικν", "aeopcyxijsdaoikv")  # Cyrillic and Greek ones that look Latin
+_TRUTHS = {"true": "1", "false": "0"}
+
+
 def _likeness(name: str) -> str:
-    """What is left of a name without case, quotes and full stops around it."""
-    return unicodedata.normalize("NFKC", _key(name)).casefold().strip(" .\"'`«»„“”‘’")
+    """What is left of a name without case, quotes and full stops around it, in one alphabet."""
+    left = unicodedata.normalize("NFKC", _key(name)).casefold().strip(" .\"'`«»„“”‘’")
+    return _TRUTHS.get(left, left.translate(_SAME_LETTERS))
 
 
 def _number(name: str) -> float | None:
