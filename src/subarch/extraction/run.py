@@ -31,7 +31,7 @@ from subarch.extraction.search import Budget, Step, TooLong, search
 from subarch.extraction.study import FILE, Ledger, Purpose, Trial
 from subarch.extraction.verification import calibrations, confirm_others, counted, counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
-from subarch.networks.counting import CountsDisagreeError
+from subarch.networks.countmodels import CountsDisagreeError
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options.search import ExtractOptions
 from subarch.progress import Watch

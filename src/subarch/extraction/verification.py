@@ -24,8 +24,9 @@ from subarch.extraction.certificate import conclusions, derive, differences, dig
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
 from subarch.extraction.study import Ledger, Trial
-from subarch.networks.counting import CountModel, CountsDisagreeError, fit_counts
+from subarch.networks.countmodels import CountModel, CountsDisagreeError
 from subarch.networks.family import Family
+from subarch.networks.fitting import fit_counts
 from subarch.networks.polynomials import Polynomial
 from subarch.networks.sources import CodeNeededError, family_from_json
 from subarch.networks.space import Architecture, Space
