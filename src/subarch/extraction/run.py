@@ -22,7 +22,8 @@ from subarch import __version__
 from subarch.errors import InputError
 from subarch.executors import OutOfTimeError, end, interrupted_after, open_executor
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
-from subarch.extraction.certificate import Derived, conclusions, derive, digest
+from subarch.extraction.certificate import Derived, derive
+from subarch.extraction.conclusions import conclusions, digest
 from subarch.extraction.objectives import CandidateError, Measurement
 from subarch.extraction.opening import Opened, require_possible
 from subarch.extraction.points import Points

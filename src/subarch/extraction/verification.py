@@ -20,7 +20,8 @@ import numpy as np
 
 from subarch.errors import InputError
 from subarch.extraction.abnc import check_abnc
-from subarch.extraction.certificate import conclusions, derive, differences, digest
+from subarch.extraction.certificate import derive
+from subarch.extraction.conclusions import conclusions, differences, digest
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
 from subarch.extraction.study import Ledger, Trial
