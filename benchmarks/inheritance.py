@@ -25,7 +25,7 @@ from minilm import source as minilm
 from results import Results
 from subarch.learning.distillation import collated
 from subarch.learning.pretraining import Recipe, pretrain
-from subarch.networks.checkpoints import read_config
+from subarch.networks.configs import read_config
 from subarch.networks.inheritance import Inheritance, Ranking, depth_map, rank
 from subarch.storage import write_json
 from subarch.text.corpora import open_corpus

@@ -37,7 +37,7 @@ from results import Results
 from subarch.jobs.finetuning import finetune
 from subarch.learning.pretraining import Pretrained, Recipe, pretrain
 from subarch.learning.teachers import Losses
-from subarch.networks.checkpoints import read_config
+from subarch.networks.configs import read_config
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 
 WAYS = {

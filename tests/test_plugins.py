@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from subarch.extraction.certificate import digest
+from subarch.extraction.conclusions import digest
 from subarch.jobs.extraction import extract, verify_run
 from subarch.options.search import ExtractOptions
 from subarch.plugins import imported

@@ -25,8 +25,10 @@ from subarch.agora.data import X
 from subarch.agora.proposals import ProposalFunction
 from subarch.learning.batches import Tokens
 from subarch.learning.heads import Target, from_architecture, outputs
-from subarch.networks.counting import CountsDisagreeError, count, fit_counts, num_parameters
+from subarch.networks.counting import count, num_parameters
+from subarch.networks.countmodels import CountsDisagreeError
 from subarch.networks.family import Family, Parts
+from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import family_from_json, import_family
 from subarch.networks.space import Architecture, Space
 from subarch.plugins import NAME

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
-from subarch.networks.counting import fit_counts
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.family import Family, Parts
+from subarch.networks.fitting import fit_counts
 from subarch.networks.mlp import MLPFamily
 from subarch.networks.space import Parameter, Space, Value
 

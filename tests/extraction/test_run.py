@@ -19,7 +19,9 @@ from irregular import DEEP, WIDTHS, Irregular, numbers
 
 from subarch.extraction.verification import Verification
 from subarch.jobs.extraction import extract, verify_run
-from subarch.networks.counting import Counts, CountsDisagreeError, fit_counts
+from subarch.networks.counting import Counts
+from subarch.networks.countmodels import CountsDisagreeError
+from subarch.networks.fitting import fit_counts
 from subarch.options.search import ExtractOptions
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from subarch.extraction.certificate import digest
+from subarch.extraction.conclusions import digest
 from subarch.jobs.extraction import extract, verify_run
 from subarch.options.search import ExtractOptions
 

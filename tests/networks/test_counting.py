@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM, RobertaModel
 
-from subarch.networks.counting import CountModel, Counts, count, count_parts, fit_counts, module_macs, num_parameters
+from subarch.networks.counting import Counts, count, count_parts, module_macs, num_parameters
+from subarch.networks.countmodels import CountModel
 from subarch.networks.encoder import EncoderFamily, bort_preset
 from subarch.networks.family import Family, Parts
+from subarch.networks.fitting import fit_counts
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
 

@@ -58,7 +58,7 @@ def test_a_fitted_checkpoint_is_opened_without_its_weights(tmp_path: Path, weigh
     assert fitted.model is fitted.model and weights == {str(tmp_path): 1}
     asking = [module for _, module in _opened if not module.startswith("transformers.models.auto.tokenization")]
     # The tokenizer's own library looks its class up in the config.
-    assert [m for m in asking if not m.startswith("transformers.configuration")] == ["subarch.networks.checkpoints"]
+    assert [m for m in asking if not m.startswith("transformers.configuration")] == ["subarch.networks.configs"]
 
 
 def test_config_json_is_read_once_and_again_when_it_has_changed(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_config_json_is_read_once_and_again_when_it_has_changed(tmp_path: Path) 
     assert opened[0] is opened[1] is opened[2]
     encoder_alone(opened[0])
     loaded(BertForMaskedLM, opened[0], fresh=("cls",))
-    assert _opened == [(str(folder / "config.json"), "subarch.networks.checkpoints")]
+    assert _opened == [(str(folder / "config.json"), "subarch.networks.configs")]
     known = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**known, "finetuning_task": "another"}))
     assert open_checkpoint(str(folder)).config["finetuning_task"] == "another"
@@ -100,11 +100,11 @@ def test_a_fitted_teacher_is_read_once_before_the_search(
     assert "_Search" in ran.err, ran
     assert weights == {str(teacher): 1}
     asked = Counter(module for path, module in _opened if Path(path).parent == teacher)
-    assert asked["subarch.networks.checkpoints"] == 1
+    assert asked["subarch.networks.configs"] == 1
     assert not [m for m in asked if m.startswith("subarch.") and m not in _READERS], asked
 
 
-_READERS = ("subarch.networks.checkpoints", "subarch.networks.weights")  # the latter takes the digest of its bytes
+_READERS = ("subarch.networks.configs", "subarch.networks.weights")  # the latter takes the digest of its bytes
 
 
 def test_one_model_answers_several_tasks_and_is_read_once(

@@ -24,9 +24,9 @@ from transformers import (
     ViTModel,
 )
 
-from subarch.networks import checkpoints
-from subarch.networks.checkpoints import find_checkpoint
+from subarch.networks import folders
 from subarch.networks.encoder import EncoderFamily
+from subarch.networks.folders import find_checkpoint
 from subarch.networks.mlp import MLPFamily
 from subarch.networks.sources import CodeNeededError, family_from_json, open_source
 from subarch.networks.space import Space
@@ -221,7 +221,7 @@ def test_only_weights_that_can_be_used_are_fetched(
                 shutil.copy(file, local)
         return str(local)
 
-    monkeypatch.setattr(checkpoints, "snapshot_download", fetch)
+    monkeypatch.setattr(folders, "snapshot_download", fetch)
     if kind == "bert":
         assert find_checkpoint("some/model", encoder=True) == local
         assert {file.name for file in local.iterdir()} == {"config.json", "vocab.txt", weights}

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from subarch.networks.counting import CountModel, fit_counts
+from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
+from subarch.networks.fitting import fit_counts
 from subarch.networks.polynomials import Polynomial
 from subarch.networks.space import Space
 

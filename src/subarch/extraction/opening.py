@@ -13,7 +13,8 @@ from subarch.errors import InputError
 from subarch.extraction.objectives import CandidateError
 from subarch.extraction.problem import Claim, Problem
 from subarch.extraction.question import Question
-from subarch.networks.counting import CountModel, fit_counts
+from subarch.networks.countmodels import CountModel
+from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import ExtractOptions

@@ -12,7 +12,8 @@ from subarch.extraction.certificate import Derived
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
 from subarch.extraction.study import Trial
-from subarch.networks.counting import CountModel, count
+from subarch.networks.counting import count
+from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
 from subarch.running.timing import Builder, compare
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from subarch.errors import InputError
 from subarch.extraction.problem import Claim, FloatArray, Limit, Problem
-from subarch.networks.counting import CountModel, count
+from subarch.networks.counting import count
+from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
 from subarch.networks.space import Architecture, IndexArray
 from subarch.running.timing import LatencyTable

@@ -22,7 +22,8 @@ from subarch import __version__
 from subarch.errors import InputError
 from subarch.executors import OutOfTimeError, end, interrupted_after, open_executor
 from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
-from subarch.extraction.certificate import Derived, conclusions, derive, digest
+from subarch.extraction.certificate import Derived, derive
+from subarch.extraction.conclusions import conclusions, digest
 from subarch.extraction.objectives import CandidateError, Measurement
 from subarch.extraction.opening import Opened, require_possible
 from subarch.extraction.points import Points
@@ -31,7 +32,7 @@ from subarch.extraction.search import Budget, Step, TooLong, search
 from subarch.extraction.study import FILE, Ledger, Purpose, Trial
 from subarch.extraction.verification import calibrations, confirm_others, counted, counts_hold, e_min_of, noise_of
 from subarch.manifest import hardware, manifest, versions
-from subarch.networks.counting import CountsDisagreeError
+from subarch.networks.countmodels import CountsDisagreeError
 from subarch.networks.space import Architecture, Index, Space
 from subarch.options.search import ExtractOptions
 from subarch.progress import Watch

@@ -20,12 +20,14 @@ import numpy as np
 
 from subarch.errors import InputError
 from subarch.extraction.abnc import check_abnc
-from subarch.extraction.certificate import conclusions, derive, differences, digest
+from subarch.extraction.certificate import derive
+from subarch.extraction.conclusions import conclusions, differences, digest
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
 from subarch.extraction.study import Ledger, Trial
-from subarch.networks.counting import CountModel, CountsDisagreeError, fit_counts
+from subarch.networks.countmodels import CountModel, CountsDisagreeError
 from subarch.networks.family import Family
+from subarch.networks.fitting import fit_counts
 from subarch.networks.polynomials import Polynomial
 from subarch.networks.sources import CodeNeededError, family_from_json
 from subarch.networks.space import Architecture, Space

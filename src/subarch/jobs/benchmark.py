@@ -18,7 +18,8 @@ from transformers import AutoModel
 
 from subarch.errors import InputError
 from subarch.manifest import cpu_name, manifest
-from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.configs import read_config
 from subarch.networks.encoder import positions, stock_config
 from subarch.networks.inspection import PRESETS, preset_config
 from subarch.networks.layouts import without_pooler

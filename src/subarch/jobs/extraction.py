@@ -20,7 +20,7 @@ from subarch.extraction.search import Budget
 from subarch.extraction.study import Ledger
 from subarch.extraction.verification import Verification, load_certificate, verify
 from subarch.jobs.splits import dealt_as_for, require_one_seal
-from subarch.networks.counting import fit_counts
+from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import import_family, open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import DEALT, CheckOptions, ExtractOptions

@@ -20,7 +20,7 @@ from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.learning.heads import outputs
 from subarch.manifest import manifest
-from subarch.networks.checkpoints import find_checkpoint
+from subarch.networks.folders import find_checkpoint
 from subarch.networks.weights import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent

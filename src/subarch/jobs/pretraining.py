@@ -11,7 +11,7 @@ from subarch.learning.pretraining import Recipe
 from subarch.learning.pretraining import pretrain as pretrain_student
 from subarch.learning.teachers import Losses
 from subarch.manifest import manifest
-from subarch.networks.checkpoints import read_config
+from subarch.networks.configs import read_config
 from subarch.options.pretraining import PretrainOptions
 from subarch.progress import Watch, silent
 from subarch.storage import first_process, write_json

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
 from subarch.learning.heads import Copies, Learner, Target, from_architecture, from_checkpoint
-from subarch.networks.checkpoints import Checkpoint, open_checkpoint, read_config
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.configs import read_config
 from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.sources import open_source

@@ -16,7 +16,8 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from transformers.configuration_utils import PretrainedConfig
 
 from subarch.errors import InputError
-from subarch.networks.checkpoints import open_checkpoint, read_config
+from subarch.networks.checkpoints import open_checkpoint
+from subarch.networks.configs import read_config
 from subarch.networks.counting import module_macs, num_parameters
 from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
 from subarch.networks.weights import has_weights

@@ -11,7 +11,8 @@ from torch import nn
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from subarch.errors import InputError
-from subarch.networks.checkpoints import Checkpoint, open_checkpoint, quietly
+from subarch.networks.checkpoints import Checkpoint, open_checkpoint
+from subarch.networks.comparing import quietly
 from subarch.networks.layouts import without_pooler
 from subarch.networks.sentences import Activation
 
