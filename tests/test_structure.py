@@ -360,9 +360,9 @@ def test_no_module_asks_which_kind_of_task_there_is(repository: Path) -> None:
         if name.startswith("subarch.tasks.kinds"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)} & KIND_WORDS
-            if isinstance(node, ast.Compare) and words:
-                found.add(name)
+            if isinstance(node, ast.Compare):
+                words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+                found |= {name} if words & KIND_WORDS else set()
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("subarch.tasks.kinds"):
                 assert (node.module or "").rpartition(".")[2] in ("base", "table"), f"{name} imports {node.module}"
     assert found <= FOREIGN_FORMATS, f"ask the kind instead: {sorted(found - FOREIGN_FORMATS)}"
