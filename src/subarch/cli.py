@@ -29,6 +29,7 @@ import tyro
 from subarch import __version__
 from subarch.errors import InputError, as_input, in_words
 from subarch.options.compression import CompressOptions
+from subarch.options.overview import overview
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import (
@@ -79,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str], debug: bool) -> int:
     if given == ["--version"]:
         sys.stdout.write(f"subarch {__version__}\n")
+        return 0
+    if given in (["--help"], ["-h"]):
+        sys.stdout.write(overview(DESCRIPTION, {name: options for name, (options, _) in COMMANDS.items()}))
         return 0
     try:
         options: Any = tyro.cli(Options, prog="subarch", description=DESCRIPTION, args=given)  # type: ignore[call-overload]
