@@ -41,7 +41,7 @@ from subarch.networks.sentences import (
     read_activation,
     read_sentence_folder,
 )
-from subarch.networks.weights import digest_of, find_weights, read_tensors, weights_fingerprint
+from subarch.networks.weights import digest_of, find_weights, read_tensors, rival_of, weights_fingerprint
 from subarch.progress import say_once
 
 _LOG = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ def _opened(name: str, folder: Path, _: tuple[tuple[str, int, int], ...]) -> Che
         embedding=None if sentences is None or head.kind != "encoder" else sentences.embedding,
         activation=activation,
         left=tuple(left),
-        remarks=tuple(_remarks(folder, sentences)),
+        remarks=tuple(_remarks(folder, raw, sentences)),
         files=() if sentences is None else sentences.files,
     )
 
@@ -320,22 +320,36 @@ def _require_no_adapter(name: str, folder: Path) -> None:
 # Heads in files of their own, which only the program that wrote them reads.
 _HEAD_FILES: Mapping[str, str] = {
     "model_head.pkl": "the head that SetFit keeps in model_head.pkl is not read (a pickle can run any code)",
+    "model_head.joblib": "the head that SetFit keeps in model_head.joblib is not read (a pickle can run any code)",
     "model_head.safetensors": "the head in model_head.safetensors is not read",
     "pytorch_model_head.bin": "the head that the library adapters keeps in pytorch_model_head.bin is not read",
 }
 _KNOWN_FILES = re.compile(
     r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)|training_args\.bin|optimizer.*|scheduler\.pt|scaler\.pt|"
-    r"rng_state.*|random_states.*|adapter_.*|model_head\..*|pytorch_model_head\.bin|.*\.index\.json"
+    r"rng_state.*|random_states.*|adapter_.*|model_head\.(pkl|joblib|safetensors)|pytorch_model_head\.bin|.*\.index\.json"
 )
 
 
-def _remarks(folder: Path, sentences: SentenceFolder | None) -> Iterator[str]:
-    if adapters := sorted(path.parent.name for path in folder.glob("*/adapter_config.json")):
+def _remarks(folder: Path, raw: Mapping[str, Any], sentences: SentenceFolder | None) -> Iterator[str]:
+    if (words := _other_numbers(raw)) is not None:
+        yield words
+    inner = [*folder.glob("*/adapter_config.json"), *folder.glob("*/adapter_model.*")]
+    if adapters := sorted({path.parent.name for path in inner}):
         yield f"the adapter in its folder {adapters[0]} is not applied: merge it, and give what comes out"
     heavy = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".joblib")
     unread = sorted(p.name for p in folder.glob("*") if p.suffix in heavy and not _KNOWN_FILES.fullmatch(p.name))
     if unread:
         yield f"{', '.join(unread[:5])} {'is' if len(unread) == 1 else 'are'} not read: no part of a stock checkpoint"
+    if other := rival_of(folder):
+        yield (
+            f"{other} holds other weights than {find_weights(folder)[0].name}, which is read, as by the stock "
+            "library: remove whichever is not meant"
+        )
+    if sentences is None and (lost := sorted(path.parent.name for path in folder.glob("[0-9]*_*/config.json"))):
+        yield (
+            f"{', '.join(lost)} belong{'s' if len(lost) == 1 else ''} to a folder of sentence-transformers, whose "
+            f"{MODULES} is not here: what stands there is not read"
+        )
     if sentences is not None and sentences.prompts:
         yield (
             f"it has prompts for texts ({', '.join(sentences.prompts)}), which are not put before them: do that in the "
@@ -384,7 +398,12 @@ def _require_values(data: Mapping[str, Any]) -> None:
         keys = sorted(labels, key=str) if isinstance(labels, dict) else None
         if keys is None or {str(key) for key in keys} != {str(n) for n in range(len(keys))}:
             raise InputError(f"id2label must name every output from 0 on, got {labels!r}")
+        names = list(cast("dict[Any, Any]", labels).values())
+        if not all(isinstance(name, str | int | float) for name in names) or len(set(map(str, names))) < len(names):
+            raise InputError(f"id2label must give every output a name of its own, got {labels!r}")
     count = data.get("num_labels")
+    if labels is not None and isinstance(count, int) and count != len(labels):
+        raise InputError(f"num_labels is {count} and id2label has {len(labels)} names: put right whichever was edited")
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
         raise InputError(f"num_labels must be a whole number from 1 on, got {count!r}")
     if (problem := data.get("problem_type")) not in (None, *_PROBLEMS):
@@ -392,6 +411,22 @@ def _require_values(data: Mapping[str, Any]) -> None:
     kind = data.get("dtype") or data.get("torch_dtype")
     if kind is not None and not isinstance(getattr(torch, str(kind).removeprefix("torch."), None), torch.dtype):
         raise InputError(f"{'dtype' if data.get('dtype') else 'torch_dtype'} must name a type of torch's, got {kind!r}")
+
+
+def _other_numbers(data: Mapping[str, Any]) -> str | None:
+    """What is wrong where ``label2id``, which nobody reads, says otherwise than ``id2label``."""
+    numbers, names = data.get("label2id"), data.get("id2label")
+    if not isinstance(numbers, dict) or all(str(name) == f"LABEL_{n}" for name, n in numbers.items()):
+        return None
+    if names is None:
+        return "its config names classes in label2id alone, which is not read: write id2label"
+    other = [name for n, name in names.items() if str(numbers.get(str(name))) != str(n)]
+    if not other:
+        return None
+    return (
+        f"label2id in its config says otherwise than id2label (of {other[0]!r}), which counts here and in the stock "
+        "library: put right whichever was edited"
+    )
 
 
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
