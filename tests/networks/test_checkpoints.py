@@ -184,6 +184,15 @@ def beside(name: str) -> Callable[[Path], Any]:
     return make
 
 
+def with_words(change: Callable[[str], str]) -> Callable[[Path], Any]:
+    def make(folder: Path) -> Any:
+        model = save(folder, network())
+        (folder / "vocab.txt").write_bytes(change("\n".join(VOCABULARY) + "\n").encode())
+        return model
+
+    return make
+
+
 def in_safe_shards(folder: Path) -> Any:
     model = network()
     model.save_pretrained(folder, max_shard_size="4KB")
@@ -659,6 +668,13 @@ TABLE: dict[str, tuple[Callable[[Path], Any], Expected, Expected, Expected, Expe
     "an adapter within, alone": (beside("mine/adapter_model.safetensors"), *(told("adapter", "mine"),) * 4),
     # tokenizers
     "no tokenizer": (without_tokenizer, *(no("copy the tokenizer", "some/base-uncased"),) * 3, None),
+    "a word twice": (
+        with_words(lambda words: words.replace("film", "good")),
+        *(told("vocab.txt", "'good'"),) * 3,
+        None,
+    ),
+    "an empty line among words": (with_words(lambda words: words.replace("play", "")), logits, logits, None, None),
+    "lines as on Windows": (with_words(lambda words: words.replace("\n", "\r\n")), logits, logits, None, None),
     "more words than the network": (too_many_words, *(no("do not belong together"),) * 3, None),
 }
 
