@@ -147,6 +147,53 @@ def in_torch(*, shards: int = 1, lose: bool = False, protocol: bool = True) -> C
     return make
 
 
+def two_files(more: float) -> Callable[[Path], Any]:
+    """Weights in both formats, of which the second have so much added."""
+
+    def make(folder: Path) -> Any:
+        model = save(folder, network())
+        torch.save({name: value + more for name, value in tensors(folder).items()}, folder / "pytorch_model.bin")
+        return model
+
+    return make
+
+
+def filled(value: float) -> Callable[[Path], Any]:
+    def make(folder: Path) -> Any:
+        model = save(folder, network())
+        put(folder, tensors(folder) | {"classifier.bias": torch.full((2,), value)})
+        return model
+
+    return make
+
+
+def in_integers(folder: Path) -> Any:
+    model = save(folder, network())
+    put(folder, {name: (10 * value).to(torch.int8) for name, value in tensors(folder).items()})
+    return model
+
+
+def beside(name: str) -> Callable[[Path], Any]:
+    """One more file, of which only its name is known."""
+
+    def make(folder: Path) -> Any:
+        model = save(folder, network())
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"{}")
+        return model
+
+    return make
+
+
+def with_words(change: Callable[[str], str]) -> Callable[[Path], Any]:
+    def make(folder: Path) -> Any:
+        model = save(folder, network())
+        (folder / "vocab.txt").write_bytes(change("\n".join(VOCABULARY) + "\n").encode())
+        return model
+
+    return make
+
+
 def in_safe_shards(folder: Path) -> Any:
     model = network()
     model.save_pretrained(folder, max_shard_size="4KB")
@@ -384,6 +431,11 @@ TABLE: dict[str, tuple[Callable[[Path], Any], Expected, Expected, Expected, Expe
     "Flax's": (instead("flax_model.msgpack", b"x"), *(no("Flax", "flax_model.msgpack"),) * 4),
     "a file for llama.cpp": (instead("model.gguf", b"x"), *(no("GGUF", "model.gguf"),) * 4),
     "what a trainer leaves": (from_a_trainer, *(no("checkpoint-500", "checkpoint-1000"),) * 4),
+    "two files that differ": (two_files(1.0), *(told("pytorch_model.bin", "other weights"),) * 4),
+    "two files alike": (two_files(0.0), logits, logits, None, None),
+    "no numbers": (filled(float("nan")), *(no("not finite", "classifier.bias"),) * 2, None, None),
+    "infinity": (filled(float("inf")), *(no("not finite", "classifier.bias"),) * 2, None, None),
+    "whole numbers": (in_integers, *(no("quantised"),) * 4),
     # names
     "a wrapper for processors": (renamed(lambda n: f"module.{n}"), *(no("prefix 'module.'", "removeprefix"),) * 4),
     "a compiled network": (renamed(lambda n: f"_orig_mod.{n}"), *(no("prefix '_orig_mod.'"),) * 4),
@@ -419,6 +471,27 @@ TABLE: dict[str, tuple[Callable[[Path], Any], Expected, Expected, Expected, Expe
     "an unknown function": (with_config(hidden_act="jelu"), *(no("hidden_act", "jelu"),) * 4),
     "heads that do not divide": (with_config(num_attention_heads=3), *(no("num_attention_heads"),) * 4),
     "labels with a gap": (with_config(id2label={"0": "a", "2": "b"}), *(no("id2label"),) * 4),
+    "labels alike": (with_config(id2label={"0": "a", "1": "a"}), *(no("id2label", "of its own"),) * 4),
+    "labels without a name": (with_config(id2label={"0": None, "1": "a"}), *(no("id2label", "of its own"),) * 4),
+    "labels and their number": (
+        with_config(num_labels=2, id2label={"0": "a", "1": "b", "2": "c"}),
+        *(no("num_labels is 2", "3 names"),) * 4,
+    ),
+    "labels in another order": (
+        with_config(id2label={"1": "b", "0": "a"}, label2id={"b": 1, "a": 0}),
+        logits,
+        logits,
+        None,
+        None,
+    ),
+    "labels said twice": (
+        with_config(id2label={"0": "a", "1": "b"}, label2id={"a": 1, "b": 0}),
+        *(told("label2id", "otherwise"),) * 4,
+    ),
+    "labels by name alone": (
+        with_config(id2label=None, label2id={"no": 0, "yes": 1}),
+        *(told("label2id", "write id2label"),) * 4,
+    ),
     "another vocabulary": (with_config(vocab_size=400), *(no("word_embeddings", "25 x 16", "vocab_size 400"),) * 4),
     "fewer positions": (with_config(max_position_embeddings=16), *(no("position_embeddings", "32 x 16"),) * 4),
     "fewer layers": (with_config(num_hidden_layers=1), *(no("2 layers, its config 1"),) * 4),
@@ -585,8 +658,24 @@ TABLE: dict[str, tuple[Callable[[Path], Any], Expected, Expected, Expected, Expe
         told("GELU"),
         no("GELU"),
     ),
+    "SetFit, newer": (
+        beside("model_head.joblib"),
+        *(no("SetFit", "model_head.joblib"),) * 2,
+        told("joblib"),
+        no("joblib"),
+    ),
+    "a head of somebody's": (beside("model_head.pt"), *(told("model_head.pt is not read"),) * 4),
+    "a pooling left over": (beside("1_Pooling/config.json"), *(told("1_Pooling", "modules.json"),) * 4),
+    "an adapter within, alone": (beside("mine/adapter_model.safetensors"), *(told("adapter", "mine"),) * 4),
     # tokenizers
     "no tokenizer": (without_tokenizer, *(no("copy the tokenizer", "some/base-uncased"),) * 3, None),
+    "a word twice": (
+        with_words(lambda words: words.replace("film", "good")),
+        *(told("vocab.txt", "'good'"),) * 3,
+        None,
+    ),
+    "an empty line among words": (with_words(lambda words: words.replace("play", "")), logits, logits, None, None),
+    "lines as on Windows": (with_words(lambda words: words.replace("\n", "\r\n")), logits, logits, None, None),
     "more words than the network": (too_many_words, *(no("do not belong together"),) * 3, None),
 }
 

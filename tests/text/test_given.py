@@ -86,3 +86,8 @@ def test_nothing_is_cut_or_dropped(texts: list[str], data: st.DataObject) -> Non
     odd = data.draw(st.sampled_from([None, 1, 1.5, b"x", {}, [], ("a",), object()]))
     with pytest.raises(ValueError, match=f"at place {place}"):
         examples_of([*texts[:place], odd, *texts[place:]])
+
+
+def test_a_text_among_examples_with_candidates_is_refused_by_its_place() -> None:
+    with pytest.raises(ValueError, match="3 candidates at place 1"):
+        examples_of([Example("a", ("b", "c", "d")), "e"])

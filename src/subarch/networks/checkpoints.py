@@ -187,7 +187,7 @@ def _opened(name: str, folder: Path, _: tuple[tuple[str, int, int], ...]) -> Che
         embedding=None if sentences is None or head.kind != "encoder" else sentences.embedding,
         activation=activation,
         left=tuple(left),
-        remarks=tuple(remarks(folder, sentences)),
+        remarks=tuple(remarks(folder, raw, sentences)),
         files=() if sentences is None else sentences.files,
     )
 

@@ -66,7 +66,12 @@ def _require_values(data: Mapping[str, Any]) -> None:
         keys = sorted(labels, key=str) if isinstance(labels, dict) else None
         if keys is None or {str(key) for key in keys} != {str(n) for n in range(len(keys))}:
             raise InputError(f"id2label must name every output from 0 on, got {labels!r}")
+        names = list(cast("dict[Any, Any]", labels).values())
+        if not all(isinstance(name, str | int | float) for name in names) or len(set(map(str, names))) < len(names):
+            raise InputError(f"id2label must give every output a name of its own, got {labels!r}")
     count = data.get("num_labels")
+    if labels is not None and isinstance(count, int) and count != len(labels):
+        raise InputError(f"num_labels is {count} and id2label has {len(labels)} names: put right whichever was edited")
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
         raise InputError(f"num_labels must be a whole number from 1 on, got {count!r}")
     if (problem := data.get("problem_type")) not in (None, *_PROBLEMS):
@@ -74,6 +79,22 @@ def _require_values(data: Mapping[str, Any]) -> None:
     kind = data.get("dtype") or data.get("torch_dtype")
     if kind is not None and not isinstance(getattr(torch, str(kind).removeprefix("torch."), None), torch.dtype):
         raise InputError(f"{'dtype' if data.get('dtype') else 'torch_dtype'} must name a type of torch's, got {kind!r}")
+
+
+def other_numbers(data: Mapping[str, Any]) -> str | None:
+    """What is wrong where ``label2id``, which nobody reads, says otherwise than ``id2label``."""
+    numbers, names = data.get("label2id"), data.get("id2label")
+    if not isinstance(numbers, dict) or all(str(name) == f"LABEL_{n}" for name, n in numbers.items()):
+        return None
+    if names is None:
+        return "its config names classes in label2id alone, which is not read: write id2label"
+    other = [name for n, name in names.items() if str(numbers.get(str(name))) != str(n)]
+    if not other:
+        return None
+    return (
+        f"label2id in its config says otherwise than id2label (of {other[0]!r}), which counts here and in the stock "
+        "library: put right whichever was edited"
+    )
 
 
 _PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")

@@ -11,11 +11,11 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from subarch.errors import InputError
-from subarch.networks.configs import raw_config, read_config
+from subarch.networks.configs import other_numbers, raw_config, read_config
 from subarch.networks.encoder import require_encoder
 from subarch.networks.layouts import LAYOUTS
-from subarch.networks.sentences import SentenceFolder, read_sentence_folder
-from subarch.networks.weights import find_weights
+from subarch.networks.sentences import MODULES, SentenceFolder, read_sentence_folder
+from subarch.networks.weights import find_weights, rival_of
 
 HELP = "give a preset (bort, mlp), a checkpoint folder, a Hugging Face name, or module.path:Name of a Family"
 
@@ -123,23 +123,37 @@ def _require_no_adapter(name: str, folder: Path) -> None:
 # Heads in files of their own, which only the program that wrote them reads.
 HEAD_FILES: Mapping[str, str] = {
     "model_head.pkl": "the head that SetFit keeps in model_head.pkl is not read (a pickle can run any code)",
+    "model_head.joblib": "the head that SetFit keeps in model_head.joblib is not read (a pickle can run any code)",
     "model_head.safetensors": "the head in model_head.safetensors is not read",
     "pytorch_model_head.bin": "the head that the library adapters keeps in pytorch_model_head.bin is not read",
 }
 _KNOWN_FILES = re.compile(
     r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)|training_args\.bin|optimizer.*|scheduler\.pt|scaler\.pt|"
-    r"rng_state.*|random_states.*|adapter_.*|model_head\..*|pytorch_model_head\.bin|.*\.index\.json"
+    r"rng_state.*|random_states.*|adapter_.*|model_head\.(pkl|joblib|safetensors)|pytorch_model_head\.bin|.*\.index\.json"
 )
 
 
-def remarks(folder: Path, sentences: SentenceFolder | None) -> Iterator[str]:
+def remarks(folder: Path, raw: Mapping[str, Any], sentences: SentenceFolder | None) -> Iterator[str]:
     """What lies beside a checkpoint and is not used, in words."""
-    if adapters := sorted(path.parent.name for path in folder.glob("*/adapter_config.json")):
+    if (words := other_numbers(raw)) is not None:
+        yield words
+    inner = [*folder.glob("*/adapter_config.json"), *folder.glob("*/adapter_model.*")]
+    if adapters := sorted({path.parent.name for path in inner}):
         yield f"the adapter in its folder {adapters[0]} is not applied: merge it, and give what comes out"
     heavy = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".joblib")
     unread = sorted(p.name for p in folder.glob("*") if p.suffix in heavy and not _KNOWN_FILES.fullmatch(p.name))
     if unread:
         yield f"{', '.join(unread[:5])} {'is' if len(unread) == 1 else 'are'} not read: no part of a stock checkpoint"
+    if other := rival_of(folder):
+        yield (
+            f"{other} holds other weights than {find_weights(folder)[0].name}, which is read, as by the stock "
+            "library: remove whichever is not meant"
+        )
+    if sentences is None and (lost := sorted(path.parent.name for path in folder.glob("[0-9]*_*/config.json"))):
+        yield (
+            f"{', '.join(lost)} belong{'s' if len(lost) == 1 else ''} to a folder of sentence-transformers, whose "
+            f"{MODULES} is not here: what stands there is not read"
+        )
     if sentences is not None and sentences.prompts:
         yield (
             f"it has prompts for texts ({', '.join(sentences.prompts)}), which are not put before them: do that in the "

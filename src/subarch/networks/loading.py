@@ -66,6 +66,11 @@ def loaded(
             f"the weights of {path} lack {len(missing)} tensors that its config asks for (such as {missing[0]}): "
             f"{advice}"
         )
+    if broken := [name for name, one in model.named_parameters() if not one.isfinite().all()]:
+        raise InputError(
+            f"the weights of {path} are not finite (NaN or infinity in {broken[0]}), and so would be every answer: "
+            "did its training diverge, or was it cast to 16 bits? Give an earlier checkpoint"
+        )
     return model.eval()
 
 

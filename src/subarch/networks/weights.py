@@ -94,10 +94,13 @@ def read_tensors(folder: Path) -> Tensors:
     """
     files = tuple(path for path in find_weights(folder) if not path.name.endswith(_INDEX))
     shapes: dict[str, tuple[int, ...]] = {}
+    whole: list[str] = []  # kept as whole numbers
     for path in files:
         _require_whole(folder, path)
         try:
-            shapes |= _of_safetensors(path) if path.suffix == ".safetensors" else _of_torch(path)
+            found, integers = _of_safetensors(path) if path.suffix == ".safetensors" else _of_torch(path)
+            shapes |= found
+            whole += integers
         except ValueError:
             raise
         except Exception as error:  # the readers raise a dozen unrelated kinds here
@@ -106,7 +109,8 @@ def read_tensors(folder: Path) -> Tensors:
                 f"the weights of {folder} cannot be loaded ({path.name}: {reason}): was the download cut short, is the "
                 "checkpoint whole?"
             ) from error
-    if small := next((name for name in shapes if name.endswith(_QUANTISED)), None):
+    rounded = [name for name in whole if name.endswith((".weight", ".bias"))]
+    if small := next((name for name in (*shapes, *rounded) if name.endswith(_QUANTISED) or name in rounded), None):
         raise InputError(
             f"the weights of {folder} are quantised ({small}): give the model that they were made from, in floats"
         )
@@ -125,21 +129,50 @@ def _require_whole(folder: Path, path: Path) -> None:
         )
 
 
-def _of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+def _of_safetensors(path: Path) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Shapes by name, and names of the tensors of whole numbers."""
     with cast("Any", safe_open(path, framework="pt")) as tensors:
-        return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+        slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+        integers = [
+            name for name, one in slices.items() if str(one.get_dtype())[0] in "IUB" and one.get_dtype() != "BF16"
+        ]
+        return {name: tuple(one.get_shape()) for name, one in slices.items()}, integers
 
 
-def _of_torch(path: Path) -> dict[str, tuple[int, ...]]:
+def _of_torch(path: Path) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    found = _torch_tensors(path)
+    integers = [name for name, one in found.items() if not one.is_floating_point()]
+    return {name: tuple(one.shape) for name, one in found.items()}, integers
+
+
+def rival_of(folder: Path) -> str | None:
+    """The name of a ``.bin`` file beside ``.safetensors`` with other weights, by the small ones."""
+    first, second = folder / WEIGHTS[0], folder / WEIGHTS[2]
+    if not (first.is_file() and second.is_file()):
+        return None
+    try:
+        with cast("Any", safe_open(first, framework="pt")) as tensors:
+            theirs = _torch_tensors(second, device="cpu")
+            shared = [name for name in tensors.keys() if name in theirs and theirs[name].numel() <= _SMALL]  # noqa: SIM118
+            same = all(torch.equal(tensors.get_tensor(name), theirs[name]) for name in shared)
+    except Exception:  # a second file that is damaged, or of another kind: it holds nothing that could be meant
+        return None
+    return None if shared and same else second.name
+
+
+_SMALL = 100_000  # numbers of a tensor: biases and heads, in which two states of a network differ as everywhere
+
+
+def _torch_tensors(path: Path, device: str = "meta") -> dict[str, torch.Tensor]:
     with path.open("rb") as stream:
         is_zip = stream.read(2) == b"PK"  # what torch.save has written since 2020 need not be read to be listed
-    found: Any = torch.load(path, map_location="meta", weights_only=True, mmap=is_zip or None)
+    found: Any = torch.load(path, map_location=device, weights_only=True, mmap=is_zip or None)
     if not isinstance(found, dict) or not all(isinstance(one, torch.Tensor) for one in found.values()):
         inside = sorted(str(name) for name in found)[:5] if isinstance(found, dict) else type(found).__name__
         raise InputError(
             f"{path} holds no tensors by name, but {inside}: save the network itself with model.save_pretrained(FOLDER)"
         )
-    return {str(name): tuple(one.shape) for name, one in found.items()}
+    return {str(name): one for name, one in found.items()}
 
 
 def weights_fingerprint(folder: Path) -> str:

@@ -27,6 +27,11 @@ def examples_of(texts: object, *, each: int | None = None) -> list[Example]:
     for place, one in enumerate(_listed(texts)):
         example = _example(place, one)
         asked = len(found[0].seconds) if found else len(example.seconds) if each is None else each - 1
+        if not isinstance(one, Example) and asked > 1:
+            raise InputError(
+                f"expected a text with {asked} candidates at place {place}, as the first one is, got {_shown(one)}: "
+                "give all of them as examples"
+            )
         if not isinstance(one, Example) and len(example.seconds) != asked:
             before = "as the first one is" if found else "as the network was fine-tuned on"
             raise InputError(

@@ -115,7 +115,9 @@ class _Never:
 def _never_made(tokenizer: PreTrainedTokenizerFast) -> _Never:
     backend: Any = cast("Any", tokenizer).backend_tokenizer
     known = {str(token) for token in cast("Any", tokenizer).all_special_tokens}
-    words = [w.removeprefix("##") for w in backend.get_vocab() if w not in known and not (w[0] == "[" and w[-1] == "]")]
+    words = [
+        w.removeprefix("##") for w in backend.get_vocab() if w not in known and not (w[:1] == "[" and w[-1:] == "]")
+    ]
     found: dict[str, list[str]] = {"capitals": [], "accents": [], "joined": []}
     for word in sorted(words):
         made = word if backend.normalizer is None else backend.normalizer.normalize_str(word).strip()
@@ -164,7 +166,23 @@ def _as_the_vocabulary_is(tokenizer: PreTrainedTokenizerFast, folder: Path) -> P
         tokenizer = cast("Any", AutoTokenizer).from_pretrained(str(folder), use_fast=True, **changed)
         never = _never_made(tokenizer)
     _tell_never(tokenizer, folder, never)
+    _tell_disagreement(tokenizer, folder)
     return tokenizer
+
+
+def _tell_disagreement(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Say where a vocabulary is not what the tokenizer reads with."""
+    numbers: dict[str, int] = cast("Any", tokenizer).backend_tokenizer.get_vocab()
+    file = folder / "vocab.txt"
+    words = file.read_text(encoding="utf-8", errors="replace").split("\n") if file.is_file() else []
+    other = [(n, word) for n, word in enumerate(words) if word and numbers.get(word) != n]
+    if other:
+        line, word = other[0]
+        say_once(
+            _LOG,
+            f"{folder}: vocab.txt disagrees with the tokenizer on {len(other)} words (line {line + 1} is {word!r}, "
+            f"there token {numbers.get(word)} and not {line}): does a word occur twice, or was a file edited?",
+        )
 
 
 def _tell_never(tokenizer: PreTrainedTokenizerFast, folder: Path, never: _Never) -> None:
@@ -183,7 +201,7 @@ def _tell_never(tokenizer: PreTrainedTokenizerFast, folder: Path, never: _Never)
             )
     vocabulary = cast("Any", tokenizer).backend_tokenizer.get_vocab()
     own = {str(token) for token in cast("Any", tokenizer).all_special_tokens}
-    letters = [word for word in vocabulary if word not in own and word[0] not in "[<" and word.isascii()]
+    letters = [word for word in vocabulary if word and word not in own and word[0] not in "[<" and word.isascii()]
     small = sum(word.removeprefix("##").isalpha() for word in letters)
     if small > _LEAST and not lowers(tokenizer) and all(word == word.lower() for word in letters):
         say_once(
