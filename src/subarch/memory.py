@@ -107,7 +107,7 @@ def run_folder(given: Any) -> Any:
 
 
 def _rows(given: Any, option: str, *, labelled: bool) -> Iterator[dict[str, Any]]:
-    if hasattr(given, "column_names") and hasattr(given, "features"):
+    if hasattr(given, "column_names"):
         yield from _of_dataset(given, option)
         return
     if hasattr(given, "columns") and callable(getattr(given, "to_dict", None)):
