@@ -33,7 +33,7 @@ FUNCTIONS = [name for name in subarch.__all__ if name in COMMANDS]
 SEARCH = """
 import subarch
 found = subarch.extract(
-    "./my-bert", texts="texts.txt", steps=1, epsilon=0.5, budget=2, threads=1, executor="processes:2", run="{run}"
+    "./my-bert", texts="texts.txt", steps=1, epsilon=0.5, sequence_length=16, threads=1, executor="processes:2", run="{run}"
 )
 print(found.certificate.claim)
 """

@@ -138,7 +138,9 @@ def extract(*given: Any, **options: Any) -> ExtractResult:
     """Find the best small network inside a large one, with a certificate of how far from optimal it can be.
 
     >>> import subarch
-    >>> found = subarch.extract("./my-bert", texts="texts.txt", steps=2, epsilon=0.5, run="runs/found")
+    >>> found = subarch.extract(
+    ...     "./my-bert", texts="texts.txt", steps=2, epsilon=0.5, sequence_length=16, run="runs/found"
+    ... )
     >>> found.certificate.claim, found.parameters < found.source["parameters"]
     ('w', True)
     """
