@@ -33,7 +33,8 @@ FUNCTIONS = [name for name in subarch.__all__ if name in COMMANDS]
 SEARCH = """
 import subarch
 found = subarch.extract(
-    "./my-bert", texts="texts.txt", steps=1, epsilon=0.5, sequence_length=16, threads=1, executor="processes:2", run="{run}"
+    "./my-bert", texts="texts.txt", steps=1, epsilon=0.5, sequence_length=16, threads=1, run="{run}",
+    executor="processes:2",
 )
 print(found.certificate.claim)
 """
@@ -60,6 +61,7 @@ def python(folder: Path, *arguments: str, given: str | None = None) -> str:
     return ran.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["script", "stdin", "-c"])
 def test_helpers_start_without_a_guard(way: str, folder: Path) -> None:
     program = SEARCH.format(run=f"runs/{way.strip('-')}")
