@@ -978,8 +978,7 @@ def stubborn(*given):
         except KeyboardInterrupt:
             pass  # as a library that swallows it, or does not come back to Python
 sys.argv = ["subarch", "inspect", "bort"]
-cli._inspect = stubborn
-cli.COMMANDS = {**cli.COMMANDS, "inspect": (cli.InspectOptions, stubborn)}
+cli.COMMANDS = {**cli.COMMANDS, "inspect": (cli.options_class("inspect"), stubborn)}
 sys.exit(cli.main())
 """
 

@@ -1,7 +1,9 @@
 """subarch: extract a small network from a real one, with a certificate of how far from optimal it can be.
 
 >>> import subarch
->>> result = subarch.compress(subarch.CompressOptions(data="reviews.csv", teacher="./my-bert"))  # doctest: +SKIP
+>>> small = subarch.compress("reviews.csv", "./my-bert", speedup=4)  # doctest: +SKIP
+>>> small(["a fine film"])  # doctest: +SKIP
+[{'label': 'praise', 'probabilities': {'blame': 0.06, 'praise': 0.94}}]
 
 Names are looked up when they are first used, so that importing the package stays cheap.
 """
@@ -14,13 +16,17 @@ TYPE_CHECKING = False  # nothing is imported here that ``python -m`` has not: se
 if TYPE_CHECKING:
     from typing import Any
 
-    from subarch.jobs.benchmark import bench as bench
-    from subarch.jobs.evaluation import evaluate as evaluate
-    from subarch.jobs.export import export as export
-    from subarch.jobs.extraction import extract as extract
-    from subarch.jobs.extraction import verify_run as verify_run
-    from subarch.jobs.finetuning import finetune as finetune
-    from subarch.jobs.pretraining import pretrain as pretrain
+    from subarch.api import bench as bench
+    from subarch.api import check as check
+    from subarch.api import compress as compress
+    from subarch.api import evaluate as evaluate
+    from subarch.api import export as export
+    from subarch.api import extract as extract
+    from subarch.api import finetune as finetune
+    from subarch.api import inspect as inspect
+    from subarch.api import predict as predict
+    from subarch.api import pretrain as pretrain
+    from subarch.api import verify as verify
     from subarch.options.compression import CompressOptions as CompressOptions
     from subarch.options.pretraining import PretrainOptions as PretrainOptions
     from subarch.options.running import BenchOptions as BenchOptions
@@ -30,17 +36,22 @@ if TYPE_CHECKING:
     from subarch.options.tasks import EvaluateOptions as EvaluateOptions
     from subarch.options.tasks import FinetuneOptions as FinetuneOptions
     from subarch.options.tasks import TaskOptions as TaskOptions
-    from subarch.pipeline import compress as compress
     from subarch.running.predictor import Predictor as Predictor
 
 _HOMES = {
-    "subarch.pipeline": ("compress",),
-    "subarch.jobs.extraction": ("extract", "verify_run"),
-    "subarch.jobs.pretraining": ("pretrain",),
-    "subarch.jobs.finetuning": ("finetune",),
-    "subarch.jobs.evaluation": ("evaluate",),
-    "subarch.jobs.export": ("export",),
-    "subarch.jobs.benchmark": ("bench",),
+    "subarch.api": (
+        "compress",
+        "extract",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "predict",
+        "export",
+        "bench",
+        "inspect",
+        "check",
+        "verify",
+    ),
     "subarch.running.predictor": ("Predictor",),
     "subarch.options.compression": ("CompressOptions",),
     "subarch.options.search": ("ExtractOptions",),

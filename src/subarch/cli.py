@@ -26,22 +26,10 @@ from typing import Annotated, Any, NoReturn, Union
 
 import tyro
 
-from subarch import __version__
+from subarch import __version__, commands
+from subarch.commands import options_class, performed
 from subarch.errors import InputError, as_input, in_words
-from subarch.options.compression import CompressOptions
 from subarch.options.overview import overview
-from subarch.options.pretraining import PretrainOptions
-from subarch.options.running import BenchOptions, ExportOptions
-from subarch.options.search import (
-    CheckOptions,
-    DemoOptions,
-    ExtractOptions,
-    InspectOptions,
-    ReportOptions,
-    VerifyOptions,
-)
-from subarch.options.tasks import EvaluateOptions, FinetuneOptions, PredictOptions, SubmitOptions
-from subarch.results.base import Result
 
 DESCRIPTION = """Extract the best small network inside a real one, with a certificate of how far from optimal it can be.
 
@@ -82,7 +70,7 @@ def _run(given: list[str], debug: bool) -> int:
         sys.stdout.write(f"subarch {__version__}\n")
         return 0
     if given in (["--help"], ["-h"]):
-        sys.stdout.write(overview(DESCRIPTION, {name: options for name, (options, _) in COMMANDS.items()}))
+        sys.stdout.write(overview(DESCRIPTION, {name: options_class(name) for name in commands.COMMANDS}))
         return 0
     try:
         options: Any = tyro.cli(Options, prog="subarch", description=DESCRIPTION, args=given)  # type: ignore[call-overload]
@@ -206,94 +194,18 @@ def _leave() -> NoReturn:
     os._exit(130)
 
 
-def _quiet_libraries() -> None:
-    """One progress bar is enough: this program's own."""
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-
-
-def _job(where: str, told: str, *, recorded: bool = True) -> Handler:
-    """The usual command: one function from options to a result, of which the console tells.
-
-    Args:
-        where: ``module:function``, imported when the command runs.
-        told: the console's method for the result.
-        recorded: whether the command goes into a manifest.
-    """
+def _job(name: str) -> Handler:
+    """A command: its work, then what the console tells of the result."""
 
     def run(options: Any, show: Any, command: str) -> Printed:
-        module, _, name = where.partition(":")
-        _quiet_libraries()
-        typed = {"command": command} if recorded else {}
-        result = getattr(import_module(module), name)(options, watch=show.watch, **typed)
-        if isinstance(result, Result):
-            show.tell(result)
-            return result.to_json(), 0
-        getattr(show, told)(result)
-        return result, 0
+        result = performed(name, options, watch=show.watch, command=command)
+        show.tell(result)
+        return result.to_json(), int(getattr(result, "accepted", True) is False)
 
     return run
 
 
-def _inspect(options: InspectOptions, show: Any, command: str) -> Printed:
-    from subarch.networks.inspection import inspect_network
-
-    result = inspect_network(options.name, options.sequence_length)
-    show.inspection(result)
-    return result, 0
-
-
-def _check(options: CheckOptions, show: Any, command: str) -> Printed:
-    from subarch.jobs.extraction import check
-
-    result = check(options)
-    show.clauses(result)
-    return result, 0
-
-
-def _verify(options: VerifyOptions, show: Any, command: str) -> Printed:
-    from subarch.jobs.extraction import verify_run
-
-    _quiet_libraries()
-    found = verify_run(
-        options.run, retrain=options.retrain, family=options.family, start=options.start, watch=show.watch
-    )
-    result = {
-        "accepted": found.accepted,
-        "reason": found.reason,
-        "achieved": found.achieved,
-        "retrained": [dict(row) for row in found.retrained],
-    }
-    show.verification(result)
-    return result, 0 if found.accepted else 1
-
-
-def _report(options: ReportOptions, show: Any, command: str) -> Printed:
-    from subarch.telling.report import write_report
-
-    path = write_report(options.run)
-    show.written(path)
-    return {"path": str(path)}, 0
-
-
-COMMANDS: Mapping[str, tuple[type, Handler]] = {
-    "compress": (CompressOptions, _job("subarch.pipeline:compress", "compression")),
-    "inspect": (InspectOptions, _inspect),
-    "check": (CheckOptions, _check),
-    "extract": (ExtractOptions, _job("subarch.jobs.extraction:extract", "extraction")),
-    "verify": (VerifyOptions, _verify),
-    "pretrain": (PretrainOptions, _job("subarch.jobs.pretraining:pretrain", "pretraining")),
-    "finetune": (FinetuneOptions, _job("subarch.jobs.finetuning:finetune", "finetuning")),
-    "evaluate": (EvaluateOptions, _job("subarch.jobs.evaluation:evaluate", "scores", recorded=False)),
-    "predict": (PredictOptions, _job("subarch.jobs.evaluation:predict", "predictions", recorded=False)),
-    "submit": (SubmitOptions, _job("subarch.jobs.submissions:submit", "submission", recorded=False)),
-    "export": (ExportOptions, _job("subarch.jobs.export:export", "export")),
-    "bench": (BenchOptions, _job("subarch.jobs.benchmark:bench", "bench")),
-    "report": (ReportOptions, _report),
-    "demo": (DemoOptions, _job("subarch.demo:demo", "demonstration")),
-}
+COMMANDS: Mapping[str, tuple[type, Handler]] = {name: (options_class(name), _job(name)) for name in commands.COMMANDS}
 
 Options: Any = Union[  # noqa: UP007 (of as many types as the table has)
     tuple(Annotated[options, tyro.conf.subcommand(name, prefix_name=False)] for name, (options, _) in COMMANDS.items())

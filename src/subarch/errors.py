@@ -1,7 +1,7 @@
 """What somebody gave wrong, as opposed to work that failed.
 
 :class:`InputError` alone ends a command with status 2: its message says what was expected, what came, and what to do.
-Anything else is a failure of the work, status 1. Both kinds below are what Python users expect to catch as well.
+Anything else is a failure of the work, status 1. The kinds below are what Python users expect to catch as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ class InputError(ValueError):
     ...     print(error)
     --seeds must be an integer from 1, got 0
     """
+
+
+class UnknownOptionError(InputError, TypeError):
+    """An option that there is not, or one that is missing: the message names the nearest."""
 
 
 class MissingPackageError(InputError, ImportError):

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from subarch.results.wording import claim_in_words, decimal, describe, duration, percent, short
 from subarch.telling import figures as drawing
 from subarch.telling.report import write_report
-from subarch.telling.wording import claim_in_words, decimal, describe, duration, percent, short
 
 Json = dict[str, Any]
 Write = Callable[[dict[str, Json]], Path]

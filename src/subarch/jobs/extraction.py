@@ -178,13 +178,15 @@ def options_of(run: Path) -> ExtractOptions:
 # --------------------------------------------------------------------------------------------------------- the check
 
 
-def check(options: CheckOptions) -> dict[str, Any]:
+def check(options: CheckOptions, *, watch: Watch = silent) -> dict[str, Any]:
     """The ABnC check of a source, with the errors of a finished run as evidence where one is given.
 
     Raises:
         ValueError: for a source that cannot be opened, or a run that is none.
     """
+    watch("opening", note=options.source)
     source = open_source(options.source, space=read_space(options.space))
+    watch("counting", note=source.name)
     counts = fit_counts(source.family, options.sequence_length)
     evidence: ErrorEvidence | None = None
     if options.run is not None:

@@ -189,10 +189,10 @@ def _less(raw: Mapping[str, Any], key: str) -> PretrainedConfig | None:
 
 def _unbuildable(config: PretrainedConfig | None) -> Exception | None:
     if config is None:
-        return ValueError("no config")
+        return InputError("no config")
     kind = class_of("AutoModel", config)
     if kind is None:
-        return ValueError(f"the stock library has no network of model_type {config.model_type!r}")
+        return InputError(f"the stock library has no network of model_type {config.model_type!r}")
     try:
         with torch.device("meta"):
             kind(config)

@@ -7,20 +7,19 @@ Whatever is misspelt or of the wrong type is refused by section and key before a
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import tomllib
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from subarch.errors import InputError
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
+from subarch.options.values import fitting, nearest
 
 Settings = dict[str, dict[str, Any]]
 BASE = "laptop"
@@ -114,67 +113,18 @@ def _toml(value: Any) -> str:
 
 def _put(settings: Settings, section: str, key: str, value: Any, where: str) -> None:
     if section not in _FORMS:
-        raise InputError(f"{where}: there is no section {section!r}{_nearest(section, _FORMS)}; {_listed(_FORMS)}")
+        raise InputError(f"{where}: there is no section {section!r}{nearest(section, _FORMS)}; {_listed(_FORMS)}")
     form, known = _FORMS[section]
     hints = get_type_hints(form)
     names = [one.name for one in dataclasses.fields(form) if one.name not in known]
     name = key.replace("-", "_")
     if name not in names:
-        raise InputError(f"{where}: [{section}] has no {key!r}{_nearest(name, names)}; {_listed(names)}")
+        raise InputError(f"{where}: [{section}] has no {key!r}{nearest(name, names)}; {_listed(names)}")
     try:
-        settings[section][name] = _fitting(value, hints[name])
+        settings[section][name] = fitting(value, hints[name])
     except TypeError as error:
         raise InputError(f"{where}: {section}.{name} must be {error}, got {value!r}") from None
 
 
-def _nearest(name: str, names: Mapping[str, Any] | Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
 def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
     return f"there are {', '.join(names)}"
-
-
-def _fitting(value: Any, hint: Any) -> Any:
-    """The value as the type has it.
-
-    Raises:
-        TypeError: with words for what was expected.
-    """
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return _any_of(value, [one for one in inner if one is not type(None)])
-    if origin is Literal:
-        if value not in inner:
-            raise TypeError(f"one of {', '.join(map(str, inner))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise TypeError(f"a list, such as [{next(iter(_words(inner[0])))}]")
-        return tuple(_fitting(one, inner[0]) for one in cast("Sequence[Any]", value))
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint is Path and isinstance(value, str):
-        return Path(value)
-    if hint is str and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)  # steps = 20, where words are possible too
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise TypeError(" ".join(_words(hint)))
-    return value
-
-
-def _any_of(value: Any, hints: Sequence[Any]) -> Any:
-    said: list[str] = []
-    for hint in hints:
-        try:
-            return _fitting(value, hint)
-        except TypeError as error:
-            said.append(str(error))
-    raise TypeError(" or ".join(said))
-
-
-def _words(hint: Any) -> Iterator[str]:
-    yield {int: "an integer", float: "a number", bool: "true or false", str: "a word", Path: "a path"}.get(
-        hint, "value"
-    )

@@ -24,6 +24,14 @@ def absent(**more: Any) -> Any:
     return dataclasses.field(default=None, metadata={"absent": True}, **more)
 
 
+def rest() -> Any:
+    """A field for what the JSON form has beside the fields that are named: it stands there by its own names.
+
+    Results of a stage are also read from files, of other versions too; what a version adds is not lost.
+    """
+    return dataclasses.field(default_factory=dict, metadata={"rest": True}, repr=False)
+
+
 @dataclass(frozen=True)
 class Line:
     """A sentence that a person reads.
@@ -60,7 +68,8 @@ Told = Line | Rows
 class Record:
     """A frozen dataclass that is a JSON object: fields by their names, records inside of records likewise.
 
-    A field of :func:`absent` that is None is left out; a path is written as text; a tuple is a list.
+    A field of :func:`absent` that is None is left out; a path is written as text; a tuple is a list; what a field of
+    :func:`rest` holds stands beside the others.
     """
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +77,9 @@ class Record:
         given: dict[str, Any] = {}
         for one in dataclasses.fields(cast("Any", self)):
             value = getattr(self, one.name)
-            if value is not None or "absent" not in one.metadata:
+            if "rest" in one.metadata:
+                given |= _plain(value)
+            elif value is not None or "absent" not in one.metadata:
                 given[one.name] = _plain(value)
         return given
 
@@ -80,12 +91,16 @@ class Record:
             InputError: for data without a field that is needed, or with one that is not known.
         """
         hints = _hints(cls)
-        if unknown := [name for name in data if name not in hints]:
+        known = {one.name: one for one in dataclasses.fields(cast("Any", cls)) if "rest" not in one.metadata}
+        other = next((one.name for one in dataclasses.fields(cast("Any", cls)) if "rest" in one.metadata), None)
+        unknown = [name for name in data if name not in known]
+        if unknown and other is None:
             raise InputError(
                 f"expected the fields of {cls.__name__}, got {unknown[0]!r} too: written by another version?"
             )
         try:
-            return cls(**{name: _typed(value, hints[name]) for name, value in data.items()})
+            given = {name: _typed(value, hints[name]) for name, value in data.items() if name in known}
+            return cls(**given if other is None else {**given, other: {name: data[name] for name in unknown}})
         except TypeError as error:
             raise InputError(
                 f"expected the JSON form of {cls.__name__}: {error}; written by another version?"
@@ -101,6 +116,10 @@ class Result(Record):
 
     def _repr_html_(self) -> str:
         return "\n".join(map(_html, self.told()))
+
+    def __str__(self) -> str:
+        """The same in plain text, as ``print`` shows it."""
+        return "\n".join(map(_text, self.told()))
 
 
 def _plain(value: Any) -> Any:
@@ -130,14 +149,23 @@ def _typed(value: Any, hint: Any) -> Any:
         return _typed(value, named[0]) if len(named) == 1 else value
     if isinstance(hint, type) and issubclass(hint, Record):
         return hint.from_json(value)
-    if hint is Path:
-        return Path(value)
+    if hint is Path or (isinstance(hint, type) and issubclass(hint, str) and hint is not str):
+        return hint(value)
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
         kinds = inner if inner and inner[-1] is not Ellipsis and origin is tuple else (inner[0],) * len(value)
         return tuple(_typed(one, kind) for one, kind in zip(value, kinds, strict=True))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {key: _typed(one, inner[1]) for key, one in value.items()}
     return value
+
+
+def _text(told: Told) -> str:
+    if isinstance(told, Line):
+        return f"{told.lead}: {told.words}" if told.lead else told.words
+    table = [list(told.columns), *map(list, told.rows)]
+    widths = [max(len(row[n]) for row in table) for n in range(len(told.columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([told.title, *lines] if told.title else lines)
 
 
 def _html(told: Told) -> str:

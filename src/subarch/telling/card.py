@@ -8,11 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from subarch.telling.wording import apart, apart_as_exported, claim_in_words, describe, milliseconds, short
+from subarch.results.wording import (
+    apart,
+    apart_as_exported,
+    claim_in_words,
+    describe,
+    milliseconds,
+    short,
+    target_in_words,
+)
 
 Record = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
-_TARGETS = {"latency_ms": "milliseconds a text", "speedup": "times as fast as the teacher", "drop": "points lost"}
 
 
 def render_card(result: Record, manifest: Record) -> str:
@@ -23,13 +30,6 @@ def render_card(result: Record, manifest: Record) -> str:
         manifest: of the run.
     """
     return "\n".join([*_metadata(result), *_text(result, manifest)]) + "\n"
-
-
-def target_in_words(one: Record) -> str:
-    """One target, asked and got."""
-    got, asked = f"{float(one['got']):.3g}", f"{float(one['asked']):.3g}"
-    limit = "at least" if one["target"] == "speedup" else "at most"
-    return f"{_TARGETS.get(one['target'], one['target'])}: {limit} {asked} asked, {got} measured"
 
 
 def _metadata(result: Record) -> Iterator[str]:

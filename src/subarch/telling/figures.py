@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from subarch.telling.wording import (
+from subarch.results.wording import (
     counted,
     decimal,
     describe,

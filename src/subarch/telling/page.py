@@ -14,7 +14,7 @@ from typing import Any
 
 import plotly.offline
 
-from subarch.telling.wording import ABSENT, decimal, finite, whole
+from subarch.results.wording import ABSENT, decimal, finite, whole
 
 # plotly.js compiles its WebGL helpers with `new Function`, hence 'unsafe-eval'; nothing can be fetched all the same.
 _POLICY = (

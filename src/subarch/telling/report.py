@@ -15,6 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from subarch.errors import InputError
+from subarch.results.wording import (
+    check_command,
+    claim_in_words,
+    counted,
+    decimal,
+    describe,
+    duration,
+    finite,
+    identity,
+    limits_in_words,
+    milliseconds,
+    short,
+    whole,
+)
 from subarch.storage import write_text
 from subarch.telling import trust
 from subarch.telling.figures import COST_TITLES, COST_WORDS, Figures, Record, Series, bounded, draw, pick_label
@@ -32,20 +46,6 @@ from subarch.telling.page import (
     tag,
 )
 from subarch.telling.stages import Stage, stages
-from subarch.telling.wording import (
-    check_command,
-    claim_in_words,
-    counted,
-    decimal,
-    describe,
-    duration,
-    finite,
-    identity,
-    limits_in_words,
-    milliseconds,
-    short,
-    whole,
-)
 
 _MOST_ROWS = 500
 _DEFINING = ("description", "words", "definition", "distance", "metric", "loss", "kind", "name")

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from subarch.telling.card import target_in_words
+from subarch.results.wording import apart, apart_as_exported, decimal, finite, short, target_in_words, whole
 from subarch.telling.page import Cell, Html, chart, number_cell, table, tag
 from subarch.telling.plots import axis, bars, figure, line
-from subarch.telling.wording import apart, apart_as_exported, decimal, finite, short, whole
 
 Record = Mapping[str, Any]
 _COLORS = ("--trained", "--front", "--pick-w", "--pick-knee", "--pick-c", "--untrained", "--accent")

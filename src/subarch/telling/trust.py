@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from subarch.results.wording import claim_in_words, counted, decimal, describe, finite, limits_in_words, percent, whole
 from subarch.telling.figures import Figures, Record
 from subarch.telling.page import Cell, Html, chart, evidence, number_cell, table, tag
-from subarch.telling.wording import claim_in_words, counted, decimal, describe, finite, limits_in_words, percent, whole
 
 _MOST_VIOLATIONS = 20
 _RESOLVED_FROM = 10.0  # the public rule: the spread of the errors is at least this many times the repeat noise

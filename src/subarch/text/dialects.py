@@ -587,24 +587,24 @@ def _swallowing(path: Path, dialect: Dialect, reading: _Reading) -> int | None:
 _IS_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 
 
-def _refusal(path: Path, dialect: Dialect, found: _Evidence) -> ValueError:
+def _refusal(path: Path, dialect: Dialect, found: _Evidence) -> InputError:
     """No reading holds: where each of them fails first."""
     quoted = next((found.readings[way] for way in ("doubled", "backslash") if way in found.readings), None)
     plain = found.readings.get("none") or next(iter(found.readings.values()))
     row, reason = plain.broken or (0, "")
     if quoted is None or quoted.broken is None or quoted.broken == plain.broken or found.seen.quote is None:
         if "columns" not in reason:
-            return ValueError(f"{path}, row {row}: {reason}")
+            return InputError(f"{path}, row {row}: {reason}")
         if dialect.delimiter == "\t":
             advice = "a field that holds a tab or a line break must stand in quotes; save the table as .csv"
         else:
             advice = "quote the fields that hold the delimiter or a line break"
         if (plain.rows, reason.rpartition(" ")[2]) == (1, str((plain.columns or 0) + 1)):
             advice += "; or is a name missing in the first row?"
-        return ValueError(f"{path}, row {row}: {reason}: {advice}")
+        return InputError(f"{path}, row {row}: {reason}: {advice}")
     opened, why = quoted.broken
     without = f"; read without quoting, row {row}: {reason}" if plain.broken is not None else ""
-    return ValueError(f"{path}, row {opened}: {why}{without}: {_CURE}")
+    return InputError(f"{path}, row {opened}: {why}{without}: {_CURE}")
 
 
 def delimiter_of(path: Path, expected: Collection[str] = ()) -> str:

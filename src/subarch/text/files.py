@@ -157,8 +157,8 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, decode(line, f"{path}, row {number}")
 
 
-def _too_long(path: Path, number: int) -> ValueError:
-    return ValueError(f"{path}, row {number}: longer than {MAX_LINE_BYTES:,} bytes: one row a line is expected")
+def _too_long(path: Path, number: int) -> InputError:
+    return InputError(f"{path}, row {number}: longer than {MAX_LINE_BYTES:,} bytes: one row a line is expected")
 
 
 def _until_lf(stream: IO[bytes]) -> Iterator[bytes]:

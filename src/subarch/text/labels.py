@@ -401,8 +401,8 @@ class Labels:
             return f"Numbers to predict must be numbers in every row, but row {words[0][0]} has {words[0][1]!r}"
         return "Labels that are free text cannot be predicted"
 
-    def _refusal(self, row: int, reason: str) -> ValueError:
-        return ValueError(f"{self.path}, row {row}: {reason}")
+    def _refusal(self, row: int, reason: str) -> InputError:
+        return InputError(f"{self.path}, row {row}: {reason}")
 
 
 def _hardly_twice(different: int, rows: int) -> bool:

@@ -156,17 +156,17 @@ def _checked(path: Path, number: int, values: object, text: str) -> Mapping[str,
     return found
 
 
-def _no_object(path: Path, number: int, text: str) -> ValueError:
+def _no_object(path: Path, number: int, text: str) -> InputError:
     other = " (or an array of such objects)" if format_of(path) == ".json" else ""
-    return ValueError(f"{path}, row {number}: expected a JSON object a line{other}, got {text.strip()[:60]!r}")
+    return InputError(f"{path}, row {number}: expected a JSON object a line{other}, got {text.strip()[:60]!r}")
 
 
 class _TwiceError(InputError):
     """A name that occurs twice in an object."""
 
 
-def _twice(path: Path, number: int, error: _TwiceError) -> ValueError:
-    return ValueError(f"{path}, row {number}: expected every name once in an object, got {error} twice: leave one away")
+def _twice(path: Path, number: int, error: _TwiceError) -> InputError:
+    return InputError(f"{path}, row {number}: expected every name once in an object, got {error} twice: leave one away")
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subarch.telling.wording import apart, apart_as_exported
+from subarch.results.wording import apart, apart_as_exported
 
 
 def test_what_is_said_beside_scores() -> None:

@@ -25,6 +25,8 @@ _LIMITS = {
     "macs": "at most {} operations a forward pass",
 }
 
+_TARGETS = {"latency_ms": "milliseconds a text", "speedup": "times as fast as the teacher", "drop": "points lost"}
+
 
 def finite(value: object) -> float | None:
     """Return ``value`` as a float, or None where it is no finite number (absent, text, a bound that is infinite)."""
@@ -70,6 +72,13 @@ def apart(result: Mapping[str, Any]) -> str:
 def apart_as_exported(sealed: Mapping[str, Any]) -> str:
     """The same of an exported form beside its teacher."""
     return relatives(sealed.get("related"), sealed.get("examples"), sealed.get("apart") or {})
+
+
+def target_in_words(one: Mapping[str, Any]) -> str:
+    """One target, asked and got."""
+    got, asked = f"{float(one['got']):.3g}", f"{float(one['asked']):.3g}"
+    limit = "at least" if one["target"] == "speedup" else "at most"
+    return f"{_TARGETS.get(one['target'], one['target'])}: {limit} {asked} asked, {got} measured"
 
 
 def whole(value: object) -> str:
