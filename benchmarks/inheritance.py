@@ -31,7 +31,7 @@ from subarch.storage import write_json
 from subarch.text.corpora import open_corpus
 from subarch.text.documentation import cache_folder
 from subarch.text.masking import Samples
-from subarch.text.streaming import Layout, Vocabulary, open_rows
+from subarch.text.streaming import RowLayout, Vocabulary, open_rows
 from subarch.text.tokenizers import load_tokenizer
 
 CALIBRATION = 64  # rows
@@ -116,7 +116,7 @@ def main() -> None:
         ).checkpoint
     tokenizer = load_tokenizer(arguments.source)
     source = AutoModelForMaskedLM.from_pretrained(arguments.source).eval()
-    layout = Layout(Vocabulary.of(tokenizer), 128)
+    layout = RowLayout(Vocabulary.of(tokenizer), 128)
     text = open_corpus(arguments.corpus, cache=cache_folder())
     learning, held_out = open_rows(
         text, layout, rows=CALIBRATION, held_out=64, workers=None, cache=cache_folder(), watch=say

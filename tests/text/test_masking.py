@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples, most_masked
-from subarch.text.streaming import Layout, Rows, Vocabulary, open_rows
+from subarch.text.streaming import RowLayout, Rows, Vocabulary, open_rows
 from subarch.text.tokenizers import train_tokenizer
 
 TEXTS = [
@@ -25,7 +25,7 @@ TEXTS = [
 
 def packed(texts: list[str], trained_on: list[str], length: int, cache: Path) -> Rows:
     corpus = Corpus("memory", hashlib.sha256("".join(texts).encode()).hexdigest(), (texts.__iter__,))
-    layout = Layout(Vocabulary.of(train_tokenizer(trained_on, 300)), length)
+    layout = RowLayout(Vocabulary.of(train_tokenizer(trained_on, 300)), length)
     return open_rows(corpus, layout, rows=10**6, held_out=1, workers=0, cache=cache)[0]
 
 
@@ -133,6 +133,6 @@ def test_a_tokenizer_without_mask_is_refused(tmp_path: Path) -> None:
     known = train_tokenizer(TEXTS[:50], 300)
     maskless = PreTrainedTokenizerFast(tokenizer_object=known.backend_tokenizer, cls_token="[CLS]", sep_token="[SEP]")
     corpus = Corpus("memory", "1" * 64, (TEXTS.__iter__,))
-    made, _ = open_rows(corpus, Layout(Vocabulary.of(maskless), 32), rows=1, held_out=1, workers=0, cache=tmp_path)
+    made, _ = open_rows(corpus, RowLayout(Vocabulary.of(maskless), 32), rows=1, held_out=1, workers=0, cache=tmp_path)
     with pytest.raises(ValueError, match="mask token"):
         Samples(made, count=1, seed=0)

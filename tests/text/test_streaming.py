@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from subarch.text.corpora import Corpus, is_held_out
-from subarch.text.streaming import Layout, Rows, Vocabulary, open_rows
+from subarch.text.streaming import RowLayout, Rows, Vocabulary, open_rows
 from subarch.text.tokenizers import train_tokenizer
 
 TEXTS = [
@@ -36,7 +36,7 @@ def corpus(texts: list[str], name: str = "0") -> Corpus:
     return Corpus("memory", name * 64, (texts.__iter__,))
 
 
-def opened(texts: list[str], layout: Layout, cache: Path, **given: Any) -> tuple[Rows, Rows]:
+def opened(texts: list[str], layout: RowLayout, cache: Path, **given: Any) -> tuple[Rows, Rows]:
     wanted = {"rows": 10**6, "held_out": 10**6, "workers": 0, "chunk": 2000} | given
     return open_rows(corpus(texts), layout, cache=cache, **wanted)
 
@@ -54,7 +54,7 @@ def everything(rows: Rows) -> list[Any]:
 
 @pytest.mark.parametrize("length", [8, 31, 128])
 def test_no_token_is_lost_and_no_document_is_on_both_sides(tokenizer: Any, tmp_path: Path, length: int) -> None:
-    learning, held_out = opened(TEXTS, Layout(Vocabulary.of(tokenizer), length), tmp_path)
+    learning, held_out = opened(TEXTS, RowLayout(Vocabulary.of(tokenizer), length), tmp_path)
     for rows, side in ((learning, False), (held_out, True)):
         texts = [text for text in TEXTS if is_held_out(text) == side]
         expected = [token for text in texts for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
@@ -63,7 +63,7 @@ def test_no_token_is_lost_and_no_document_is_on_both_sides(tokenizer: Any, tmp_p
 
 
 def test_rows_are_full(tokenizer: Any, tmp_path: Path) -> None:
-    rows, _ = opened(TEXTS, Layout(Vocabulary.of(tokenizer), 64), tmp_path, chunk=10**6)
+    rows, _ = opened(TEXTS, RowLayout(Vocabulary.of(tokenizer), 64), tmp_path, chunk=10**6)
     *full, _ = everything(rows)
     # What is left of a row needs room for a token between [CLS] and [SEP].
     assert max((row["words"] == 0).sum() for row in full) <= 2
@@ -71,7 +71,7 @@ def test_rows_are_full(tokenizer: Any, tmp_path: Path) -> None:
 
 
 def test_pieces_begin_and_end_as_the_tokenizer_has_it(tokenizer: Any, tmp_path: Path) -> None:
-    rows, _ = opened(["one two three"] * 8 + TEXTS, Layout(Vocabulary.of(tokenizer), 512), tmp_path, chunk=10**6)
+    rows, _ = opened(["one two three"] * 8 + TEXTS, RowLayout(Vocabulary.of(tokenizer), 512), tmp_path, chunk=10**6)
     one = tokenizer("one two three")["input_ids"]
     assert rows[0]["tokens"][: 2 * len(one)].tolist() == one + one
     words = tokenizer("one two three").word_ids()
@@ -81,7 +81,7 @@ def test_pieces_begin_and_end_as_the_tokenizer_has_it(tokenizer: Any, tmp_path: 
 
 def test_special_tokens_in_a_text_are_words(tokenizer: Any, tmp_path: Path) -> None:
     vocabulary = Vocabulary.of(tokenizer)
-    rows, _ = opened([*TEXTS, "The [MASK] and the [CLS] are written [SEP] here."], Layout(vocabulary, 64), tmp_path)
+    rows, _ = opened([*TEXTS, "The [MASK] and the [CLS] are written [SEP] here."], RowLayout(vocabulary, 64), tmp_path)
     tokens = np.concatenate([row["tokens"][row["words"] > 0] for row in everything(rows)])
     assert vocabulary.mask not in tokens
     starts = np.concatenate([row["tokens"] == vocabulary.start for row in everything(rows)]).sum()
@@ -89,7 +89,7 @@ def test_special_tokens_in_a_text_are_words(tokenizer: Any, tmp_path: Path) -> N
 
 
 def test_many_processes_make_the_same_store(tokenizer: Any, tmp_path: Path) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 32)
+    layout = RowLayout(Vocabulary.of(tokenizer), 32)
     alone, _ = opened(TEXTS, layout, tmp_path / "a")
     together, _ = opened(TEXTS, layout, tmp_path / "b", workers=3)
     assert len(list((tmp_path / "a").rglob("*.learning.npy"))) > 5
@@ -98,7 +98,7 @@ def test_many_processes_make_the_same_store(tokenizer: Any, tmp_path: Path) -> N
 
 
 def test_a_store_goes_on_where_it_stopped_and_mends_what_is_damaged(tokenizer: Any, tmp_path: Path) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 32)
+    layout = RowLayout(Vocabulary.of(tokenizer), 32)
     whole, _ = opened(TEXTS, layout, tmp_path / "a")
     few, _ = opened(TEXTS, layout, tmp_path / "b", rows=20, held_out=1)
     assert 20 <= len(few) < len(whole) / 2
@@ -113,7 +113,7 @@ def test_a_store_goes_on_where_it_stopped_and_mends_what_is_damaged(tokenizer: A
 
 
 def test_what_is_held_out_does_not_depend_on_what_is_learned(tokenizer: Any, tmp_path: Path) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 32)
+    layout = RowLayout(Vocabulary.of(tokenizer), 32)
     few, judged = opened(TEXTS, layout, tmp_path, rows=20, held_out=30)
     more, same = opened(TEXTS, layout, tmp_path, rows=200, held_out=30)
     assert len(few) < len(more)
@@ -121,7 +121,7 @@ def test_what_is_held_out_does_not_depend_on_what_is_learned(tokenizer: Any, tmp
 
 
 def test_a_complete_store_needs_no_text(tokenizer: Any, tmp_path: Path) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 32)
+    layout = RowLayout(Vocabulary.of(tokenizer), 32)
     before, _ = opened(TEXTS, layout, tmp_path)
 
     def gone() -> Iterator[str]:
@@ -142,7 +142,13 @@ def test_memory_is_constant(tokenizer: Any, tmp_path: Path) -> None:
         tracemalloc.start()
         source = Corpus("generated", str(rows), (endless,))
         open_rows(
-            source, Layout(Vocabulary.of(tokenizer), 64), rows=rows, held_out=1, workers=0, chunk=20_000, cache=tmp_path
+            source,
+            RowLayout(Vocabulary.of(tokenizer), 64),
+            rows=rows,
+            held_out=1,
+            workers=0,
+            chunk=20_000,
+            cache=tmp_path,
         )
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -153,12 +159,12 @@ def test_memory_is_constant(tokenizer: Any, tmp_path: Path) -> None:
 
 
 def test_too_little_text_is_refused(tokenizer: Any, tmp_path: Path) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 32)
+    layout = RowLayout(Vocabulary.of(tokenizer), 32)
     held = next(text for text in TEXTS if is_held_out(text))
     with pytest.raises(ValueError, match="longer corpus"):
         opened([held], layout, tmp_path)
     with pytest.raises(ValueError, match="at least 3"):
-        Layout(Vocabulary.of(tokenizer), 2)
+        RowLayout(Vocabulary.of(tokenizer), 2)
 
 
 # --- two tokenizers ---------------------------------------------------------------------------------------------------
@@ -174,7 +180,7 @@ def by_word(tokens: Any, words: Any, tokenizer: Any) -> dict[int, str]:
 
 def test_words_of_two_tokenizers_spell_the_same(tokenizer: Any, tmp_path: Path) -> None:
     other = train_tokenizer([text.upper() for text in TEXTS[:40]], 320)
-    layout = Layout(Vocabulary.of(tokenizer), 40, Vocabulary.of(other), 64)
+    layout = RowLayout(Vocabulary.of(tokenizer), 40, Vocabulary.of(other), 64)
     rows, _ = opened(TEXTS, layout, tmp_path)
     shared = total = 0
     for row in everything(rows):
@@ -187,7 +193,7 @@ def test_words_of_two_tokenizers_spell_the_same(tokenizer: Any, tmp_path: Path) 
 
 def test_words_of_a_bytewise_tokenizer_fit_too(tokenizer: Any, bytewise: Any, tmp_path: Path) -> None:
     texts = [text.lower().replace("é", "e").replace("'", " ") for text in TEXTS]
-    rows, _ = opened(texts, Layout(Vocabulary.of(tokenizer), 40, Vocabulary.of(bytewise), 80), tmp_path)
+    rows, _ = opened(texts, RowLayout(Vocabulary.of(tokenizer), 40, Vocabulary.of(bytewise), 80), tmp_path)
     seen = 0
     for row in everything(rows)[:50]:
         ours = by_word(row["tokens"], row["words"], tokenizer)
@@ -202,7 +208,7 @@ def test_words_of_a_bytewise_tokenizer_fit_too(tokenizer: Any, bytewise: Any, tm
 def test_any_text_can_be_packed_with_two_tokenizers(
     tokenizer: Any, bytewise: Any, tmp_path_factory: Any, texts: list[str]
 ) -> None:
-    layout = Layout(Vocabulary.of(tokenizer), 16, Vocabulary.of(bytewise), 24)
+    layout = RowLayout(Vocabulary.of(tokenizer), 16, Vocabulary.of(bytewise), 24)
     rows, _ = opened([*texts, *TEXTS[:40]], layout, tmp_path_factory.mktemp("store"))
     for row in everything(rows):
         assert set(row["other_words"]) <= set(row["words"]) | {0}

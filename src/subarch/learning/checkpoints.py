@@ -81,7 +81,7 @@ class Fitted:
         """The examples as the network reads them."""
         types = tells_texts_apart(self.checkpoint.config)
         return tokenize(
-            examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.kind == "choice", types=types
+            examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.scores_candidates, types=types
         )
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:

@@ -40,7 +40,7 @@ from subarch.storage import claimed, write_json
 from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, open_corpus
 from subarch.text.masking import Samples, most_masked
-from subarch.text.streaming import Layout, Rows, open_rows
+from subarch.text.streaming import RowLayout, Rows, open_rows
 from subarch.text.tokenizers import save_tokenizer
 
 _ELSEWHERE = (
@@ -356,10 +356,10 @@ class _Job:
         return result
 
     def _rows(self, watch: Watch) -> tuple[Rows, Rows]:
-        layout = Layout(self.student.vocabulary, self.recipe.length)
+        layout = RowLayout(self.student.vocabulary, self.recipe.length)
         if self.teacher is not None and not self.same:
             longest = min(self.teacher.longest or sys.maxsize, 2 * self.recipe.length)
-            layout = Layout(self.student.vocabulary, self.recipe.length, self.teacher.vocabulary, longest)
+            layout = RowLayout(self.student.vocabulary, self.recipe.length, self.teacher.vocabulary, longest)
         return open_rows(
             self.corpus,
             layout,

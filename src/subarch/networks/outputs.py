@@ -31,6 +31,11 @@ class Head:
     words: str
     stock: str
 
+    @property
+    def scores_candidates(self) -> bool:
+        """Whether it gives one score to each candidate, which is read as a sequence of its own."""
+        return self.kind == "choice"
+
     def opened_by(self, config: PretrainedConfig) -> Any:
         """The stock class for this head and a kind of network; None where there is none."""
         return class_of(self.stock, config)

@@ -99,7 +99,7 @@ def _tokenizer(backend: str) -> Tokenizer:
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """What a row is.
 
     Args:
@@ -139,7 +139,7 @@ class Layout:
 class Rows:
     """Packed rows on disk, read at random; holds no more memory than the list of its files."""
 
-    def __init__(self, files: Sequence[Path], layout: Layout) -> None:
+    def __init__(self, files: Sequence[Path], layout: RowLayout) -> None:
         self.layout = layout
         arrays = [cast("np.memmap[Any, Any]", np.load(file, mmap_mode="r")) for file in files]
         self._files = [(file, array.offset) for file, array in zip(files, arrays, strict=True)]
@@ -164,7 +164,7 @@ class Rows:
 class _Packer:
     """Puts documents into rows, one after another."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: RowLayout) -> None:
         self.layout = layout
         self.rows: list[Row] = []
         self._at = self._other_at = self._words = 0
@@ -223,7 +223,7 @@ def _put(
     return end
 
 
-def _encoded(text: str, layout: Layout) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _encoded(text: str, layout: RowLayout) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """A text's tokens and the number of each one's word, by our tokenizer and by the other one."""
     ours: Any = _tokenizer(layout.vocabulary.backend).encode(text, add_special_tokens=False)
     tokens, none = np.array(ours.ids, np.int64), np.empty(0, np.int64)
@@ -263,7 +263,7 @@ def _common_words(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[N
 
 def open_rows(
     corpus: Corpus,
-    layout: Layout,
+    layout: RowLayout,
     *,
     rows: int,
     held_out: int,
@@ -309,7 +309,7 @@ def open_rows(
 class _Store:
     """A folder of chunks: ``00000.learning.npy``, ``00000.held-out.npy``, ..., and ``end`` once all text is in it."""
 
-    def __init__(self, folder: Path, layout: Layout, characters: int) -> None:
+    def __init__(self, folder: Path, layout: RowLayout, characters: int) -> None:
         self.folder, self.layout, self.characters = folder, layout, characters
 
     def file(self, chunk: int, side: str) -> Path:
