@@ -23,7 +23,8 @@ class SmallModel(CompressResult):
 
     >>> import subarch  # doctest: +SKIP
     >>> small = subarch.compress("reviews.csv", "./my-bert", speedup=4)  # doctest: +SKIP
-    >>> small(["a fine film"])[0]["label"]  # doctest: +SKIP
+    >>> (answer,) = small(["a fine film"])  # doctest: +SKIP
+    >>> answer["label"]  # doctest: +SKIP
     'praise'
     """
 
