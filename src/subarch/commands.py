@@ -5,14 +5,14 @@ Light on purpose: libraries are imported when a command runs.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any, cast
 
 from subarch.progress import Watch
 from subarch.results.base import Result
+from subarch.silence import quiet_transformers
 from subarch.surroundings import home
 
 
@@ -78,7 +78,7 @@ def performed(name: str, options: Any, *, watch: Watch, command: str = "") -> Re
     typed = {"command": command} if what.recorded else {}
     if not what.quiet:
         return _result(name, work(options, watch=watch, **typed))
-    with _quiet_libraries():
+    with quiet_transformers():
         return _result(name, work(options, watch=watch, **typed))
 
 
@@ -87,22 +87,6 @@ def _result(name: str, found: Mapping[str, Any]) -> Result:
     if name == "compress":
         module, made = ("results.compress", "PlanResult") if "plan" in found else ("small", "SmallModel")
     return cast("type[Result]", getattr(import_module(f"subarch.{module}"), made)).from_json(found)
-
-
-@contextmanager
-def _quiet_libraries() -> Generator[None]:
-    """One progress bar is enough: this program's own. Afterwards it is as it was."""
-    from transformers.utils import logging
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def inspected(options: Any, *, watch: Watch) -> dict[str, Any]:

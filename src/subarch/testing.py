@@ -23,7 +23,6 @@ from transformers import BertConfig, PreTrainedModel
 
 from subarch.agora.data import X
 from subarch.agora.proposals import ProposalFunction
-from subarch.learning.batches import Tokens
 from subarch.learning.heads import Target, from_architecture, outputs
 from subarch.networks.counting import count, num_parameters
 from subarch.networks.countmodels import CountsDisagreeError
@@ -34,6 +33,7 @@ from subarch.networks.space import Architecture, Space
 from subarch.plugins import NAME
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of
+from subarch.text.encoding import Tokens
 from subarch.text.examples import Example
 from subarch.text.labelled import read_table
 from subarch.text.tokenizers import train_tokenizer

@@ -22,12 +22,13 @@ from transformers import (
 
 from subarch.extraction.objectives import CandidateError, rank_correlation
 from subarch.learning import distances
-from subarch.learning.batches import drawn, tokenize
+from subarch.learning.batches import drawn
 from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Space
+from subarch.text.encoding import tokenize
 from subarch.text.tokenizers import train_tokenizer
 
 SPACE = {"num_hidden_layers": [1, 2], "hidden_size": [16, 32], "intermediate_size": [16, 64]}

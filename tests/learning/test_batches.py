@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tokenizer
 
-from subarch.learning.batches import drawn, epoch, tokenize
+from subarch.learning.batches import drawn, epoch
+from subarch.text.encoding import tokenize
 from subarch.text.examples import Example
 
 TOKENIZER = tokenizer()

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
-from subarch.learning.batches import tokenize
 from subarch.learning.checkpoints import longest_text, open_fitted
 from subarch.learning.heads import Target, from_checkpoint, outputs
 from subarch.learning.teachers import open_teacher
@@ -34,6 +33,7 @@ from subarch.running.conversion import TorchProgram
 from subarch.running.graphs import Graph
 from subarch.running.predictor import answers
 from subarch.tasks.kinds.table import kind_of
+from subarch.text.encoding import tokenize
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer
 

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from subarch.errors import InputError
-from subarch.learning.batches import Tokens, drawn, masked, tokenize
+from subarch.learning.batches import drawn, masked
 from subarch.learning.distances import (
     Batch,
     Classes,
@@ -46,6 +46,7 @@ from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
 from subarch.tasks.task import Task
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
+from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example, places
 from subarch.text.labelled import read_texts
 from subarch.text.tasks import opened_task

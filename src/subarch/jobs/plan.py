@@ -25,7 +25,6 @@ from subarch.jobs.preconditions import (
     require_texts,
 )
 from subarch.jobs.splits import dealt_as_for, same_file
-from subarch.learning.batches import tokenize
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
 from subarch.learning.heads import Target, from_checkpoint
@@ -45,6 +44,7 @@ from subarch.running.conversion import require
 from subarch.tasks.task import Task
 from subarch.text.corpora import FORMATS
 from subarch.text.dealing import Kinship
+from subarch.text.encoding import tokenize
 from subarch.text.files import format_of
 from subarch.text.tasks import opened_task
 

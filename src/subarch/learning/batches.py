@@ -16,9 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
 from subarch.learning.distances import Batch
-from subarch.text.encoding import Reader as Reader
-from subarch.text.encoding import Tokens as Tokens
-from subarch.text.encoding import tokenize as tokenize
+from subarch.text.encoding import Tokens
 
 MASKED_SHARE = 0.15
 _POOL = 8  # batches that are drawn together and then sorted by length

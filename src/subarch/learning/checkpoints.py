@@ -13,7 +13,6 @@ from typing import Any, cast
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError
-from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.heads import Learner, fitting_length
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.layouts import tells_texts_apart
@@ -22,6 +21,7 @@ from subarch.plugins import NAME
 from subarch.storage import put_in_place, write_json
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 

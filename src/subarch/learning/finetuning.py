@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from subarch.errors import InputError
-from subarch.learning.batches import Tokens, epoch
+from subarch.learning.batches import epoch
 from subarch.learning.checkpoints import read_purpose, save_checkpoint
 from subarch.learning.distances import Batch
 from subarch.learning.heads import Learner, outputs, seeded
@@ -36,6 +36,7 @@ from subarch.progress import Watch, silent
 from subarch.storage import read_json, write_json, written_whole
 from subarch.tasks.task import Task
 from subarch.text.dealing import related_to_others
+from subarch.text.encoding import Tokens
 from subarch.text.examples import Split
 from subarch.text.metrics import interval
 from subarch.text.tokenizers import settings_of

@@ -24,7 +24,6 @@ from transformers import (
 )
 
 from subarch.errors import InputError
-from subarch.learning.batches import Tokens, tokenize
 from subarch.learning.distances import Batch
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.layouts import tells_texts_apart
@@ -33,6 +32,7 @@ from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
 from subarch.tasks.kinds.base import Kind, Units
+from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer
 

@@ -14,8 +14,8 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
-from transformers.utils import logging as library_logging
 
 from subarch.errors import InputError, MissingPackageError
 from subarch.learning.devices import compilable, fuse, tokens_at_once
@@ -36,6 +35,7 @@ from subarch.learning.students import Initialize, Student, open_student
 from subarch.learning.teachers import Losses, Teacher, alike, open_teacher, settled
 from subarch.learning.training import Schedule
 from subarch.progress import Watch, silent
+from subarch.silence import quiet_transformers
 from subarch.storage import claimed, write_json
 from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, open_corpus
@@ -324,7 +324,7 @@ class _Job:
         meter = Meter()
         journal = Journal(self.folder, Path(cast("str", self.arguments.output_dir)), meter, watch, main=self.main)
         last = journal.reopen()
-        with torch.random.fork_rng(), _without_bars():
+        with torch.random.fork_rng(), quiet_transformers(remarks=True):
             torch.manual_seed(self.recipe.seed)
             model = self.student.built(learning, seed=self.recipe.seed, dropout=self.recipe.dropout)
             trainer = self._trainer(model, learning, held_out, meter, [journal, *callbacks])
@@ -447,19 +447,6 @@ class _Job:
         synced(writing / "final")
         for file in sorted((writing / "final").iterdir(), key=lambda file: file.name == "config.json"):
             file.replace(self.folder / file.name)
-
-
-@contextmanager
-def _without_bars() -> Generator[None]:
-    """The watch alone shows progress; and the trainer sets the stock library's level of messages for good."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()
 
 
 def _scores(prediction: Any) -> dict[str, float]:

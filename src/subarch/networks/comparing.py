@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig
-from transformers.utils import logging as library_logging
+
+from subarch.silence import quiet_transformers
 
 # Tensors that stock checkpoints carry along, and that change nothing: heads of pre-training and ties beside the words'.
 _HARMLESS = re.compile(
@@ -39,20 +39,6 @@ class Compared:
         return [name for name in self.unexpected if name not in inside]
 
 
-@contextmanager
-def quietly() -> Generator[None]:
-    """Without the stock library's remarks on weights that a head of another kind leaves over."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity_error()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()
-
-
 def in_encoder(name: str, prefix: str, parts: frozenset[str]) -> bool:
     """Whether a tensor of this name belongs to the encoder, with or without its prefix."""
     return name.startswith(f"{prefix}.") or name.partition(".")[0] in parts
@@ -61,7 +47,7 @@ def in_encoder(name: str, prefix: str, parts: frozenset[str]) -> bool:
 def compared(kind: Any, config: PretrainedConfig, shapes: Mapping[str, tuple[int, ...]]) -> Compared:
     """What the stock library says, without a single weight."""
     state = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-    with quietly():
+    with quiet_transformers():
         model, found = kind.from_pretrained(
             None,
             config=copy.deepcopy(config),

@@ -12,9 +12,9 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
-from subarch.networks.comparing import quietly
 from subarch.networks.layouts import without_pooler
 from subarch.networks.sentences import Activation
+from subarch.silence import quiet_transformers
 
 
 def loaded(
@@ -50,7 +50,7 @@ def loaded(
         config.num_labels = num_labels
     advice = "is the checkpoint whole, and do its config and its weights belong together?"
     try:
-        with quietly():
+        with quiet_transformers():
             model, found = kind.from_pretrained(
                 path, config=config, dtype=torch.float32, output_loading_info=True, **options
             )

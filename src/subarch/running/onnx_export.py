@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +13,7 @@ from numpy.typing import NDArray
 
 from subarch.errors import InputError, MissingPackageError
 from subarch.running.graphs import FUSED, WHOLE, Graph, attention_of
+from subarch.silence import quiet_console
 
 if find_spec("onnxscript") is None:  # torch's exporter asks for it only when it writes
     raise MissingPackageError("ONNX export needs onnxscript: pip install 'subarch[onnx]'")
@@ -52,14 +49,14 @@ def write(graph: Graph, path: Path) -> None:
             raise InputError(
                 f"{type(graph.model).__name__} cannot be written as ONNX ({reason}): stock encoders can"
             ) from error
-    with _quietly():
+    with quiet_console():
         program.save(str(path), external_data=False)
     _lower_format(path)
 
 
 @torch.no_grad()
 def _program(graph: Graph, attention: str) -> Any:
-    with attention_of(graph.model, attention), _quietly():
+    with attention_of(graph.model, attention), quiet_console():
         return torch.onnx.export(
             graph.forward(),
             graph.example(),
@@ -91,7 +88,7 @@ def quantize(source: Path, path: Path, *, reduce_range: bool) -> None:
         path: of the new file.
         reduce_range: keep weights to 7 bits (:func:`~subarch.running.processor.saturates`).
     """
-    with _quietly():
+    with quiet_console():
         quantize_dynamic(
             str(source), str(path), per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8
         )
@@ -106,7 +103,7 @@ def quantize_with_ranges(source: Path, path: Path, batches: Iterable[Inputs], *,
         batches: inputs that ranges are measured on.
         reduce_range: as above.
     """
-    with _quietly():
+    with quiet_console():
         quantize_static(
             str(source),
             str(path),
@@ -127,19 +124,6 @@ class _Reader(CalibrationDataReader):
     def get_next(self) -> dict[str, Any] | None:  # type: ignore[override]
         found = next(self._batches, None)
         return None if found is None else {name: found[name] for name in self._names}
-
-
-@contextmanager
-def _quietly() -> Generator[None]:
-    """Exporter and quantiser talk to the console and to the root logger."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def graph_inputs(path: Path) -> list[str]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ from xml.etree import ElementTree
 from subarch.errors import InputError, MissingPackageError
 from subarch.running.graphs import Graph
 from subarch.running.openvino import PADDING, Inputs
+from subarch.silence import quiet_console
 
 try:
     import openvino
@@ -37,7 +34,7 @@ def write(graph: Graph, path: Path, *, calibration: Sequence[Inputs] | None = No
     """
     program = graph.traced()
     try:
-        with _quietly():
+        with quiet_console():
             model: Any = openvino.convert_model(program)
     except Exception as error:  # the converter raises kinds of its own
         reason = str(error).strip().splitlines()[0]
@@ -65,13 +62,13 @@ def require(*, quantizer: bool) -> None:
 
 def _quantized(model: Any, calibration: Sequence[Inputs]) -> Any:
     require(quantizer=True)
-    with _quietly():
+    with quiet_console():
         import nncf
         from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     names = [port.get_any_name() for port in model.inputs]
     batches = [{name: one[name] for name in names} for one in calibration]
-    with _quietly():
+    with quiet_console():
         return nncf.quantize(
             model,
             nncf.Dataset(batches),
@@ -82,18 +79,6 @@ def _quantized(model: Any, calibration: Sequence[Inputs]) -> Any:
             # so that a form answers alike wherever it is opened.
             advanced_parameters=AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE),
         )
-
-
-@contextmanager
-def _quietly() -> Generator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 # Versions of OpenVINO by the first that has an operator set, and by the first that reads a format:
