@@ -21,6 +21,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # of after a time-out.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+# Likewise for torch in every process that a test starts: where threads wait for each other on cores that another worker
+# has, a notebook of two minutes takes ten.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Derandomized: the same examples in every run and on every machine. No deadline: two cores are shared with the
 # other workers, and a slow moment is not a failure.
 hypothesis.settings.register_profile("repository", derandomize=True, deadline=None, max_examples=60)

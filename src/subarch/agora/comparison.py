@@ -37,6 +37,7 @@ from subarch.agora.loop import Gathered, Settings, agora
 from subarch.agora.proposals import Guard, ProposalFunction, Space, admit
 from subarch.agora.pruning import Theta
 from subarch.progress import Watch, silent
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.metrics import interval
 
 _LOG = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def compare(
         ValueError, OSError: as :func:`~subarch.agora.loop.agora`.
     """
     settings = settings or Settings()
-    score = score or learner.kind.agreement
+    score = score or kind_of(learner.kind).agreement
 
     def best(on: Labelled[X], seed: int) -> _Trained[X]:
         tried = [(theta, answers_of(learner, on, theta, seed, development.points)) for theta in hyperparameters]
@@ -277,7 +278,7 @@ def around_training(
             known=data + more,
             first=data,
             key=partial(key_of, learner),
-            numbers=not learner.kind.has_classes,
+            numbers=not kind_of(learner.kind).has_classes,
             rng=rng,
         ).data
         kept = rng.permutation(len(admitted))[:lacking]

@@ -82,7 +82,7 @@ class Learner(Protocol[X]):
     """What is trained; students of any kind."""
 
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> Kind | str: ...
 
     @property
     def identity(self) -> str:

@@ -42,6 +42,7 @@ from subarch.agora.pruning import Pruning, Theta, surviving
 from subarch.errors import InputError
 from subarch.progress import Watch, silent
 from subarch.storage import claimed, write_json
+from subarch.tasks.kinds.table import kind_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -215,9 +216,9 @@ def agora(
         OSError: when the folder cannot be written.
     """
     settings = settings or Settings()
-    _check(learner.kind, data, development, hyperparameters, functions)
+    _check(kind_of(learner.kind), data, development, hyperparameters, functions)
     taught = teacher(development.points)
-    quality = require_able(taught, development, learner.kind, override=weak_teacher)
+    quality = require_able(taught, development, kind_of(learner.kind), override=weak_teacher)
     data = data.distilled(teacher, settings.distill)
     identity = {
         "learner": learner.identity,
@@ -243,7 +244,7 @@ def agora(
             ledger=Ledger(folder, identity, hyperparameters),
             space=space,
             settings=settings,
-            score=score or learner.kind.agreement,
+            score=score or kind_of(learner.kind).agreement,
             executor=executor,
             watch=watch,
             taught=taught,
@@ -410,13 +411,13 @@ class _Loop(Generic[X]):
         return [n for n in mistakes if not shared[n]]
 
     def _wrong(self, said: Labels, tolerance: float | None) -> NDArray[np.bool_]:
-        return self.learner.kind.wrong(self.development.labels, said, tolerance)
+        return kind_of(self.learner.kind).wrong(self.development.labels, said, tolerance)
 
     def _tolerance(self, said: Labels) -> float | None:
         """Above which a student's residual is a mistake."""
         if self.settings.tolerance is not None:
             return self.settings.tolerance
-        return self.learner.kind.tolerance(self.development.labels, said)
+        return kind_of(self.learner.kind).tolerance(self.development.labels, said)
 
     def _proposals(self, number: int, near: Sequence[int], data: Labelled[X]) -> Admitted[X]:
         """Those of this round, from disk where they are there."""
@@ -434,7 +435,7 @@ class _Loop(Generic[X]):
             known=data,
             first=self.data,
             key=partial(key_of, self.learner),
-            numbers=not self.learner.kind.has_classes,
+            numbers=not kind_of(self.learner.kind).has_classes,
             rng=np.random.default_rng([self.settings.seed, number]),
         )
         file.parent.mkdir(exist_ok=True)
