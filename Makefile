@@ -41,7 +41,7 @@ demo: $(RUNTIME)
 
 # A file stays on one worker, so that what it trains once is not trained twice.
 test: $(DEVELOPMENT)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not gpu" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 -m "not slow and not gpu" $(ARGS)
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

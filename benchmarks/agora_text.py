@@ -27,19 +27,22 @@ from transformers import AutoModel, AutoTokenizer
 from minilm import say, source
 from results import Results
 from subarch.agora.comparison import Comparison, compare
-from subarch.agora.loop import Settings
+from subarch.agora.course import Course, Settings
 from subarch.agora.proposals import Bounds
 from subarch.jobs.agora import labelled, width_of
 from subarch.learning.agora import TextGuard, TextLearner, teacher
-from subarch.learning.finetuning import Precision
+from subarch.learning.epochs import Precision
 from subarch.learning.heads import Target, from_checkpoint
-from subarch.learning.proposals import mean_pooled, recombine, retrieve, swap
+from subarch.learning.places import mean_pooled
+from subarch.learning.proposals.recombine import recombine
+from subarch.learning.proposals.retrieve import retrieve
+from subarch.learning.proposals.swap import swap
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.weights import weights_fingerprint
 from subarch.storage import write_json
+from subarch.tasks.loading import load_task
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
-from subarch.text.tasks import load_task
 
 TASKS = ("glue/sst-2", "glue/cola", "glue/mrpc", "glue/qnli", "glue/qqp", "glue/mnli-m", "superglue/cb", "glue/sts-b")
 ROWS, DEVELOPMENT, POOL, TEACHERS = 1000, 0.3, 20_000, 8_000
@@ -116,24 +119,26 @@ def one_task(name: str, arguments: argparse.Namespace) -> Comparison[Example]:
         functions = [recombine(texts), swap(student.learner.make(0), student.learner.tokenizer)]
     learned = teacher(model, large.learner.tokenizer, large.learner.length, task.kind, order, width=width_of(task))
     return compare(
-        student,
-        learned,
-        labelled(task, task.train, width_of(task)),
-        labelled(task, task.development, width_of(task)),
-        lambda: labelled(task, task.sealed.open(), width_of(task)),
-        [{"learning_rate": rate} for rate in RATES],
-        functions=functions,
-        guard=TextGuard.of(task),
-        folder=run / "agora",
-        seeds=range(arguments.seeds),
-        settings=Settings(
-            bounds=Bounds(per_mistake=arguments.per_mistake, balance_to="data"),
-            max_rounds=arguments.rounds,
-            distill=arguments.distill,
+        Course(
+            learner=student,
+            teacher=learned,
+            data=labelled(task, task.train, width_of(task)),
+            development=labelled(task, task.development, width_of(task)),
+            hyperparameters=[{"learning_rate": rate} for rate in RATES],
+            functions=functions,
+            guard=TextGuard.of(task),
+            folder=run / "agora",
+            settings=Settings(
+                bounds=Bounds(per_mistake=arguments.per_mistake, balance_to="data"),
+                max_rounds=arguments.rounds,
+                distill=arguments.distill,
+            ),
+            score=partial(task.kind.score_rows, task.metrics),
+            weak_teacher=True,
+            watch=say,
         ),
-        score=partial(task.kind.score_rows, task.metrics),
-        weak_teacher=True,  # said in the results
-        watch=say,
+        lambda: labelled(task, task.sealed.open(), width_of(task)),
+        seeds=range(arguments.seeds),
     )
 
 
@@ -159,7 +164,7 @@ def main() -> None:
             write_json(
                 file,
                 {
-                    "rows": found.rows(),
+                    "rows": [row.to_json() for row in found.rows()],
                     "quality": found.gathered[0].teacher_quality,
                     "gathered": [len(one.everything) - one.rounds[0].learned_from for one in found.gathered],
                 },

@@ -23,7 +23,7 @@ from minilm import say, source
 from results import Results
 from subarch.options.compression import CompressOptions
 from subarch.pipeline import compress
-from subarch.text.tasks import load_task
+from subarch.tasks.loading import load_task
 
 ROWS = 8000
 
@@ -74,24 +74,29 @@ def main() -> None:
         watch=say,
         command=f"benchmarks/{arguments.name}",
     )
-    publish(found, arguments)
+    publish(found.to_json(), arguments)
 
 
 def publish(found: dict[str, Any], arguments: argparse.Namespace) -> None:
     results = Results(arguments.name, __doc__ or "")
-    for word in ("met", "missed"):
-        for one in found["targets"][word]:
-            results.row("Targets", {**one, "verdict": word})
-    extract = found["extract"]
+    for word in ("met", "not_shown", "missed"):
+        for one in found["targets"].get(word) or ():
+            results.row("Targets", {**one, "verdict": word.replace("_", " ")})
+    extract, certificate = found["extract"], found["extract"]["certificate"]
     results.row(
         "Extracted",
         {
             "architecture": " / ".join(map(str, extract["architecture"].values())),
             "parameters": extract["parameters"],
             "error": extract["error"],
-            "verdict": extract["certificate"]["verdict"],
-            "trained": extract["certificate"]["evaluated"],
-            "of": extract["certificate"]["space_size"],
+            "verdict": certificate["verdict"],
+            "epsilon asked": certificate["question"]["epsilon"],
+            "epsilon that is told": certificate["epsilon"],
+            "reached": certificate["achieved"],
+            "delta": certificate["delta"],
+            "relative noise": certificate["relative_noise"],
+            "trained": certificate["evaluated"],
+            "of": certificate["space_size"],
             "accepted": found["verify"]["accepted"],
         },
     )
@@ -107,6 +112,10 @@ def publish(found: dict[str, Any], arguments: argparse.Namespace) -> None:
             },
         )
     results.row("As exported", {name: found["sealed"][name] for name in ("metric", "examples", "exported", "teacher")})
+    for row in found["ladder"]["rungs"]:
+        keys = ("quality", "ms_per_text", "texts_per_second")
+        results.row("Ladder, sealed rows", {"what": row["name"], **{key: row.get(key) for key in keys}})
+    results.row("Seconds of the stages", found["stages"])
     for row in found["export"]["parity"]:
         results.row("Parity", {name: row[name] for name in ("artifact", "drop", "label_flips", "passed")})
     for row in found["bench"]["rows"]:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from subarch.tasks.loading import load_task
 from subarch.text.corpora import blocks, installed_documentation, open_corpus
-from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
 
 T = TypeVar("T")

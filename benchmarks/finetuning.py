@@ -53,7 +53,7 @@ def main() -> None:
                 **settings,
             ),
             watch=say,
-        )
+        ).to_json()
         (row,) = document["rows"]
         examples = document["data"]["examples"]
         results.row(

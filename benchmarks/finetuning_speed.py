@@ -30,15 +30,16 @@ from transformers import (
 from minilm import source
 from results import Results
 from subarch.learning.batches import epoch
-from subarch.learning.finetuning import Precision, Recipe, advance, in_precision, scored
+from subarch.learning.epochs import Precision, advance, in_precision, scored
 from subarch.learning.heads import Target, from_checkpoint, outputs, seeded
 from subarch.learning.training import Training
+from subarch.options.tasks import FinetuneSettings
+from subarch.tasks.loading import load_task
 from subarch.tasks.task import Task
 from subarch.text.examples import Example
-from subarch.text.tasks import load_task
 
 TASKS = {"glue/mrpc": (None, 1), "glue/sst-2": (8000, 1)}  # training rows, epochs
-RECIPE = Recipe(learning_rates=(1e-4,), batch_size=32)
+SETTINGS = FinetuneSettings(learning_rates=(1e-4,), batch_size=32)
 LENGTH = 128
 
 
@@ -49,12 +50,12 @@ def ours(task: Task, seed: int, epochs: int, precision: Precision = "float32") -
     model = learner.make(seed)
     start = time.perf_counter()
     tokens = learner.tokens(task.train, model)
-    steps = epochs * math.ceil(len(tokens) / RECIPE.batch_size)
-    training = Training(model, in_precision(target.loss, precision), RECIPE.hyperparameters[0], steps=steps)
+    steps = epochs * math.ceil(len(tokens) / SETTINGS.batch_size)
+    training = Training(model, in_precision(target.loss, precision), SETTINGS.hyperparameters[0], steps=steps)
     model.train()
     with seeded(seed):
         for n in range(epochs):
-            for rows in epoch(tokens.lengths, RECIPE.batch_size, (seed, n)):
+            for rows in epoch(tokens.lengths, SETTINGS.batch_size, (seed, n)):
                 advance(training, tokens, rows)
     seconds = time.perf_counter() - start
     sealed = task.sealed.open()
@@ -86,11 +87,11 @@ def stock(task: Task, seed: int, epochs: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
-            per_device_train_batch_size=RECIPE.batch_size,
+            per_device_train_batch_size=SETTINGS.batch_size,
             num_train_epochs=epochs,
-            learning_rate=RECIPE.learning_rates[0],
-            weight_decay=RECIPE.weight_decay,
-            warmup_steps=math.ceil(RECIPE.warmup * epochs * math.ceil(len(task.train) / RECIPE.batch_size)),
+            learning_rate=SETTINGS.learning_rates[0],
+            weight_decay=SETTINGS.weight_decay,
+            warmup_steps=math.ceil(SETTINGS.warmup * epochs * math.ceil(len(task.train) / SETTINGS.batch_size)),
             lr_scheduler_type="linear",
             seed=seed,
             report_to=[],
@@ -149,7 +150,7 @@ def main() -> None:
             "Times as fast",
             {"task": name, "median": round(statistics.median(ratios), 2), "all": [round(one, 2) for one in ratios]},
         )
-    results.note(f"{torch.get_num_threads()} threads, batches of {RECIPE.batch_size}, {LENGTH} tokens at most.")
+    results.note(f"{torch.get_num_threads()} threads, batches of {SETTINGS.batch_size}, {LENGTH} tokens at most.")
     results.write()
 
 

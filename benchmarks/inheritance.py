@@ -24,15 +24,17 @@ from minilm import say
 from minilm import source as minilm
 from results import Results
 from subarch.learning.distillation import collated
-from subarch.learning.pretraining import Recipe, pretrain
+from subarch.learning.pretraining import pretrain
 from subarch.networks.configs import read_config
 from subarch.networks.inheritance import Inheritance, Ranking, depth_map, rank
+from subarch.options.pretraining import PretrainSettings
 from subarch.storage import write_json
 from subarch.text.corpora import open_corpus
 from subarch.text.documentation import cache_folder
 from subarch.text.masking import Samples
-from subarch.text.streaming import RowLayout, Vocabulary, open_rows
+from subarch.text.streaming import RowLayout, open_rows
 from subarch.text.tokenizers import load_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 CALIBRATION = 64  # rows
 NARROW = {"num_hidden_layers": 6, "hidden_size": 192, "intermediate_size": 768}
@@ -108,7 +110,7 @@ def main() -> None:
         arguments.source = pretrain(
             arguments.run / "source",
             read_config(Path(minilm())),
-            recipe=recipe_of(arguments, arguments.source_steps, 5e-4),
+            settings=recipe_of(arguments, arguments.source_steps, 5e-4),
             initialize="inherit",
             source=minilm(),
             corpus=arguments.corpus,
@@ -147,7 +149,7 @@ def main() -> None:
         found = pretrain(
             folder / "trained",
             read_config(start),
-            recipe=recipe_of(arguments, arguments.steps, 2e-4),
+            settings=recipe_of(arguments, arguments.steps, 2e-4),
             initialize="inherit",
             source=str(start),
             corpus=arguments.corpus,
@@ -170,14 +172,14 @@ def main() -> None:
     results.write()
 
 
-def recipe_of(arguments: argparse.Namespace, steps: int, rate: float) -> Recipe:
-    return Recipe(
+def recipe_of(arguments: argparse.Namespace, steps: int, rate: float) -> PretrainSettings:
+    return PretrainSettings(
         steps=steps,
         batch_size=arguments.batch_size,
         held_out=256,
         learning_rate=rate,
         evaluate_every=max(1, steps // 3),
-        bf16=arguments.precision == "bfloat16",
+        precision=arguments.precision,
     )
 
 

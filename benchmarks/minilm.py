@@ -25,7 +25,8 @@ import numpy as np
 from results import Results
 from subarch.extraction.objectives import rank_correlation
 from subarch.extraction.opening import open_run
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
+from subarch.jobs.verification import verify_run
 from subarch.networks.space import Space
 from subarch.options.search import ExtractOptions
 from subarch.storage import write_json
@@ -52,7 +53,7 @@ def say(stage: str, /, *, done: int = 0, total: int | None = None, note: str = "
 
 def brute_force(arguments: argparse.Namespace, results: Results) -> dict[str, float]:
     """The error of every architecture, in a run of its own."""
-    document = extract(options(arguments, run=arguments.run / "everything", strategy="exhaustive"), watch=say)
+    document = extract(options(arguments, run=arguments.run / "everything", strategy="exhaustive"), watch=say).to_json()
     certificate = document["certificate"]
     sizes = [violation["size"] for violation in certificate["violations"]]
     results.row(
@@ -78,7 +79,7 @@ def compare(claim: str, document: dict[str, Any], truth: dict[str, float], run: 
     errors = np.array([truth[json.dumps(space.architecture(row))] for row in rows])
     table = None
     if claim == "constrained":
-        from subarch.running.timing import LatencyTable
+        from subarch.running.latency_table import LatencyTable
 
         table = LatencyTable.from_json(certificate["latency_table"], space)
     problem = opened.question.problem(opened.source.family, opened.counts, table, certificate["e_min"])
@@ -154,7 +155,7 @@ def main() -> None:
     documents: dict[str, dict[str, Any]] = {}
     for claim, given in CLAIMS.items():
         run = arguments.run / claim
-        documents[claim] = extract(options(arguments, run=run, **given), watch=say)
+        documents[claim] = extract(options(arguments, run=run, **given), watch=say).to_json()
     seed_brute_force(arguments.run / "w", arguments.run / "everything")
     truth = brute_force(arguments, results)
     for claim, document in documents.items():

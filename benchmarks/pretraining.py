@@ -35,9 +35,10 @@ import torch
 from minilm import source
 from results import Results
 from subarch.jobs.finetuning import finetune
-from subarch.learning.pretraining import Pretrained, Recipe, pretrain
+from subarch.learning.pretraining import Pretrained, pretrain
 from subarch.learning.teachers import Losses
 from subarch.networks.configs import read_config
+from subarch.options.pretraining import PretrainSettings
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 
 WAYS = {
@@ -69,13 +70,13 @@ class Trainings:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
-        self.recipe = Recipe(
+        self.settings = PretrainSettings(
             steps=arguments.steps,
             batch_size=arguments.batch_size,
-            length=arguments.length,
+            sequence_length=arguments.length,
             learning_rate=arguments.learning_rate,
             held_out=128,
-            bf16=arguments.precision == "bfloat16",
+            precision=arguments.precision,
             evaluate_every=max(1, arguments.steps // 12),
             save_every=max(1, arguments.steps // 10),
         )
@@ -83,13 +84,13 @@ class Trainings:
         self.student_shape = self.teacher_shape | STUDENT
 
     def run(self, name: str, seed: int = 0, *, shape: Any = None, steps: int | None = None, **given: Any) -> Pretrained:
-        recipe = replace(self.recipe, seed=seed, steps=steps or self.recipe.steps)
+        settings = replace(self.settings, seed=seed, steps=steps or self.settings.steps)
         folder = self._arguments.run / f"{name}-{seed}".replace(" ", "-")
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {folder}\n")
         return pretrain(
             folder,
             shape or self.student_shape,
-            recipe=recipe,
+            settings=settings,
             corpus=self._arguments.corpus,
             cache=self._arguments.run / "cache",
             watch=say,
@@ -151,7 +152,7 @@ def compare(results: Results, jobs: Trainings, seeds: int, teachers: dict[str, s
             if not longer:
                 continue
             spent = [curve(made[way])[-1][0] for way in ("(a) from scratch", "(b) distilled")]
-            steps = round(jobs.recipe.steps * spent[1] / spent[0])
+            steps = round(jobs.settings.steps * spent[1] / spent[0])
             as_long = jobs.run(f"scratch as long as {kind}", seed, steps=steps)
             for way, result in {"(a) from scratch, longer": as_long, "(b) distilled": made["(b) distilled"]}.items():
                 row(results, f"Equal wall time, teacher {kind}", result, way=way, seed=seed)
@@ -193,8 +194,8 @@ def downstream(results: Results, arguments: argparse.Namespace, kinds: list[str]
                     ),
                     watch=say,
                 )
-                found[way] = document["rows"][0]["scores"]
-                half = document["rows"][0]["ci95"] or math.nan
+                found[way] = document.rows[0].scores
+                half = document.rows[0].ci95 or math.nan
                 shown[way] = f"{100 * statistics.fmean(found[way]):.1f} ± {100 * half:.1f}"
             first, *_, last = found.values()
             shown["(d) - (a)"] = round(100 * (statistics.fmean(last) - statistics.fmean(first)), 1)

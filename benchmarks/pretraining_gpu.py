@@ -20,8 +20,9 @@ from typing import Any
 import torch
 
 from results import Results
-from subarch.learning.pretraining import Pretrained, Recipe, pretrain
+from subarch.learning.pretraining import Pretrained, pretrain
 from subarch.networks.encoder import bort_config
+from subarch.options.pretraining import PretrainSettings
 from subarch.text.masking import MASKED_SHARE
 
 WARM = 20  # steps in which kernels are compiled and readers start
@@ -78,10 +79,10 @@ def main() -> None:
     results.row("Matrix rate", {"device": torch.cuda.get_device_name(), "TFLOP/s": round(peak / 1e12)})
 
     def train(name: str, steps: int, length: int, **given: Any) -> Pretrained:
-        recipe = Recipe(
+        settings = PretrainSettings(
             steps=steps,
             batch_size=arguments.tokens // length,
-            length=length,
+            sequence_length=length,
             learning_rate=arguments.learning_rate,
             evaluate_every=max(1, steps // 20),
             save_every=max(1, steps // 2),
@@ -89,7 +90,7 @@ def main() -> None:
             **given,
         )
         places = {"corpus": arguments.corpus, "tokenizer": arguments.tokenizer, "cache": arguments.run / "cache"}
-        return pretrain(arguments.run / name, shape, recipe=recipe, watch=say, **places)
+        return pretrain(arguments.run / name, shape, settings=settings, watch=say, **places)
 
     def shown(result: Pretrained, length: int) -> dict[str, Any]:
         found = rate(result)

@@ -32,8 +32,9 @@ from transformers import (
 
 from minilm import source
 from results import Results
-from subarch.learning.pretraining import Recipe, pretrain
+from subarch.learning.pretraining import pretrain
 from subarch.networks.encoder import stock_config
+from subarch.options.pretraining import PretrainSettings
 from subarch.text.corpora import is_held_out, open_corpus
 from subarch.text.tokenizers import load_tokenizer
 
@@ -111,10 +112,10 @@ def stock(rows: list[list[int]], size: int, steps: int, tokenizer: Any, dropout:
 
 def ours(corpus: Path, steps: int, arguments: argparse.Namespace, cache: Path) -> float:
     """Tokens a second of this package's engine."""
-    recipe = Recipe(
+    settings = PretrainSettings(
         steps=steps + WARM,
         batch_size=TOKENS // arguments.length,
-        length=arguments.length,
+        sequence_length=arguments.length,
         dropout=arguments.dropout,
         held_out=8,
         evaluate_every=10**9,
@@ -123,7 +124,7 @@ def ours(corpus: Path, steps: int, arguments: argparse.Namespace, cache: Path) -
     )
 
     with tempfile.TemporaryDirectory() as folder:
-        pretrain(Path(folder), ARCHITECTURE, recipe=recipe, corpus=corpus, tokenizer=source(), cache=cache)
+        pretrain(Path(folder), ARCHITECTURE, settings=settings, corpus=corpus, tokenizer=source(), cache=cache)
         records = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
     timed = [record for record in records if "tokens" in record and record["step"] > WARM]
     return sum(record["tokens"] for record in timed) / sum(record["seconds"] for record in timed)

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, BertForMaskedLM
 
 from minilm import say, source
 from results import Results
-from subarch.learning.proposals import mask_fill
+from subarch.learning.proposals.mask_fill import mask_fill
 from subarch.networks.encoder import stock_config
 from subarch.networks.inspection import preset_config
 from subarch.text.corpora import open_corpus

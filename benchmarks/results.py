@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from subarch.manifest import hardware, versions
+from subarch.manifest import Hardware, versions
 from subarch.storage import write_json, write_text
 
 FOLDER = Path(__file__).resolve().parent / "results"
@@ -39,7 +39,7 @@ class Results:
 
     def write(self) -> None:
         """Write the dated files."""
-        machine = hardware()
+        machine = Hardware.here().to_json()
         cpu = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
         parts = [f"# {self._name}, {time.strftime('%Y-%m-%d')}", self._about, f"Machine: {cpu}."]
         parts.append("Versions: " + ", ".join(f"{name} {value}" for name, value in versions().items()) + ".")

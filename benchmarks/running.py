@@ -37,8 +37,8 @@ from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.running.benchmark import interleaved
 from subarch.running.predictor import Predictor
 from subarch.tasks.kinds.table import kind_of
+from subarch.tasks.loading import load_task
 from subarch.text.examples import Example
-from subarch.text.tasks import load_task
 from subarch.text.tokenizers import load_tokenizer
 
 LENGTHS = (16, 128, 512)
@@ -85,11 +85,11 @@ def shapes(results: Results, arguments: argparse.Namespace) -> None:
             run=arguments.run / "bench",
         ),
         watch=say,
-    )
+    ).to_json()
     results.row("Processor", {"name": found["cpu"]["name"], "features": ", ".join(found["cpu"]["features"])})
     rows: list[dict[str, Any]] = found["rows"]
     rate = integer_rate()
-    macs = inspect_network("bort", 128)["macs_per_token"] * 128
+    macs = inspect_network("bort", 128).macs_per_token * 128
     limit = 2 * macs / rate * 1e3
     for length in arguments.lengths:
         here = {(r["name"], r["runtime"], r["precision"]): r for r in rows if r["sequence_length"] == length}
@@ -123,7 +123,7 @@ def real(results: Results, arguments: argparse.Namespace) -> None:
     run = arguments.run / "sst-2"
     where = TaskOptions(task="glue/sst-2", task_data=arguments.task_data, limit=8000)
     finetune(FinetuneOptions(model=source(), run=run, where=where, epochs=2, seeds=1, precision="bfloat16"), watch=say)
-    found = export(ExportOptions(run=run, task="glue/sst-2", task_data=arguments.task_data), watch=say)
+    found = export(ExportOptions(run=run, task="glue/sst-2", task_data=arguments.task_data), watch=say).to_json()
     times = {row["artifact"]: row["p50_ms"] for row in found["latency"]}
     task = load_task("glue/sst-2", task_data=arguments.task_data)
     official = list(task.sealed.open())

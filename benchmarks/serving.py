@@ -29,7 +29,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from results import Results
 from subarch.options.forms import ArtifactName
-from subarch.running.artifacts import FORMS, Inputs, possible
+from subarch.running.artifacts import FORMS, possible
+from subarch.running.base import Inputs
 from subarch.running.benchmark import resident_memory
 from subarch.running.conversion import write
 from subarch.running.graphs import Graph

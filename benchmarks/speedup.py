@@ -20,9 +20,10 @@ import numpy as np
 from minilm import say, source
 from results import Results
 from subarch.extraction.opening import open_run
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
+from subarch.jobs.verification import verify_run
 from subarch.options.search import ExtractOptions
-from subarch.running.timing import LatencyTable
+from subarch.running.latency_table import LatencyTable
 from subarch.storage import write_json
 
 BERT_LARGE = {"num_hidden_layers": 24, "hidden_size": 1024, "intermediate_size": 4096}
@@ -46,7 +47,7 @@ def main() -> None:
         else:
             settings |= {"source": "bort", "start": "scratch", "steps": "3"}
         options = ExtractOptions(**settings)
-        document = extract(options, watch=say)
+        document = extract(options, watch=say).to_json()
         row(results, way, document, others(options, arguments.others), arguments)
     results.note(f"Candidates and reference in PyTorch, 32-bit floats, {arguments.threads} threads, 128 tokens.")
     results.write()

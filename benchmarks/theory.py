@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from results import Results
+from subarch.agora.course import Course, Settings
 from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.estimators import EstimatorLearner
-from subarch.agora.loop import Settings, agora
+from subarch.agora.loop import agora
 from subarch.agora.proposals import Bounds, VectorGuard, retrieve
 from subarch.agora.pruning import theory
-from subarch.text.metrics import interval
+from subarch.tasks.metrics import interval
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 import torus
@@ -45,16 +46,18 @@ def one(student: str, teacher: Predict[torus.Points], seed: int, folder: Path) -
     development, sealed = (Labelled.of(*torus.sample(count, rng), 2) for count in (2400, 4000))
     pool = torus.sample(40_000, rng)[0]
     found = agora(
-        learner,
-        teacher,
-        Labelled.of(points, flips, 2),
-        development,
-        sets[:1],
-        functions=[retrieve(pool)],
-        guard=VectorGuard(development.points, sealed.points),
-        folder=folder,
-        settings=Settings(
-            bounds=Bounds(per_mistake=PER_MISTAKE, soft=False), max_rounds=ROUNDS, replays=ROUNDS - 1, seed=seed
+        Course(
+            learner=learner,
+            teacher=teacher,
+            data=Labelled.of(points, flips, 2),
+            development=development,
+            hyperparameters=sets[:1],
+            functions=[retrieve(pool)],
+            guard=VectorGuard(development.points, sealed.points),
+            folder=folder,
+            settings=Settings(
+                bounds=Bounds(per_mistake=PER_MISTAKE, soft=False), max_rounds=ROUNDS, replays=ROUNDS - 1, seed=seed
+            ),
         ),
     )
     scores: list[float] = []

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from results import Results
-from subarch.text.metrics import interval
+from subarch.tasks.metrics import interval
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 import torus

@@ -28,12 +28,13 @@ from sklearn.tree import DecisionTreeClassifier
 from torus_page import page
 
 from subarch.agora.comparison import Comparison, compare
+from subarch.agora.course import Course, Settings
 from subarch.agora.data import Labelled, Labels, Predict
 from subarch.agora.estimators import EstimatorLearner
 from subarch.agora.homology import bars, betti, half_the_shortest, without_outliers
-from subarch.agora.loop import STOPPED, Gathered, Settings
 from subarch.agora.proposals import Bounds, VectorGuard, retrieve
 from subarch.agora.pruning import theory
+from subarch.agora.rounds import STOPPED, Gathered
 from subarch.storage import write_json, write_text
 
 Points = NDArray[np.float64]
@@ -144,17 +145,19 @@ def run(student: str, how: str, seeds: Sequence[int], folder: Path) -> dict[str,
     for seed in seeds:
         world = World.of(seed)
         last = compare(
-            EstimatorLearner(estimator, 2),
-            teacher(how),
-            world.train,
-            world.development,
+            Course(
+                learner=EstimatorLearner(estimator, 2),
+                teacher=teacher(how),
+                data=world.train,
+                development=world.development,
+                hyperparameters=sets,
+                functions=[retrieve(world.pool)],
+                guard=VectorGuard(world.development.points, world.sealed.points),
+                folder=folder / f"{student}-{how}-{seed}".replace(" ", "-"),
+                settings=SETTINGS,
+            ),
             opened(world),
-            sets,
-            functions=[retrieve(world.pool)],
-            guard=VectorGuard(world.development.points, world.sealed.points),
-            folder=folder / f"{student}-{how}-{seed}".replace(" ", "-"),
             seeds=[seed],
-            settings=SETTINGS,
         )
         for method, scores in last.scores.items():
             found.setdefault(method, []).extend(scores)

@@ -11,11 +11,11 @@ import numpy as np
 from subarch.agora.comparison import METHODS
 from subarch.agora.pruning import theory
 from subarch.results.wording import whole
+from subarch.tasks.metrics import interval
 from subarch.telling import plots
 from subarch.telling.page import Cell, chart, number_cell, table, tag
 from subarch.telling.report import story
 from subarch.telling.stages import Stage
-from subarch.text.metrics import interval
 
 SPAN = 3.4
 TUBE = 2.0  # so many times larger than the torus

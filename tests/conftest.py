@@ -74,6 +74,16 @@ def subarch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture(autouse=True)
+def _few_readings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings of times are few and short where nothing is asserted of them: hundreds of searches time their networks,
+    and visits to microseconds on busy cores would go on as long as they may."""
+    timing = sys.modules.get("subarch.running.timing")
+    if timing is not None and not request.path.is_relative_to(REPOSITORY / "tests" / "running"):
+        monkeypatch.setattr(timing, "_MOST_VISITS", 5)
+        monkeypatch.setattr(timing, "_VISIT_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """One torch thread a test, where the test uses torch at all: workers share the cores, and sums keep their order."""
     if torch := sys.modules.get("torch"):

@@ -55,11 +55,11 @@ def test_every_command_of_the_documentation_has_the_options_that_it_is_given(rep
     assert found > 20
 
 
-@pytest.mark.parametrize("name", ["search", "torus"])
+@pytest.mark.parametrize("name", ["search", pytest.param("torus", marks=pytest.mark.slow)])
 def test_notebooks_run(name: str, repository: Path, tmp_path: Path) -> None:
     folder = repository / "docs" / "notebooks"
     notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(folder)}}).execute()
     told = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in told) >= 1
     said = " ".join(output["data"].get("text/plain", "") for output in told if "data" in output)

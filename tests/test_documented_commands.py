@@ -21,9 +21,9 @@ from commands import Command
 from subarch.cli import main
 from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Target, from_checkpoint
+from subarch.tasks.submissions import Answer, write_archive
+from subarch.tasks.suites import SUITES, find_task
 from subarch.text.examples import Example
-from subarch.text.submissions import Answer, write_archive
-from subarch.text.suites import SUITES, find_task
 
 pytest.importorskip("onnxruntime")
 
@@ -37,6 +37,8 @@ ELSEWHERE = {
     "make demo",  # installs, then what `subarch demo` does
     "make test",  # would run this file again
     'pip install "subarch[export]"',  # continuous integration does that with the built wheel on bare machines
+    # tests/jobs/test_compress.py asks a finished run for rivals, without making one anew
+    "subarch compress --data reviews.csv --teacher ./my-bert --speedup 4 --run runs/reviews --confirm 4",
     "subarch demo",  # takes minutes: tests/jobs/test_demo.py, marked slow
 }
 
@@ -90,6 +92,7 @@ STAGES = """
     pretrain.steps=4 pretrain.sequence_length=32 pretrain.batch_size=4 pretrain.held_out=16
     teacher.max_length=32 teacher.learning_rates=[3e-3] teacher.epochs=1
     finetune.epochs=1 finetune.seeds=1 finetune.max_length=32 finetune.learning_rates=[3e-3]
+    'ladder.rungs=["constant","tfidf"]' ladder.rounds=1
     agora.weak_teacher=true agora.rounds=1 agora.replays=0 agora.per_mistake=2
     'export.artifacts=["onnx"]'
     'bench.runtime=["pytorch","onnxruntime"]' 'bench.precision=["float32"]' bench.rounds=1 bench.memory=false
@@ -112,6 +115,10 @@ CASES = {
         f"{SPEEDUP} --threads 1 --set {STAGES}"
     ),
     "subarch check": Case(),
+    "subarch ladder": Case(
+        "--rungs constant tfidf first-layers --artifacts onnx --epochs 1 --rounds 1 --threads 1",
+        leaves=("{run}/ladder.json", "{run}/ladder/tfidf/model/export.json", "{run}/ladder/first-layers/export"),
+    ),
     "subarch extract": Case(f"{CANDIDATES} --corpus texts", ("runs/mine",), SEARCHED),
     "subarch extract ./my-bert --speedup 3 --data": Case(f"{CANDIDATES} {SPEEDUP}", leaves=SEARCHED),
     "subarch extract ./my-bert --run runs/mine --executor processes:4": Case(

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
+from subarch.jobs.verification import verify_run
 from subarch.options.search import ExtractOptions
 
 
@@ -65,17 +66,26 @@ def test_the_torus_has_a_page_with_a_picture_of_every_round(
     ]
 
 
-def test_digits_with_real_training_are_certified_and_brute_force_agrees(examples: Path, tmp_path: Path) -> None:
+DIGITS = {"source": "digits:Digits", "start": "digits:error", "threads": 1}
+
+
+@pytest.mark.slow
+def test_digits_with_real_training_are_as_sure_as_their_noise(examples: Path, tmp_path: Path) -> None:
+    whole = extract(ExtractOptions(**DIGITS, run=tmp_path / "whole")).certificate
+    assert whole.achieved is not None and whole.achieved <= 0.1
+    # One training of a network this small is off by some three per cent: too loud for ten, and quiet enough for forty.
+    assert whole.verdict == "unresolved" and "Noise may have decided" in whole.reason
+    less = extract(ExtractOptions(**DIGITS, run=tmp_path / "whole", epsilon=0.4)).certificate
+    assert less.verdict == "certified" and less.evaluated <= 12
+    assert verify_run(tmp_path / "whole").accepted
+
+
+def test_what_is_said_of_digits_with_real_training_is_what_brute_force_finds(examples: Path, tmp_path: Path) -> None:
     widths = (8, 16, 32)
     space = tmp_path / "space.json"
     space.write_text(json.dumps({"width_1": widths, "width_2": widths}))
-    options = {"source": "digits:Digits", "start": "digits:error", "threads": 1}
-    whole = extract(ExtractOptions(**options, run=tmp_path / "whole"))
-    part = extract(ExtractOptions(**options, run=tmp_path / "part", space=space))
-    for result in (whole, part):
-        assert result["certificate"]["verdict"] == "certified"
-        assert result["certificate"]["achieved"] <= 0.1
-    assert verify_run(tmp_path / "whole").accepted
+    part = extract(ExtractOptions(**DIGITS, run=tmp_path / "part", space=space)).to_json()
+    assert part["certificate"]["achieved"] <= 0.1
     digits = sys.modules["digits"]
     reference = part["certificate"]["reference"]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from subarch.extraction.conclusions import digest
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
+from subarch.jobs.verification import verify_run
 from subarch.options.search import ExtractOptions
 from subarch.plugins import imported
 

@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-KILLS = 20
-
 
 def _run(folder: str, log: str) -> None:
     os.environ["SUBARCH_TEST_LOG"] = log
@@ -46,7 +44,8 @@ def _conclusion(run: Path) -> dict[str, Any]:
     return {key: value for key, value in certificate.items() if key not in ("created", "digest")}
 
 
-def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills_wanted", [5, pytest.param(40, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(tmp_path: Path, kills_wanted: int) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["subarch.jobs.extraction", "toy"])
     for name in ("first", "calm"):  # the first one waits for the server of processes; the second one is timed
@@ -59,7 +58,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
         duration = time.monotonic() - began
     chooser = random.Random(0)
     kills, rounds = 0, 0
-    while kills < KILLS:
+    while kills < kills_wanted:
         rounds += 1
         run, log = tmp_path / f"run{rounds}", tmp_path / f"run{rounds}.log"
         killed_here = 0
@@ -67,7 +66,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
         while True:
             process = context.Process(target=_run, args=(str(run), str(log)))
             process.start()
-            process.join(timeout=chooser.uniform(0.1, 1.0) * duration if kills < KILLS else None)
+            process.join(timeout=chooser.uniform(0.1, 1.0) * duration if kills < kills_wanted else None)
             if process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGKILL)
                 kills, killed_here = kills + 1, killed_here + 1
@@ -87,9 +86,10 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("executor", ["threads:3", "processes:2"])
 def test_several_trainings_at_once(tmp_path: Path, executor: str) -> None:
-    from subarch.jobs.extraction import extract, verify_run
+    from subarch.jobs.extraction import extract
+    from subarch.jobs.verification import verify_run
     from subarch.options.search import ExtractOptions
 
     result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run", executor=executor))
-    assert result["certificate"]["verdict"] == "certified"
+    assert result.certificate.verdict == "certified"
     assert verify_run(tmp_path / "run", family="toy:Toy").accepted

@@ -1,4 +1,4 @@
-"""The lock on a folder: with the system's locks, without them, and without the module that makes them."""
+"""Files that are whole or absent, and the lock on a folder: with the system's locks, without them, without a module."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from subarch import storage
-from subarch.storage import claimed, made_directory, put_in_place, read_json, write_json
+from subarch.errors import as_input
+from subarch.storage import (
+    claimed,
+    made_directory,
+    put_in_place,
+    read_json,
+    told_when_full,
+    write_json,
+    written_whole,
+)
 
 HOLDING = """
 import sys, time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 {before}
 from subarch.storage import claimed
@@ -107,3 +118,31 @@ def test_a_finished_folder_takes_the_place_of_another(tmp_path: Path) -> None:
     put_in_place(tmp_path / "part", tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     assert (tmp_path / "folder" / "inner" / "file").read_text() == "part"
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """No file may have more than so many bytes: what is written beyond fails, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_a_compiled_library_says_of_a_full_disk_is_said_in_words(
+    tmp_path: Path, full_disk: Callable[[int], None]
+) -> None:
+    """torch says "unexpected pos", OpenVINO "iostream error"."""
+    torch = pytest.importorskip("torch")
+    full_disk(100_000)
+    told = r"could not write .*state\.pt: .*; free some room"
+    with pytest.raises(OSError, match=told) as raised, written_whole(tmp_path / "state.pt") as part:
+        torch.save({"weights": torch.zeros(100_000)}, part)
+    assert as_input(raised.value) is None  # nobody's input
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_is_left_as_it_is_where_the_disk_has_room(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="of the library's own"), told_when_full(tmp_path):
+        raise RuntimeError("of the library's own")
+    assert not list(tmp_path.iterdir())

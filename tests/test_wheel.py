@@ -14,30 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from compressing import SETTINGS
 from tiny import encoder, reviews, write
 
 from subarch import Predictor
-
-SETTINGS = [
-    "extract.steps=2",
-    "extract.epsilon=0.5",
-    "pretrain.steps=4",
-    "pretrain.sequence_length=32",
-    "pretrain.batch_size=4",
-    "finetune.epochs=1",
-    "finetune.seeds=1",
-    "finetune.max_length=32",
-    "finetune.learning_rates=[3e-3]",
-    "teacher.max_length=32",
-    "teacher.learning_rates=[3e-3]",
-    "agora.weak_teacher=true",
-    "agora.rounds=2",
-    'export.artifacts=["onnx"]',
-    'bench.runtime=["pytorch"]',
-    'bench.precision=["float32"]',
-    "bench.rounds=1",
-    "bench.memory=false",
-]
 
 
 @pytest.fixture(scope="module")

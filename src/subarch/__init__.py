@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from subarch.api import extract as extract
     from subarch.api import finetune as finetune
     from subarch.api import inspect as inspect
+    from subarch.api import ladder as ladder
     from subarch.api import predict as predict
     from subarch.api import pretrain as pretrain
     from subarch.api import verify as verify
     from subarch.options.compression import CompressOptions as CompressOptions
+    from subarch.options.ladder import LadderOptions as LadderOptions
     from subarch.options.pretraining import PretrainOptions as PretrainOptions
     from subarch.options.running import BenchOptions as BenchOptions
     from subarch.options.running import ExportOptions as ExportOptions
@@ -48,12 +50,14 @@ _HOMES = {
         "predict",
         "export",
         "bench",
+        "ladder",
         "inspect",
         "check",
         "verify",
     ),
     "subarch.running.predictor": ("Predictor",),
     "subarch.options.compression": ("CompressOptions",),
+    "subarch.options.ladder": ("LadderOptions",),
     "subarch.options.search": ("ExtractOptions",),
     "subarch.options.pretraining": ("PretrainOptions",),
     "subarch.options.tasks": ("TaskOptions", "AgoraOptions", "FinetuneOptions", "EvaluateOptions"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from subarch.results.extract import ExtractResult
     from subarch.results.finetune import FinetuneResult
     from subarch.results.inspect import InspectResult
+    from subarch.results.ladder import LadderResult
     from subarch.results.predict import PredictResult
     from subarch.results.pretrain import PretrainResult
     from subarch.results.verify import VerifyResult
@@ -60,10 +61,12 @@ def _options(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
         by_place = dict(zip(places, given, strict=False))
     if twice := sorted(by_place.keys() & named.keys()):
         raise UnknownOptionError(f"{name}(): {twice[0]} was given by place and by name")
-    return options_from(kind, name, _as_files(name, by_place | dict(named)))
+    given_by_name = by_place | dict(named)
+    _as_files(name, given_by_name)
+    return options_from(kind, name, given_by_name)
 
 
-def _as_files(name: str, given: dict[str, Any]) -> dict[str, Any]:
+def _as_files(name: str, given: dict[str, Any]) -> None:
     """What is in memory becomes files, beside the run or under ``runs/``."""
     if "run" in given:
         given["run"] = run_folder(given["run"])
@@ -78,7 +81,6 @@ def _as_files(name: str, given: dict[str, Any]) -> dict[str, Any]:
         elif option in (*_LABELLED, *_UNLABELLED):
             labelled = option in _LABELLED and name != "predict"
             given[option] = data_file(value, place, option, labelled=labelled)
-    return given
 
 
 @contextmanager
@@ -124,7 +126,8 @@ def _command(function: Function) -> Function:
 def compress(*given: Any, **options: Any) -> SmallModel:
     """From labelled texts and a teacher to a small, fast, certified, exported model; or the next part of the way there.
 
-    A dry run returns the plan instead, a :class:`~subarch.results.compress.PlanResult`.
+    A dry run returns the plan instead, a :class:`~subarch.results.compress.PlanResult`; with ``stop_when_met`` a rung
+    of the ladder that is enough comes back, a :class:`~subarch.small.EnoughModel`, which answers texts as well.
 
     >>> import subarch
     >>> small = subarch.compress("reviews.csv", "./my-bert", speedup=1.1, recipe="tiny.toml", run="runs/small")
@@ -132,7 +135,7 @@ def compress(*given: Any, **options: Any) -> SmallModel:
     >>> answer["label"] in ("praise", "blame")
     True
     >>> small.certificate.epsilon, small.ladder.rungs[0].name
-    (0.5, 'teacher')
+    (0.5, 'constant')
     """
 
 
@@ -144,7 +147,7 @@ def extract(*given: Any, **options: Any) -> ExtractResult:
     >>> found = subarch.extract(
     ...     "./my-bert", texts="texts.txt", steps=2, epsilon=0.5, sequence_length=16, run="runs/found"
     ... )
-    >>> found.certificate.claim, found.parameters < found.source["parameters"]
+    >>> found.certificate.claim, found.parameters < found.source.parameters
     ('w', True)
     """
 
@@ -155,7 +158,7 @@ def pretrain(*given: Any, **options: Any) -> PretrainResult:
 
     >>> import subarch
     >>> learned = subarch.pretrain(
-    ...     "runs/found", corpus="texts.txt", steps=2, batch_size=2, sequence_length=16, held_out=2
+    ...     "runs/found", corpus="articles.txt", steps=2, batch_size=2, sequence_length=16, held_out=2
     ... )
     >>> learned.steps, learned.initialize
     (2, 'inherit')
@@ -215,6 +218,18 @@ def bench(*given: Any, **options: Any) -> BenchResult:
     ...                       sequence_length=16, memory=False, run="runs/timed")
     >>> timed.rows[0].runtime, timed.rows[0].ratio
     ('pytorch', 1.0)
+    """
+
+
+@_command
+def ladder(*given: Any, **options: Any) -> LadderResult:
+    """Ask the plainest rivals first, from the commonest class to the teacher in 8 bits: is one of them enough?
+
+    >>> import subarch
+    >>> climbed = subarch.ladder("reviews.csv", "runs/tuned/finetune/reviews/checkpoint", rungs=["constant", "tfidf"],
+    ...                          rounds=1, run="runs/climbed")
+    >>> climbed.rung("tfidf").quality > climbed.rung("constant").quality
+    True
     """
 
 

@@ -9,6 +9,8 @@ Heavy libraries are imported inside the commands, so that ``subarch --help`` ans
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import os
@@ -20,9 +22,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
+from dataclasses import fields
 from importlib import import_module
-from typing import Annotated, Any, NoReturn, Union
+from typing import Annotated, Any, NoReturn, Union, cast
 
 import tyro
 
@@ -39,6 +42,7 @@ subarch --version tells which one this is. With --debug any command shows where 
 DEBUG = "--debug"
 
 _INTERRUPTED = "interrupted; everything finished is kept: the same command (with the same --run) goes on"
+_BEGINS_ANEW = "interrupted; nothing is half-written: the same command begins anew"
 _PATIENCE, _AT_ONCE = 4.0, 0.5  # seconds after the first Ctrl-C, and after a second one
 _UNHEARD = 141  # as a shell tells of a program that a closed pipe has ended
 
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = DEBUG in given
     given = [word for word in given if word != DEBUG]
     try:
-        with interruptible(to_the_end=arguments is None):
+        with interruptible(_interrupted(given), to_the_end=arguments is None), _standard_output():
             status = _run(given, debug)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # closed from the start, as by >&-
@@ -62,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _unheard()
     except KeyboardInterrupt:
         return _fail(_INTERRUPTED, 130)
+    except OSError as error:  # of a stream: what the work itself came to is told below
+        if debug:
+            traceback.print_exc()
+        return _unwritten(error.strerror or str(error))
     return status
 
 
@@ -87,13 +95,14 @@ def _run(given: list[str], debug: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[show.handler()])
     try:
         home()  # before libraries are imported, which look for it
+        logging.getLogger("subarch.rungs").setLevel(logging.INFO)  # what it finds is told before the end
         # What libraries and functions of the user's print is for people: standard output is for the one object.
         with show, redirect_stdout(sys.stderr):
             result, status = _handler(type(options))(options, show, "subarch " + shlex.join(given))
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        return _fail(_INTERRUPTED, 130)
+        return _fail(_interrupted(given), 130)
     except SystemExit as stop:  # of a family or an error function of the user's: never taken for this program's own
         if isinstance(stop.__context__, BrokenPipeError):  # this one is the console's
             raise stop.__context__ from None
@@ -111,34 +120,66 @@ def _run(given: list[str], debug: bool) -> int:
     return status
 
 
+def _interrupted(given: Sequence[str]) -> str:
+    """What Ctrl-C leaves behind: a run that goes on, or nothing."""
+    options = next((options_class(word) for word in given if word in commands.COMMANDS), None)
+    return _INTERRUPTED if options is None or "run" in {one.name for one in fields(options)} else _BEGINS_ANEW
+
+
 def _fail(message: str, status: int) -> int:
     if sys.stderr is not None:
         sys.stderr.write(f"subarch: {message}\n")
     return status
 
 
+class _Closed(io.TextIOBase):
+    """Standard output that was closed from the start, as by ``>&-``, for which Python has no stream at all."""
+
+    def write(self, text: str, /) -> int:
+        del text
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _standard_output() -> AbstractContextManager[Any]:
+    return redirect_stdout(cast("Any", _Closed())) if sys.stdout is None else nullcontext()
+
+
+def _unwritten(reason: str) -> int:
+    """What was to be said could not be; nor can it be at the end of the program, when streams are flushed again."""
+    with suppress(OSError):
+        _fail(f"standard output cannot be written: {reason}. What the work has made is on disk", 1)
+    _let_go()
+    return 1
+
+
 def _unheard() -> int:
     """Whoever read the output has gone, as ``head`` does: nothing more is said, not even at the end of the program."""
+    _let_go()
+    return _UNHEARD
+
+
+def _let_go() -> None:
+    """Let streams that can no longer be written end in nothing."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, stream.fileno())
             os.close(nothing)
         except (AttributeError, ValueError):  # closed from the start
             continue
-    return _UNHEARD
 
 
 @contextmanager
-def interruptible(*, to_the_end: bool) -> Generator[None]:
+def interruptible(message: str, *, to_the_end: bool) -> Generator[None]:
     """Ctrl-C ends the program soon, whatever it is at: politely at first, after some seconds or a second time at once.
 
     Python sees a signal only between two of its own steps, and a library may not come back to it for minutes. So a
     thread of its own waits for it, too.
 
     Args:
+        message: said where the program is ended here.
         to_the_end: of the program, whose last steps may hang as well, once Ctrl-C was pressed; else of this context.
     """
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # in the background of a script
@@ -152,13 +193,13 @@ def interruptible(*, to_the_end: bool) -> Generator[None]:
     def interrupt(*signalled: Any) -> None:
         del signalled
         if heard.is_set():
-            _leave()
+            _leave(message)
         heard.set()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupt)
     waking = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch_for_interrupts, args=(reading,), daemon=True).start()
+    threading.Thread(target=_watch_for_interrupts, args=(reading, message), daemon=True).start()
     try:
         yield
     finally:
@@ -168,7 +209,7 @@ def interruptible(*, to_the_end: bool) -> Generator[None]:
             writing.close()
 
 
-def _watch_for_interrupts(reading: socket.socket) -> None:
+def _watch_for_interrupts(reading: socket.socket, message: str) -> None:
     """Leave when an interrupt has not ended the program in time; return when the other end of the socket is closed."""
     times, until = 0, None
     while True:
@@ -176,7 +217,7 @@ def _watch_for_interrupts(reading: socket.socket) -> None:
         try:
             received = reading.recv(64)
         except TimeoutError:
-            _leave()
+            _leave(message)
         else:
             if not received:
                 return
@@ -185,10 +226,10 @@ def _watch_for_interrupts(reading: socket.socket) -> None:
                 until = time.monotonic() + (_PATIENCE if times == 1 else _AT_ONCE)
 
 
-def _leave() -> NoReturn:
+def _leave(message: str) -> NoReturn:
     """End the program as it is. Everything that is finished is on disk."""
     with suppress(Exception):
-        _fail(_INTERRUPTED, 130)
+        _fail(message, 130)
         for child in import_module("multiprocessing").active_children():
             child.kill()
     os._exit(130)

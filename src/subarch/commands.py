@@ -6,14 +6,21 @@ Light on purpose: libraries are imported when a command runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from subarch.progress import Watch
 from subarch.results.base import Result
+from subarch.results.report import Page, ReportResult
 from subarch.silence import quiet_transformers
 from subarch.surroundings import home
+
+if TYPE_CHECKING:
+    from subarch.options.search import InspectOptions, ReportOptions, VerifyOptions
+    from subarch.results.inspect import InspectResult
+    from subarch.results.verify import VerifyResult
 
 
 @dataclass(frozen=True)
@@ -22,8 +29,7 @@ class Command:
 
     Attributes:
         options: the module of its options.
-        work: ``module:function`` of options and a watch, imported when the command runs; it returns the JSON form of
-            the result.
+        work: ``module:function`` of options and a watch, imported when the command runs; it returns the result.
         positional: options that a caller in Python may give by place.
         recorded: whether the work is told what was typed, for a manifest.
         quiet: whether libraries that it uses show bars of their own otherwise.
@@ -39,6 +45,7 @@ class Command:
 _UNRECORDED, _PLAIN = (False, True), (False, False)
 COMMANDS: Mapping[str, Command] = {
     "compress": Command("compression", "subarch.pipeline:compress", ("data", "teacher")),
+    "ladder": Command("ladder", "subarch.rungs.climbing:ladder", ("data", "teacher")),
     "inspect": Command("search", "subarch.commands:inspected", ("name",), *_PLAIN),
     "check": Command("search", "subarch.jobs.extraction:check", ("source",), *_PLAIN),
     "extract": Command("search", "subarch.jobs.extraction:extract", ("source",)),
@@ -76,20 +83,11 @@ def performed(name: str, options: Any, *, watch: Watch, command: str = "") -> Re
     module, _, function = what.work.partition(":")
     work = getattr(import_module(module), function)
     typed = {"command": command} if what.recorded else {}
-    if not what.quiet:
-        return _result(name, work(options, watch=watch, **typed))
-    with quiet_transformers():
-        return _result(name, work(options, watch=watch, **typed))
+    with quiet_transformers() if what.quiet else nullcontext():
+        return work(options, watch=watch, **typed)
 
 
-def _result(name: str, found: Mapping[str, Any]) -> Result:
-    module, made = f"results.{name}", f"{name.capitalize()}Result"
-    if name == "compress":
-        module, made = ("results.compress", "PlanResult") if "plan" in found else ("small", "SmallModel")
-    return cast("type[Result]", getattr(import_module(f"subarch.{module}"), made)).from_json(found)
-
-
-def inspected(options: Any, *, watch: Watch) -> dict[str, Any]:
+def inspected(options: InspectOptions, *, watch: Watch) -> InspectResult:
     """The work of ``inspect``."""
     from subarch.networks.inspection import inspect_network
 
@@ -97,18 +95,23 @@ def inspected(options: Any, *, watch: Watch) -> dict[str, Any]:
     return inspect_network(options.name, options.sequence_length)
 
 
-def verified(options: Any, *, watch: Watch) -> dict[str, Any]:
+def verified(options: VerifyOptions, *, watch: Watch) -> VerifyResult:
     """The work of ``verify``."""
-    from subarch.jobs.extraction import verify_run
+    from subarch.jobs.verification import verify_run
 
-    return asdict(
-        verify_run(options.run, retrain=options.retrain, family=options.family, start=options.start, watch=watch)
+    return verify_run(
+        options.run,
+        retrain=options.retrain,
+        audit=options.audit,
+        family=options.family,
+        start=options.start,
+        watch=watch,
     )
 
 
-def reported(options: Any, *, watch: Watch) -> dict[str, Any]:
+def reported(options: ReportOptions, *, watch: Watch) -> ReportResult:
     """The work of ``report``."""
     from subarch.telling.report import write_report
 
     watch("writing the report")
-    return {"path": str(write_report(options.run))}
+    return ReportResult(path=Page(write_report(options.run)))

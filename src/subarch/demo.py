@@ -12,26 +12,30 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from subarch.learning.classifier import small_classifier
-from subarch.learning.finetuning import Recipe, finetune
+from subarch.learning.finetuning import finetune
 from subarch.options.compression import CompressOptions
 from subarch.options.search import DemoOptions
+from subarch.options.tasks import FinetuneSettings
 from subarch.pipeline import compress
 from subarch.progress import Watch, silent
-from subarch.storage import write_json, write_text
+from subarch.results.bench import TimedResult
+from subarch.results.compress import Later
+from subarch.results.demo import AccuracyResult, DemoResult, LineResult
+from subarch.small import SmallModel
+from subarch.storage import read_json, write_json, write_text
+from subarch.tasks.loading import load_task
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
-from subarch.text.tasks import load_task
 from subarch.text.tokenizers import train_tokenizer
 
 TASK = "demo/packages"
 VOCABULARY = 6000
-SOURCE_RECIPE = Recipe(learning_rates=(8e-4,), epochs=3, seeds=(0,))
+SOURCE_RECIPE = FinetuneSettings(learning_rates=(8e-4,), epochs=3, seeds=1)
 LABELLED_SHARE = 6  # one object of documentation in this many is labelled for the student, the others for the source
 SETTINGS = (
     "task.test_data={sealed}",
@@ -40,7 +44,6 @@ SETTINGS = (
     "finetune.max_length=64",
     "finetune.learning_rates=[8e-4]",
     "finetune.epochs=8",
-    "finetune.seeds=2",  # every seed takes minutes, and this is to be a short story
     "pretrain.sequence_length=64",
     "pretrain.steps=200",
     'bench.against="bert-large"',
@@ -48,12 +51,8 @@ SETTINGS = (
 )
 
 
-def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> DemoResult:
     """Train a small source on installed documentation and compress it, with scarce labels; resumable.
-
-    Returns:
-        What ``extract.json`` holds, then ``source_accuracy``, ``verification``, the other stages as ``compress``
-        returns them, and ``table``: what a newcomer wants to see.
 
     Raises:
         ValueError, OSError: as :func:`subarch.pipeline.compress`.
@@ -83,15 +82,14 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> d
         watch=watch,
         command=command,
     )
-    accuracy = json.loads((folder / "accuracy.json").read_text(encoding="utf-8"))
-    later = {name: value for name, value in result.items() if name not in ("extract", "verify")}
-    return {
-        **result["extract"],
-        "source_accuracy": accuracy,
-        "verification": result["verify"],
-        **later,
-        "table": _table(result, str(folder)),
-    }
+    assert isinstance(result, SmallModel), "a dry run was not asked for"
+    return DemoResult(
+        **vars(result.extract),
+        **{one.name: getattr(result, one.name) for one in fields(Later)},
+        source_accuracy=AccuracyResult.from_json(read_json(folder / "accuracy.json") or {}),
+        verification=result.verify,
+        table=tuple(_table(result, str(folder))),
+    )
 
 
 def _is_labelled(example: Example) -> bool:
@@ -124,32 +122,26 @@ def _train_source(task: Task, folder: Path, watch: Watch) -> None:
     home.mkdir(exist_ok=True)
     trained = finetune(task, learner, SOURCE_RECIPE, home, watch=watch)
     row = trained.row("plain")
-    accuracy = {"development": row["development"], "sealed": row["mean"], "steps": row["steps"], "task": TASK}
-    write_json(trained.checkpoint / "accuracy.json", accuracy)
+    accuracy = AccuracyResult(development=row.development or 0.0, sealed=row.mean, steps=row.steps, task=TASK)
+    write_json(trained.checkpoint / "accuracy.json", accuracy.to_json())
     trained.checkpoint.rename(folder)
     shutil.rmtree(home)
 
 
-def _table(result: Mapping[str, Any], source: str) -> list[dict[str, Any]]:
+def _table(result: SmallModel, source: str) -> Iterator[LineResult]:
     """Four lines: the reference, the source, the small network as it is trained, and what is deployed."""
-    bench, chosen = result["bench"]["rows"], str(result["export"]["chosen"])
-    stock = {row["name"]: row for row in bench if row["runtime"] == "pytorch" and row["precision"] == "float32"}
-    deployed = result["deployed"]["student"]
-    reference = next(row for name, row in stock.items() if name not in (source, result["run"]))
-    students = {row["method"]: row["mean"] for row in result["finetune"]["rows"]}
+    plain = [row for row in result.bench.rows if (row.runtime, row.precision) == ("pytorch", "float32")]
+    stock = {
+        row.name: row for row in sorted(plain, key=lambda row: -row.ms)
+    }  # each with the threads it is fastest with
+    reference = next(row for name, row in stock.items() if name not in (source, result.run))
 
-    def line(what: str, row: Mapping[str, Any], accuracy: float | None) -> dict[str, Any]:
-        return {
-            "model": what,
-            "accuracy": accuracy,
-            "ms": row["p50_ms"],
-            "times_as_fast": reference["p50_ms"] / row["p50_ms"],
-            "bytes": row.get("size_bytes"),
-        }
+    def line(what: str, row: TimedResult, accuracy: float | None) -> LineResult:
+        times = reference.ms / row.ms
+        return LineResult(model=what, accuracy=accuracy, ms=row.ms, times_as_fast=times, bytes=row.size_bytes)
 
-    return [
-        line("BERT-large's shape", reference, None),
-        line("the source", stock[source], result["sealed"]["teacher"]),
-        line("the small network, fine-tuned", stock[result["run"]], students["plain"]),
-        line(f"the same with Agora and all labels, as {chosen}", deployed, result["sealed"]["exported"]),
-    ]
+    yield line("BERT-large's shape", reference, None)
+    yield line("the source", stock[source], result.sealed.teacher)
+    yield line("the small network, fine-tuned", stock[result.run], result.finetune.row("plain").mean)
+    as_deployed = f"the same with Agora and all labels, as {result.export.chosen}"
+    yield line(as_deployed, result.deployed["student"], result.sealed.exported)

@@ -5,44 +5,58 @@ Stages meet in the files of the run directory, so that each goes on where it sto
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from subarch.clock import Clock
 from subarch.errors import InputError
-from subarch.jobs.agora import read_pool, require_able_teacher
+from subarch.jobs.agora import require_able_teacher
 from subarch.jobs.benchmark import bench
+from subarch.jobs.confirmation import confirm
 from subarch.jobs.estimate import estimate
 from subarch.jobs.export import export
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
 from subarch.jobs.finetuning import finetune
 from subarch.jobs.plan import Plan, planned
 from subarch.jobs.preconditions import require_unused
 from subarch.jobs.pretraining import pretrain
-from subarch.jobs.targets import deployed, headroom, room_as_deployed, verdicts
+from subarch.jobs.proposals import read_pool
+from subarch.jobs.targets import deployed, first_readings, verdicts
+from subarch.jobs.verification import verify_run
 from subarch.learning.agora import TextGuard
+from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.options.compression import CompressOptions
 from subarch.options.recipes import written
 from subarch.progress import Watch, silent
+from subarch.results.base import Record, rest
+from subarch.results.compress import ApartResult, Planned, PlanResult, SealedResult
+from subarch.results.export import ExportResult
+from subarch.results.finetune import FinetuneResult
+from subarch.results.report import Page
+from subarch.rungs import beside
 from subarch.running.predictor import Predictor
+from subarch.small import EnoughModel, SmallModel
 from subarch.storage import (
     made_directory,
     new_run_directory,
-    read_json,
+    read_record,
     sha256_of,
     tell_directory,
     write_json,
     write_text,
 )
+from subarch.tasks.columns import PAIR_COLUMNS, TEXT_COLUMNS
+from subarch.tasks.dealing import related_to_others
+from subarch.tasks.labelled import read_texts
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
-from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example
-from subarch.text.labelled import PAIR_COLUMNS, TEXT_COLUMNS, read_texts
 from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
@@ -60,17 +74,39 @@ _LEAVES: Sequence[tuple[tuple[str, ...], str]] = (
     (("export",), "export"),
     (("bench",), "benchmark.json"),
 )
-ROOM = 1.05  # by which the pick must beat the target as deployed: what is exported is timed at another moment
-ROOMY = 1.25  # more than that is better spent on a larger network
-ASKED_AGAIN = 4  # times, at most
 
 
-def compress(options: CompressOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Asked(Record):
+    """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone.
+
+    Attributes:
+        data, teacher, speedup, max_latency_ms: options as they were given.
+        settings: a recipe, likewise.
+        threads: that networks are trained with.
+        task: fingerprint of the data.
+        pool: digest of the pool, where there is one.
+    """
+
+    data: str
+    teacher: str = ""
+    speedup: float | None = None
+    max_latency_ms: float | None = None
+    settings: str = ""
+    threads: int | None = None
+    task: str | None = None
+    pool: str | None = None
+    more: Mapping[str, Any] = rest()
+
+
+def compress(
+    options: CompressOptions, *, watch: Watch = silent, command: str = ""
+) -> SmallModel | EnoughModel | PlanResult:
     """From labelled texts and a teacher to a small, fast, certified, exported model; or the next part of the way there.
 
     Returns:
-        What ``compress.json`` holds: each stage's own result by its name, and ``targets`` with what was ``met`` and
-        what was ``missed``, asked and got. For a dry run the plan alone.
+        What ``compress.json`` holds, ready to answer. For a dry run the plan; where it was to end with a rung of the
+        ladder that is enough, that rung.
 
     Raises:
         ValueError: for wrong input, or a target that the smallest network misses; before anything is trained.
@@ -80,94 +116,97 @@ def compress(options: CompressOptions, *, watch: Watch = silent, command: str = 
     """
     run = options.run or new_run_directory("compress", Path(options.data).stem)
     plan = planned(options, run, watch=watch)
-    recipe = written(plan.settings)
     if options.dry_run:
-        headroom(plan, watch=watch)  # refuses what no network of the space can meet
-        told = {"run": str(run), "settings": recipe, "teaches": plan.teaches, "sequence_length": plan.length}
-        return {"plan": told | estimate(plan, watch=watch)}
+        first_readings(plan, watch=watch)  # refuses what no network of the space can meet
+        told = vars(estimate(plan, watch=watch))
+        recipe = written(plan.settings)
+        return PlanResult(
+            plan=Planned(run=str(run), settings=recipe, teaches=plan.teaches, sequence_length=plan.length, **told)
+        )
     asked = _begun(run, plan)
-    done = read_json(run / RESULT)
-    if not plan.teaches:
-        _require_able_teacher(plan, done, watch)
-    plan = replace(plan, headroom=asked["headroom"] if "headroom" in asked else headroom(plan, watch=watch))
+    done = read_record(SmallModel, run / RESULT)
+    fitted = None if plan.teaches else _able_teacher(plan, done, watch)
+    times = first_readings(plan, watch=watch)
     made_directory(run)
     if options.run is None:
         tell_directory(run, watch)
-    write_json(run / ASKED, {**asked, "headroom": plan.headroom})
-    write_text(run / RECIPE, recipe)
-    result: dict[str, Any] = {"run": str(run), "task": plan.task.name, "data": options.data}
-    result["given_teacher"] = options.teacher
-    stages: list[tuple[str, Callable[..., dict[str, Any]], Any]] = [
-        *([("pretrain", pretrain, plan.pretraining())] if plan.pretrains else []),
-        ("finetune", finetune, plan.finetuning()),
-        ("export", export, plan.exporting()),
-        ("bench", bench, plan.benching()),
-    ]
-    count = 1 + plan.teaches + len(stages)
+    write_json(run / ASKED, asked.to_json())
+    if times is not None:
+        times.keep()
+    write_text(run / RECIPE, written(plan.settings))
+    return _compressed(plan, run, done, fitted, watch, command)
+
+
+def _compressed(
+    plan: Plan, run: Path, done: SmallModel | None, fitted: Fitted | None, watch: Watch, command: str
+) -> SmallModel | EnoughModel:
+    """Stage after stage."""
+    count = plan.teaches + 1 + plan.pretrains + 5 + bool(plan.options.confirm)
+    numbers, clock = itertools.count(1), Clock(run)
+
+    def beginning(name: str, number: int | None = None) -> Watch:
+        clock.begin(name)
+        return _within(watch, f"{number or next(numbers)}/{count} {name}")
+
+    teacher = pretrained = None
     if plan.teaches:
-        result["teacher"] = finetune(plan.teaching(), watch=_within(watch, f"1/{count} teacher"), command=command)
-        _require_able_teacher(plan, done, watch)
+        teacher = finetune(plan.teaching(), watch=beginning("teacher"), command=command)
+        fitted = _able_teacher(plan, done, watch)
+    assert fitted is not None
+    if (enough := beside.foot(plan.climbing(), run, fitted, watch=beginning("ladder"))) is not None:
+        return enough
+    del fitted  # the next to read the teacher are processes and stages of their own
     write_texts(plan, watch=watch)
-    place = f"{1 + plan.teaches}/{count}"
-    result["extract"] = _extracted(plan, run, _within(watch, f"{place} extract"), command)
-    found = verify_run(run, watch=_within(watch, f"{place} verify"))
-    if not found.accepted:
-        raise RuntimeError(f"the certificate in {run} does not stand: {found.reason}; take another --run")
-    result["verify"] = {"accepted": found.accepted, "reason": found.reason, "achieved": found.achieved}
-    for number, (name, work, given) in enumerate(stages, start=2 + plan.teaches):
-        result[name] = work(given, watch=_within(watch, f"{number}/{count} {name}"), command=command)
-    result["sealed"] = _sealed(plan, result, done, watch)
-    result["deployed"] = deployed(plan, result)
-    result["targets"] = verdicts(options, result)
-    write_json(run / RESULT, result)
-    card = render_card(result, read_json(run / "manifest.json") or {})
-    for folder in (run, Path(result["finetune"]["checkpoint"])):
+    number = next(numbers)
+    extracted = extract(plan.extraction(), watch=beginning("extract", number), command=command)
+    verified = verify_run(run, watch=beginning("verify", number))
+    if not verified.accepted:
+        raise RuntimeError(f"the certificate in {run} does not stand: {verified.reason}; take another --run")
+    if plan.pretrains:
+        pretrained = pretrain(plan.pretraining(), watch=beginning("pretrain"), command=command)
+    tuned = finetune(plan.finetuning(), watch=beginning("finetune"), command=command)
+    exported = export(plan.exporting(), watch=beginning("export"), command=command)
+    timed = bench(plan.benching(), watch=beginning("bench"), command=command)
+    confirmed = confirm(plan, extracted, tuned, watch=beginning("confirm"), command=command)
+    sealed, rows = _sealed(plan, tuned, exported, done, watch), deployed(plan, exported.chosen, timed)
+    known = None
+    if done is not None and done.ladder is not None and done.promise is not None:
+        known = beside.Beside(done.ladder, done.promise, done.cascade)
+    # What was found stays told, whoever asks.
+    cascaded = plan.options.cascade or (done is not None and done.cascade is not None)
+    watching = beginning("ladder")
+    found = beside.head(plan.climbing(), run, tuned, exported, known, cascaded=cascaded, watch=watching)
+    clock.begin("")
+    result = SmallModel(
+        run=str(run),
+        task=plan.task.name,
+        data=plan.options.data,
+        given_teacher=plan.options.teacher,
+        teacher=teacher,
+        extract=extracted,
+        verify=verified,
+        pretrain=pretrained,
+        finetune=tuned,
+        export=exported,
+        bench=timed,
+        sealed=sealed,
+        confirm=confirmed,
+        deployed=rows,
+        targets=verdicts(plan.options, rows, found.promise),
+        ladder=found.ladder,
+        promise=found.promise,
+        cascade=found.cascade,
+        report=Page(run / "report.html"),
+        seconds=extracted.seconds,
+        stages=clock.seconds,
+    )
+    write_json(run / RESULT, result.to_json())
+    card = render_card(result, command)
+    for folder in (run, tuned.checkpoint):
         write_text(folder / "README.md", card)
     watch("writing the report")
-    result["report"] = str(write_report(run))
+    write_report(run)
     return result
-
-
-def _extracted(plan: Plan, run: Path, watch: Watch, command: str) -> dict[str, Any]:
-    """The search, asked again with another limit where its pick is too slow in the form that it will run in, or much
-    faster than it need be.
-
-    Trainings are shared, so that asking again is cheap. What was decided is kept: times differ from one call to the
-    next, and later stages build on the pick.
-    """
-    asked = read_json(run / ASKED) or {}
-    if asked.get("confirmed"):
-        return read_json(run / "extract.json") or extract(plan.extraction(), watch=watch, command=command)
-    try:
-        found = extract(plan.extraction(), watch=watch, command=command)
-    except ValueError:  # times differ from one moment to the next: what was asked for may be there without the room
-        if plan.headroom <= 1:
-            raise
-        plan = replace(plan, headroom=1.0)
-        found = extract(plan.extraction(), watch=watch, command=command)
-    last, good = plan, None  # the loosest limit whose pick is fast enough
-    too_loose = 0.0
-    for _ in range(ASKED_AGAIN):
-        room = room_as_deployed(last, found["architecture"], watch=watch)
-        if room >= ROOM:
-            good = last
-        else:
-            too_loose = max(too_loose, last.headroom)
-        wanted = last.headroom * (ROOM + 0.05) / room
-        if (good is last and room <= ROOMY) or wanted <= too_loose or (good and good.headroom <= wanted):
-            break
-        last = replace(plan, headroom=wanted)
-        try:
-            found = extract(last.extraction(), watch=watch, command=command)
-        except ValueError:  # nothing in the space is that fast: the pick stays, and the target is told as missed
-            last = plan
-            found = extract(last.extraction(), watch=watch, command=command)
-            break
-    if good is not None and good is not last:
-        last = good
-        found = extract(last.extraction(), watch=watch, command=command)
-    write_json(run / ASKED, {**asked, "headroom": last.headroom, "confirmed": True})
-    return found
 
 
 def _within(watch: Watch, place: str) -> Watch:
@@ -177,19 +216,18 @@ def _within(watch: Watch, place: str) -> Watch:
     return told
 
 
-def _asked(plan: Plan) -> dict[str, Any]:
-    """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone."""
+def _asked(plan: Plan) -> Asked:
     pool = plan.settings["agora"].get("pool")
-    return {
+    return Asked(
         **{name: getattr(plan.options, name) for name in _NAMED},
-        "settings": plan.chosen,
-        "threads": plan.settings["finetune"].get("threads"),
-        "task": plan.task.fingerprint,
-        "pool": None if pool is None else sha256_of(pool),
-    }
+        settings=plan.chosen,
+        threads=plan.settings["finetune"].get("threads"),
+        task=plan.task.fingerprint,
+        pool=None if pool is None else sha256_of(pool),
+    )
 
 
-def _begun(run: Path, plan: Plan) -> dict[str, Any]:
+def _begun(run: Path, plan: Plan) -> Asked:
     """A directory holds one story: what is known of the one that was begun here, and is asked of it now.
 
     Settings may change as long as neither their stage nor a later one has left anything: what was refused late can be
@@ -198,26 +236,31 @@ def _begun(run: Path, plan: Plan) -> dict[str, Any]:
     Raises:
         ValueError: when it was begun with other settings, or on other data, or by another command.
     """
-    asked, known = _asked(plan), read_json(run / ASKED)
+    asked, known = _asked(plan), read_record(Asked, run / ASKED)
     if known is None:
         require_unused(run)
         return asked
-    for name, what in (("task", f"the rows of {plan.options.data}"), ("pool", "the pool")):
-        if known.get(name) != asked[name]:
+    for before, now, what in (
+        (known.task, asked.task, f"the rows of {plan.options.data}"),
+        (known.pool, asked.pool, "the pool"),
+    ):
+        if before != now:
             raise InputError(f"{run} was begun with other data: {what} changed since; take another --run")
-    changed = [f"--{name.replace('_', '-')}" for name in (*_NAMED, "threads") if known.get(name) != asked[name]]
-    theirs, ours = (tomllib.loads(str(one.get("settings", ""))) for one in (known, asked))
+    changed = [
+        f"--{name.replace('_', '-')}" for name in (*_NAMED, "threads") if getattr(known, name) != getattr(asked, name)
+    ]
+    theirs, ours = (tomllib.loads(one.settings) for one in (known, asked))
     own = (run / RECIPE).is_file() and ours == tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))
-    if own:  # the run's own recipe was given, which also says what was found here
-        asked["settings"] = known["settings"]
-    else:
+    if not own:
         changed += [f"[{section}]" for section in _fixed(run) if theirs.get(section, {}) != ours.get(section, {})]
     if changed:
         raise InputError(
             f"{run} was begun with other settings ({', '.join(changed)}; see {run / RECIPE}): give those again, or "
             "another --run"
         )
-    return known | asked
+    # The run's own recipe may be given, which also says what was found here.
+    settings = known.settings if own else asked.settings
+    return replace(asked, settings=settings)
 
 
 def _fixed(run: Path) -> Iterator[str]:
@@ -228,15 +271,18 @@ def _fixed(run: Path) -> Iterator[str]:
             yield from sections
 
 
-def _require_able_teacher(plan: Plan, done: Mapping[str, Any] | None, watch: Watch) -> None:
-    """A teacher that is too weak is refused now, rather than when a student is there to be taught.
+def _able_teacher(plan: Plan, done: SmallModel | None, watch: Watch) -> Fitted:
+    """The teacher; one that is too weak is refused now, rather than when a student is there to be taught.
 
     Raises:
         ValueError: with what it knows, and what was expected.
     """
+    watch("opening the teacher", note=str(plan.teacher))
+    fitted = open_fitted(str(plan.teacher), plan.task.kind)
     if done is None and not plan.settings["agora"].get("weak_teacher"):
         with pinned(plan.options.threads):
-            require_able_teacher(str(plan.teacher), plan.task, watch=watch)
+            require_able_teacher(fitted, plan.task, watch=watch)
+    return fitted
 
 
 def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
@@ -271,13 +317,15 @@ def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
     write_text(plan.texts, "".join(json.dumps({"text": "\n".join(texts)}) + "\n" for texts in each))
 
 
-def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | None, watch: Watch) -> dict[str, Any]:
+def _sealed(
+    plan: Plan, tuned: FinetuneResult, exported: ExportResult, done: SmallModel | None, watch: Watch
+) -> SealedResult:
     """The exported form on the sealed rows, beside the teacher: the last thing that is measured."""
-    identity = json.dumps([result["export"]["identity"], result["export"]["chosen"], plan.task.sealed.digest])
-    if done is not None and done.get("sealed", {}).get("identity") == identity:
-        return dict(done["sealed"])
+    identity = json.dumps([exported.identity, exported.chosen, plan.task.sealed.digest])
+    if done is not None and done.sealed.identity == identity:
+        return done.sealed
     watch("asking the exported form", note="sealed rows")
-    predictor = Predictor.from_pretrained(result["export"]["folder"], threads=plan.options.threads)
+    predictor = Predictor.from_pretrained(exported.folder, threads=plan.options.threads)
     task = plan.task
     examples = list(task.sealed.open())
     outputs = predictor.outputs([Example(one.first, one.seconds) for one in examples])
@@ -285,20 +333,15 @@ def _sealed(plan: Plan, result: Mapping[str, Any], done: Mapping[str, Any] | Non
         order = [predictor.label_names.index(name) for name in task.label_names]
         outputs = [one[order] for one in outputs]
     said, related = task.kind.decide(outputs), related_to_others(task)
-    got = task.kind.score(task.metrics, examples, said)["score"]
-    row = next(row for row in result["finetune"]["rows"] if row["method"] == "teacher")
-    teacher = row["mean"]
-    return {
-        "metric": task.metric,
-        "examples": len(examples),
-        "exported": got,
-        "teacher": teacher,
-        "drop": 100 * (teacher - got),
-        "related": sum(related),
-        "apart": {
-            "exported": task.kind.score_apart(task.metrics, examples, said, related),
-            "teacher": row.get("apart"),
-        },
-        **task.kind.told(task.label_names, examples, said, whose="the exported form on the sealed rows"),
-        "identity": identity,
-    }
+    got, teacher = task.kind.score(task.metrics, examples, said)["score"], tuned.row("teacher")
+    return SealedResult(
+        metric=task.metric,
+        examples=len(examples),
+        exported=got,
+        teacher=teacher.mean,
+        drop=100 * (teacher.mean - got),
+        related=sum(related),
+        apart=ApartResult(exported=task.kind.score_apart(task.metrics, examples, said, related), teacher=teacher.apart),
+        **vars(task.kind.told(task.label_names, examples, said, whose="the exported form on the sealed rows")),
+        identity=identity,
+    )

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from subarch.errors import InputError
-from subarch.results.compress import CompressResult
-from subarch.results.extract import CertificateResult
-from subarch.results.ladder import LadderResult
+from subarch.results.certificate import CertificateResult
+from subarch.results.compress import CompressResult, EarlyResult
 from subarch.running.predictor import Predictor, Texts
 
 EXPORT = "export"
@@ -51,11 +50,6 @@ class SmallModel(CompressResult):
     def certificate(self) -> CertificateResult:
         """How far from optimal the network can be."""
         return self.extract.certificate
-
-    @cached_property
-    def ladder(self) -> LadderResult:
-        """The ways of training and the exported forms beside each other: quality, time, size."""
-        return LadderResult.of(self)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy what is needed to use and to share the model into one folder.
@@ -108,3 +102,17 @@ class SmallModel(CompressResult):
                 repo_id=name, folder_path=self.export.folder, path_in_repo=EXPORT, commit_message="Its exported form"
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EnoughModel(EarlyResult):
+    """A rung of the ladder that was enough, ready to answer."""
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The rung, opened when it is first asked."""
+        return Predictor.from_pretrained(self.folder)
+
+    def __call__(self, texts: Texts) -> list[dict[str, Any]]:
+        """As :meth:`SmallModel.__call__`."""
+        return self.predictor(texts)

@@ -10,16 +10,20 @@ import os
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from subarch.errors import InputError
 from subarch.progress import Watch, silent
+from subarch.results.base import Record
+
+R = TypeVar("R", bound=Record)
 
 _LOG = logging.getLogger(__name__)
+_TRIAL = 1 << 20  # bytes that a disk with room takes
 
 LOCK_FILES = (".lock", ".lock.held")
 """Of a folder that is or was held: the second where the file system has no locks, and only while it is held."""
@@ -163,6 +167,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
+def read_record(kind: type[R], path: Path) -> R | None:
+    """The record that a file holds; None where there is no such file, or it holds something else."""
+    found = read_json(path)
+    try:
+        return None if found is None else kind.from_json(found)
+    except InputError:  # written by another version
+        return None
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON file whole or not at all: temporary file, fsync, rename.
 
@@ -187,7 +200,8 @@ def written_whole(path: Path) -> Generator[Path]:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
     try:
-        yield part
+        with told_when_full(path.parent):
+            yield part
         _flushed(part)
         part.replace(path)
     except OSError as error:
@@ -196,6 +210,49 @@ def written_whole(path: Path) -> Generator[Path]:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_when_full(folder: Path) -> Generator[None]:
+    """Say what a disk refuses where compiled libraries write: their own errors name neither the disk nor the reason.
+
+    Raises:
+        OSError: naming the folder, in place of such an error, where nothing more can be written into it.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if isinstance(error, RuntimeError) or error.filename is None:
+            _try_to_write(folder, error)
+        raise
+
+
+def _try_to_write(folder: Path, because: Exception) -> None:
+    trial = folder / f".{os.getpid()}.{time.monotonic_ns()}.part"
+    try:
+        trial.write_bytes(bytes(_TRIAL))
+        _flushed(trial)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from because
+    finally:
+        with suppress(OSError):
+            trial.unlink(missing_ok=True)
+
+
+def require_output(path: Path, option: str) -> None:
+    """See before the work that its result can be written: a file of this name, in a folder that is there.
+
+    Raises:
+        ValueError: when it cannot be.
+    """
+    folder = path.parent
+    if path.exists() and not path.is_file():
+        what = "is a folder" if path.is_dir() else "is no file but a pipe or a device"
+        raise InputError(f"{option} {path} {what}: give the name of a file")
+    if not folder.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {folder}: make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {path}: the folder {folder} cannot be written: give {option} in another one")
 
 
 def put_in_place(part: Path, folder: Path) -> None:

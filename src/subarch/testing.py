@@ -33,9 +33,9 @@ from subarch.networks.space import Architecture, Space
 from subarch.plugins import NAME
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of
+from subarch.tasks.labelled import read_table
 from subarch.text.encoding import Tokens
 from subarch.text.examples import Example
-from subarch.text.labelled import read_table
 from subarch.text.tokenizers import train_tokenizer
 
 _BATCH = 3

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
+from subarch.agora.course import Course, Settings
 from subarch.agora.data import Labelled, Labels
 from subarch.agora.estimators import EstimatorLearner, Vector
-from subarch.agora.loop import Gathered, Settings, agora
+from subarch.agora.loop import agora
 from subarch.agora.proposals import Bounds, VectorGuard, jitter
+from subarch.agora.rounds import Gathered
 
 SETS: list[dict[str, Any]] = [{"max_depth": depth} for depth in (4, 6, 8, 12)]
 
@@ -50,11 +52,5 @@ def loop(folder: Path, **given: Any) -> Gathered[Vector]:
         "space": np.stack,
     }
     data = given.pop("data", square(100, 0, right_half=True))
-    return agora(
-        given.pop("learner", learner()),
-        given.pop("teacher", teacher),
-        data,
-        development,
-        given.pop("sets", SETS),
-        **(options | given),
-    )
+    options |= {"learner": learner(), "teacher": teacher, "hyperparameters": given.pop("sets", SETS)}
+    return agora(Course(data=data, development=development, **(options | given)))

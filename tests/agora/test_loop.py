@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import signal
@@ -22,12 +21,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier
 
-from subarch.agora.comparison import METHODS, REFITTED, compare
-from subarch.agora.data import Labelled, Labels, require_able
+from subarch.agora.course import Course
+from subarch.agora.data import Labelled, Labels
 from subarch.agora.estimators import EstimatorLearner
-from subarch.agora.loop import Gathered, Settings, agora
+from subarch.agora.loop import agora
 from subarch.agora.proposals import Bounds, VectorGuard, jitter
-from subarch.tasks.kinds.table import kind_of
+from subarch.agora.rounds import Gathered
 
 
 def same(one: Gathered[Any], other: Gathered[Any]) -> bool:
@@ -192,151 +191,19 @@ def test_numbers(tmp_path: Path) -> None:
 
     development = numbers(100, -1)
     found = agora(
-        EstimatorLearner(Ridge(alpha=1e-3), 1),
-        squares,
-        numbers(20, 0.5),
-        development,
-        [{"alpha": 1e-3}, {"alpha": 1.0}],
-        functions=[jitter(0.2)],
-        guard=VectorGuard(development.points),
-        folder=tmp_path,
+        Course(
+            learner=EstimatorLearner(Ridge(alpha=1e-3), 1),
+            teacher=squares,
+            data=numbers(20, 0.5),
+            development=development,
+            hyperparameters=[{"alpha": 1e-3}, {"alpha": 1.0}],
+            functions=[jitter(0.2)],
+            guard=VectorGuard(development.points),
+            folder=tmp_path,
+        ),
     )
     assert found.rounds[0].mistakes
     assert len(found.everything) > 20
-    with pytest.raises(ValueError, match="in other units"):  # of a correlation it is worth as much as before
-        require_able(10 * squares(development.points), development, kind_of("regression"))
-    assert require_able(squares(development.points), development, kind_of("regression")) == pytest.approx(1)
-
-
-def test_the_loop_cannot_read_a_sealed_split(tmp_path: Path) -> None:
-    # No argument of it is one; and whoever opens the seal before the last training is caught here.
-    assert not [name for name in inspect.signature(agora).parameters if "seal" in name or "test" in name]
-    trained: list[int] = []
-
-    class Counting(EstimatorLearner):
-        def fit(self, data: Any, theta: Any, seed: int) -> Any:
-            assert not opened, "trained after the seal was broken"
-            trained.append(len(data))
-            return super().fit(data, theta, seed)
-
-    opened: list[int] = []
-
-    def sealed() -> Labelled[Any]:
-        opened.append(len(trained))
-        return square(500, 7)
-
-    development = square(150, 1)
-    found = compare(
-        Counting(learner().estimator, 2),
-        teacher,
-        square(100, 0, right_half=True),
-        development,
-        sealed,
-        SETS,
-        functions=[jitter(0.3)],
-        guard=VectorGuard(development.points, square(500, 7).points),
-        folder=tmp_path,
-        seeds=[0, 1],
-        settings=Settings(bounds=Bounds(per_mistake=3, soft=False)),
-        refit=True,
-    )
-    assert opened == [len(trained)]
-    assert tuple(found.scores) == (*METHODS[:-1], REFITTED, "teacher")
-    for gathered, kept in zip(found.gathered, found.kept, strict=True):
-        assert len(kept.data) == len(gathered.data) + len(development)
-    rows = {row["method"]: row for row in found.rows()}
-    assert rows["agora"]["mean"] > rows["plain"]["mean"] + 0.1
-    assert rows["teacher"]["mean"] == 1  # it is right, if not sure
-    assert rows["agora"]["to_teacher"] == pytest.approx(rows["agora"]["mean"] - 1)
-
-
-class Answering:
-    """A learner whose students are known: what they say is decided by what they learned from."""
-
-    kind = "classification"
-    identity = "answering"
-
-    def __init__(self, development: Labelled[Any], right: dict[str, float], diverging: str = "") -> None:
-        self.development, self.right, self.diverging = development, right, diverging
-
-    def way(self, data: Labelled[Any]) -> str:
-        """Which way of training the data belong to: hard or soft labels, how many, and development points or not."""
-        own = {tuple(point) for point in self.development.points}
-        with_development = any(tuple(point) in own for point in data.points)
-        soft = bool((data.labels.max(1) < 1).any())
-        more = len(data) - with_development * len(self.development) > 100
-        way = "agora" if more else "distilled" if soft else "plain"
-        return f"{way} on D and E" if with_development else way
-
-    def fit(self, data: Labelled[Any], theta: Any, seed: int) -> Any:
-        way = self.way(data)
-        if way == self.diverging:
-            raise ArithmeticError("not finite")
-
-        def predict(points: Any) -> Labels:
-            labels = truth(points)
-            wrong = np.arange(len(labels)) >= self.right.get(way.removesuffix(" on D and E"), 0.9) * len(labels)
-            return np.where(wrong[:, None], labels[:, ::-1], labels)
-
-        return predict
-
-    def pack(self, point: Any) -> Any:
-        return point.tolist()
-
-    def unpack(self, data: Any) -> Any:
-        return np.asarray(data)
-
-
-@pytest.mark.parametrize(
-    ("right", "refit", "diverging", "chosen", "kept"),
-    [
-        ({"plain": 0.6, "distilled": 0.7, "agora": 0.8}, False, "", "augmented", "augmented"),  # as agora: simpler
-        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, False, "", "plain", "plain"),
-        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, True, "", "plain", "plain on D and E"),
-        ({"plain": 0.9, "distilled": 0.7, "agora": 0.8}, True, "plain on D and E", "plain", "plain"),
-        ({"plain": 0.6, "distilled": 0.9, "agora": 0.8}, True, "", "distilled", "distilled on D and E"),
-        ({"plain": 0.6, "distilled": 0.9, "agora": 0.8}, False, "plain on D and E", "distilled", "distilled"),
-    ],
-)
-def test_the_way_that_is_best_on_development_data_is_kept(
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    right: dict[str, float],
-    refit: bool,
-    diverging: str,
-    chosen: str,
-    kept: str,
-) -> None:
-    """Both kinds of proposals make a student of the same worth here, so that the simpler way is taken of the two."""
-    development, final = square(150, 1), square(200, 7)
-    related = [n % 4 == 0 for n in range(200)]
-    found = compare(
-        Answering(development, right, diverging),  # type: ignore[arg-type]
-        teacher,
-        square(100, 0),
-        development,
-        lambda: final,
-        [{"depth": 1}],
-        functions=[jitter(0.3)],
-        guard=VectorGuard(development.points),
-        folder=tmp_path,
-        seeds=[0, 1],
-        settings=Settings(bounds=Bounds(per_mistake=3, soft=False, balance=None), max_rounds=2),
-        refit=refit,
-        related=related,
-    )
-    assert found.chosen == chosen and {one.method for one in found.kept} == {kept}
-    assert found.best.seed == 0  # of equal seeds the first one
-    if chosen != "augmented":
-        assert len(found.best.data) == 100 + 150 * kept.endswith("E")
-    assert bool(diverging) == ("diverged on D and E" in caplog.text)
-    rows = {row["method"]: row for row in found.rows()}
-    assert rows["plain"]["mean"] == pytest.approx(right["plain"])
-    # Wrong from a point on: so many of the last ones, three in four of which are not related to others.
-    places = np.flatnonzero(~np.array(related))
-    assert rows["plain"]["apart"] == pytest.approx(np.mean(places < right["plain"] * 200))
-    assert rows["plain"]["development"] == pytest.approx(right["plain"], abs=0.01)
-    assert rows["plain on D and E"]["development"] is None
 
 
 def weak(points: Any) -> Labels:
@@ -363,13 +230,6 @@ def test_wrong_input_is_refused_before_anything_is_trained(tmp_path: Path) -> No
     assert not (tmp_path / "b").exists()
     with pytest.raises(ValueError, match="hyperparameters"):
         loop(tmp_path / "a", teacher=weak, weak_teacher=True, sets=SETS[:2])
-    for wrong in ({"max_rounds": 0}, {"pruning": "x"}, {"budget": 0}, {"seed": -1}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            Settings(**wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_distance"):
-        Bounds(min_distance=2, max_distance=1)
-    with pytest.raises(ValueError, match="finite"):
-        Labelled((np.zeros(2),), np.array([[np.nan, 1]]))
 
 
 def test_the_rounds_are_readable(tmp_path: Path) -> None:

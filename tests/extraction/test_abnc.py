@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from subarch.extraction.abnc import AbncCheck, ErrorEvidence, check_abnc
+from subarch.extraction.abnc import ErrorEvidence, check_abnc
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.family import Family, Parts
 from subarch.networks.fitting import fit_counts
 from subarch.networks.mlp import MLPFamily
 from subarch.networks.space import Parameter, Space, Value
+from subarch.results.check import CheckResult
 
 RUN = ErrorEvidence(
     comparable_pairs=40,
@@ -24,6 +25,7 @@ RUN = ErrorEvidence(
     epsilon=0.1,
     spread=0.5,
     noise=0.01,
+    resolved=True,
     gradient_norms=(3.0, 8.0),
     weight_bound=2.0,
     rank_correlation=0.95,
@@ -79,7 +81,7 @@ class Shrinking(Chain):
         return 8 - width
 
 
-def verdicts(check: AbncCheck) -> dict[str, str]:
+def verdicts(check: CheckResult) -> dict[str, str]:
     return {clause.name.split(".")[0]: clause.verdict for clause in check.clauses}
 
 
@@ -146,7 +148,7 @@ def test_too_few_values_show_no_degree() -> None:
         ({"gradient_norms": (1.0, math.inf)}, "4a", "violated"),
         ({"weight_bound": None}, "4b", "not shown"),
         ({"violations": (0.2,)}, "4c", "violated"),
-        ({"noise": 0.06}, "4c", "not shown"),
+        ({"resolved": False}, "4c", "not shown"),
         ({"comparable_pairs": 0, "violations": ()}, "4c", "not shown"),
         ({"rank_correlation": None}, "4d", "not shown"),
         ({"rank_correlation": 0.3}, "4d", "violated"),

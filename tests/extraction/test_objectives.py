@@ -11,9 +11,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from candidates import QUICK, SMALL, SPACE, SUBJECTS, WHOLE, checkpoint, sentence, unlabelled
 from torch import nn
 from transformers import (
-    BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
     BertModel,
@@ -23,24 +23,12 @@ from transformers import (
 from subarch.extraction.objectives import CandidateError, rank_correlation
 from subarch.learning import distances
 from subarch.learning.batches import drawn
-from subarch.learning.distances import relations
 from subarch.learning.training import Hyperparameters, fit
 from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Space
 from subarch.text.encoding import tokenize
 from subarch.text.tokenizers import train_tokenizer
-
-SPACE = {"num_hidden_layers": [1, 2], "hidden_size": [16, 32], "intermediate_size": [16, 64]}
-WHOLE = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64}
-SMALL = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16}
-SUBJECTS = ["river", "engine", "teacher", "cloud", "market", "forest", "signal", "kitchen", "bridge", "letter"]
-VERBS = ["crosses", "follows", "repairs", "colours", "measures", "forgets", "carries", "opens", "paints", "counts"]
-QUICK = {"length": 16, "held_out": 16, "calibration": 16, "batch_size": 8, "steps": 4}
-
-
-def sentence(rng: random.Random, words: list[str] = SUBJECTS) -> str:
-    return f"the {rng.choice(words)} {rng.choice(VERBS)} the {rng.choice(words)} and the {rng.choice(words)} again."
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +38,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     documents = [" ".join(sentence(rng) for _ in range(6)) for _ in range(300)]
     path.write_text("\n\n".join(documents), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus: Path) -> PreTrainedTokenizerFast:
+    return train_tokenizer([corpus.read_text(encoding="utf-8")], 300)
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +57,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
             side = rng.randrange(2)
             writer.writerow([sentence(rng, SUBJECTS[:5] if side else SUBJECTS[5:]), "ab"[side]])
     return path
-
-
-@pytest.fixture(scope="module")
-def tokenizer(corpus: Path) -> PreTrainedTokenizerFast:
-    return train_tokenizer([corpus.read_text(encoding="utf-8")], 300)
-
-
-def checkpoint(kind: Any, folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) -> Source:
-    torch.manual_seed(0)
-    sizes = {**WHOLE, "num_attention_heads": 4, "vocab_size": 300, "max_position_embeddings": 64, **changes}
-    model = kind(BertConfig(**cast("Any", {**sizes, "initializer_range": 0.2})))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return open_source(str(folder), space=Space.from_json(SPACE))
 
 
 @pytest.fixture(scope="module", params=[BertModel, BertForMaskedLM, BertForSequenceClassification])
@@ -102,7 +81,7 @@ def test_measurements_repeat_exactly_and_survive_pickling(error: CandidateError)
     assert copy.measure(SMALL).runs == first.runs
     assert first.error > 1e-4
     assert json.loads(json.dumps(error.definition)) == error.definition
-    json.dumps(first.runs, allow_nan=False)
+    json.dumps([run.to_json() for run in first.runs], allow_nan=False)
 
 
 def test_steps_teach_and_repeats_differ(error: CandidateError) -> None:
@@ -121,8 +100,7 @@ def test_best_hyperparameters_count_and_seeds_are_averaged(
     measured = both.measure(SMALL)
     assert len(measured.runs) == 4
     means = [
-        [run["error"] for run in measured.runs if run["hyperparameters"]["learning_rate"] == rate]
-        for rate in (1e-3, 1e-6)
+        [run.error for run in measured.runs if run.hyperparameters["learning_rate"] == rate] for rate in (1e-3, 1e-6)
     ]
     best = min(means, key=np.mean)
     assert measured.error == pytest.approx(np.mean(best))
@@ -136,40 +114,10 @@ def test_divergence_is_recorded(
     lone = CandidateError(source, corpus=corpus, learning_rates=(1e35,), **cast("Any", QUICK))
     measured = lone.measure(SMALL)
     assert measured.error == math.inf
-    assert measured.runs[0]["failure"]
-    assert measured.runs[0]["error"] is None
+    assert measured.runs[0].failure
+    assert measured.runs[0].error is None
     saved = CandidateError(source, corpus=corpus, learning_rates=(1e35, 1e-4), **cast("Any", QUICK)).measure(SMALL)
     assert math.isfinite(saved.error)
-
-
-def test_relations_by_hand_and_their_invariances() -> None:
-    states = torch.tensor([[[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]]])  # centred already
-    # Products of unit vectors: opposite pairs -1, the rest 0; four entries of -1 off the diagonal, norm 2.
-    expected = torch.zeros(4, 4)
-    expected[0, 1] = expected[1, 0] = expected[2, 3] = expected[3, 2] = -0.5
-    torch.testing.assert_close(relations(states)[0].view(4, 4), expected)
-    torch.manual_seed(0)
-    random_states = torch.randn(3, 6, 8, dtype=torch.float64)
-    rotation = torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64))[0]
-    torch.testing.assert_close(relations(random_states @ rotation * 3 + 5), relations(random_states))
-    assert relations(random_states).shape == relations(random_states[..., :4]).shape
-
-
-def test_padding_does_not_change_relations() -> None:
-    torch.manual_seed(0)
-    states = torch.randn(2, 5, 8)
-    padded = torch.cat([states, 100 * torch.randn(2, 3, 8)], dim=1)
-    mask = torch.tensor([[1] * 5 + [0] * 3] * 2)
-    inner = relations(padded, mask).view(2, 8, 8)
-    torch.testing.assert_close(inner[:, :5, :5], relations(states).view(2, 5, 5))
-    assert float(inner[:, 5:].abs().max()) == 0.0
-    assert float(inner[:, :, 5:].abs().max()) == 0.0
-
-
-def test_unrelated_states_are_about_one_apart() -> None:
-    torch.manual_seed(0)
-    a, b = (relations(torch.randn(50, 32, 64)) for _ in range(2))
-    assert float((0.5 * (a - b).square().sum(1)).mean()) == pytest.approx(1.0, abs=0.1)
 
 
 def test_error_rate_of_a_source_that_knows_the_classes(
@@ -207,32 +155,6 @@ def test_a_fresh_head_is_learned_where_the_source_has_none(
     assert labelled.measure(WHOLE, steps=40).error <= 0.2
 
 
-def test_pairs_are_read_with_their_segments(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    rng = random.Random(2)
-    rows = [(sentence(rng), sentence(rng), "ab"[n % 2]) for n in range(60)]
-    with (tmp_path / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
-    source = checkpoint(BertModel, tmp_path / "source", tokenizer)
-    settings = tmp_path / "source" / "tokenizer_config.json"
-    names = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}  # as BERT's own
-    settings.write_text(json.dumps(json.loads(settings.read_text()) | names))
-    labelled = CandidateError(source, data=tmp_path / "pairs.csv", **cast("Any", {**QUICK, "length": 40}))
-    (batch,) = labelled.material.batches(4, 4, held_out=True, seed=0)
-    separator = tokenizer.convert_tokens_to_ids("[SEP]")
-    for ids, types in zip(batch["input_ids"].tolist(), batch["token_type_ids"].tolist(), strict=True):
-        first = ids.index(separator)
-        assert not any(types[: first + 1]) and types[first + 1] == 1 and ids.count(separator) == 2
-    assert 0.0 <= labelled.measure(SMALL).error <= 1.0
-
-
-def unlabelled(path: Path, *, pairs: bool = False, count: int = 1500) -> Path:
-    rng = random.Random(3)
-    names = ("sentence1", "sentence2") if pairs else ("text",)
-    rows = [{name: f"{n} {sentence(rng)}" for name in names} for n in range(count)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_whole_texts_judge_a_classifier(outputs: int, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
     source = checkpoint(BertForSequenceClassification, tmp_path / "source", tokenizer, num_labels=outputs)
@@ -249,28 +171,6 @@ def test_whole_texts_judge_a_classifier(outputs: int, tokenizer: PreTrainedToken
     assert not judged & learned
     assert asked.definition["data"]["name"] == "texts.jsonl"
     assert pickle.loads(pickle.dumps(asked)).measure(SMALL).error == asked.measure(SMALL).error
-
-
-def test_texts_are_refused_where_they_cannot_be_used(
-    corpus: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
-) -> None:
-    texts, few = unlabelled(tmp_path / "texts.jsonl"), unlabelled(tmp_path / "few.jsonl", count=60)
-    speaking = checkpoint(BertForMaskedLM, tmp_path / "speaking", tokenizer)
-    plain = checkpoint(BertModel, tmp_path / "plain", tokenizer)
-    with pytest.raises(ValueError, match="masked tokens are learned from --corpus"):
-        CandidateError(speaking, texts=texts, **cast("Any", QUICK))
-    with pytest.raises(ValueError, match="--texts and --corpus were both given"):
-        CandidateError(plain, texts=texts, corpus=corpus, **cast("Any", QUICK))
-    with pytest.raises(ValueError, match="at least 16 texts to judge by"):
-        _ = CandidateError(plain, texts=few, **cast("Any", QUICK)).definition
-
-
-def test_numbers_are_no_error_rate(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    path = tmp_path / "numbers.csv"
-    path.write_text("text,label\n" + "".join(f"text number {n},{n}.5\n" for n in range(30)), encoding="utf-8")
-    source = checkpoint(BertModel, tmp_path / "source", tokenizer)
-    with pytest.raises(ValueError, match=r"error rate, but .*numbers\.csv is a regression"):
-        _ = CandidateError(source, data=path, **cast("Any", QUICK)).definition
 
 
 def test_scratch_lowers_the_cross_entropy_of_a_uniform_guess(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -17,18 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from irregular import DEEP, WIDTHS, Irregular, numbers
 
-from subarch.extraction.verification import Verification
-from subarch.jobs.extraction import extract, verify_run
+from subarch.jobs.extraction import extract
+from subarch.jobs.verification import verify_run
 from subarch.networks.counting import Counts
 from subarch.networks.countmodels import CountsDisagreeError
 from subarch.networks.fitting import fit_counts
 from subarch.options.search import ExtractOptions
+from subarch.results.verify import VerifyResult
 
 
-def run(folder: Path, family: str, error: str = "error", **options: Any) -> tuple[dict[str, Any], Verification]:
+def run(folder: Path, family: str, error: str = "error", **options: Any) -> tuple[dict[str, Any], VerifyResult]:
     """A search and its verification."""
     name = f"irregular:{family}"
-    result = extract(ExtractOptions(source=name, start=f"irregular:{error}", run=folder, **options))
+    result = extract(ExtractOptions(source=name, start=f"irregular:{error}", run=folder, **options)).to_json()
     found = verify_run(folder, family=name, start=f"irregular:{error}")
     return result, found
 
@@ -50,7 +51,7 @@ def test_what_is_wide_has_three_layers_more_and_is_counted_so(tmp_path: Path) ->
 
 
 def test_regular_counts_are_confirmed_on_all_that_was_trained(tmp_path: Path) -> None:
-    result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run"))
+    result = extract(ExtractOptions(source="toy:Toy", start="toy:error", run=tmp_path / "run")).to_json()
     told = result["certificate"]["counts"]
     trained = {str(row["architecture"]) for row in result["trained"]}
     assert told["from"] == "polynomials" and told["confirmed"] >= told["trained"] >= len(trained)
@@ -299,7 +300,7 @@ def test_a_handful_of_architectures_in_a_large_grid_is_searched_to_the_end(tmp_p
     constraints = [f"{a} == {b}" for a, b in itertools.pairwise(names)]
     (tmp_path / "space.json").write_text(json.dumps({**space, "constraints": constraints}))
     options = {"space": tmp_path / "space.json", "reference": json.dumps(dict.fromkeys(names, 64))}
-    result = extract(ExtractOptions(source="mlp", start="toy:widths", run=tmp_path / "run", **options))
+    result = extract(ExtractOptions(source="mlp", start="toy:widths", run=tmp_path / "run", **options)).to_json()
     assert result["certificate"]["space_size"] == 32 and result["certificate"]["space_listed"]
     everything = [*result["trained"], *result["untrained"]]
     assert sorted(row["architecture"]["width_5"] for row in everything) == list(range(1, 33))

@@ -96,25 +96,6 @@ def test_with_the_true_delta_given_the_claim_holds_on_errors_that_break_monotony
     assert world.distance(problem, outcome.errors, derived.best) <= derived.achieved + TOLERANCE
 
 
-@given(seed=st.integers(0, 10**6))
-@settings(max_examples=100)
-def test_every_violation_among_trained_pairs_is_listed(seed: int) -> None:
-    world = draw(seed, breaks=0.3)
-    problem = world.problem(CLAIMS[seed % 3], 0.1)
-    outcome, derived = run(world, problem)
-    trained = list(outcome.errors)
-    expected = {
-        (x, y): 1 - outcome.errors[x] / outcome.errors[y]
-        for x in trained
-        for y in trained
-        if x != y
-        and all((a <= b) if p.ordered else a == b for a, b, p in zip(x, y, world.space.parameters, strict=True))
-        and outcome.errors[x] < outcome.errors[y]
-    }
-    assert {(v.smaller, v.larger): v.size for v in derived.violations} == pytest.approx(expected)
-    assert derived.delta >= max(expected.values(), default=0.0)
-
-
 def test_an_assumed_floor_spares_trainings_and_a_wrong_one_is_dropped() -> None:
     world = next(w for w in (draw(seed, constraints=False) for seed in range(100)) if len(w.rows) > 100)
     problem = world.problem("w", 0.1)
@@ -285,11 +266,3 @@ def test_what_is_finished_beside_a_failure_is_recorded() -> None:
     with ThreadPoolExecutor(3) as executor, pytest.raises((RuntimeError, threading.BrokenBarrierError)):
         search(world.problem("front", 0.03), evaluate, record=record, executor=executor, workers=3)
     assert recorded
-
-
-@pytest.mark.parametrize("error", [0.0, -1.0, float("nan"), float("inf")])
-def test_nothing_is_derived_from_errors_that_are_not_positive_numbers(error: float) -> None:
-    world = draw(3)
-    index = tuple(int(v) for v in world.rows[0])
-    with pytest.raises(ValueError, match="positive"):
-        derive(world.problem("w", 0.1), {index: error})

@@ -17,6 +17,7 @@ from subarch.cli import main
 
 COMMON = ("--batch-size", "8", "--max-length", "32", "--threads", "1")
 METHODS = ["plain", "plain on D and E", "distilled", "augmented", "agora", "teacher"]
+WITH_POOL = [*METHODS[:4], "pool", *METHODS[4:]]
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,26 @@ def test_what_is_kept_may_learn_from_the_development_rows_too(
     assert "has learned from these rows" in caplog.text
 
 
-def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
+def test_chosen_ways_alone_and_the_whole_pool_in_as_many_steps_as_it_takes(
+    subarch: Command, world: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = (*given(world, "run"), "--ways", "pool", "plain", "--epochs", "1", "--seeds", "1", "--json")
+    result = subarch("finetune", *asked).json
+    assert [row["method"] for row in result["rows"]] == ["plain", "pool", "teacher"]
+    assert result["rounds"] == [] and result["teacher"]["quality"] > 2 / 3
+    steps = {row["method"]: row["steps"] for row in result["rows"]}
+    train = result["data"]["examples"]["train"]
+    assert steps["plain"] == -(-train // 8)
+    # Copies of development and sealed texts are left out of the 300; the others come once each.
+    assert steps["plain"] < steps["pool"] <= -(-(train + 300) // 8)
+    refused(subarch("finetune", *given(world, "other"), "--ways", "guess"), "guess")
+    without = [word for word in given(world, "other") if word not in ("--pool", world["pool"])]
+    refused(subarch("finetune", *without, "--ways", "pool"), "--ways pool", "--pool FILE")
+
+
+def test_a_row_for_each_way_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp_path: Path) -> None:
     result = subarch("finetune", *given(world, "run"), "--json").json
-    assert [row["method"] for row in result["rows"]] == METHODS
+    assert [row["method"] for row in result["rows"]] == WITH_POOL
     for row in result["rows"]:
         assert {"mean", "ci95", "seeds", "steps", "scores"} <= set(row)
         assert row["seeds"] == (1 if row["method"] == "teacher" else 2)
@@ -72,7 +90,7 @@ def test_six_rows_and_a_checkpoint(subarch: Command, world: dict[str, Path], tmp
     evaluated = subarch("evaluate", result["checkpoint"], "--data", world["little"], "--json").json
     scores = {row["method"]: row["scores"] for row in result["rows"]}
     development = {row["method"]: row["development"] for row in result["rows"] if row["development"] is not None}
-    assert set(development) == {"plain", "distilled", "augmented", "agora"}
+    assert set(development) == {"plain", "distilled", "augmented", "pool", "agora"}
     assert result["method"] == result["chosen"]["way"] == max(development, key=development.__getitem__)
     assert evaluated["split"] == "sealed"
     assert min(abs(evaluated["metrics"]["accuracy"] - one) for one in scores[result["method"]]) < 1e-9
@@ -87,7 +105,7 @@ def test_after_a_kill_the_same_command_comes_to_the_same_end(
 ) -> None:
     options = [str(one) for one in given(world, "killed")]
     students = tmp_path / "killed" / "finetune" / "little" / "students"
-    for count in (1, 5, 9):
+    for count in (1, 7):
         process = subprocess.Popen(
             [sys.executable, "-m", "subarch", "finetune", *options], cwd=tmp_path, stderr=subprocess.DEVNULL
         )
@@ -220,7 +238,7 @@ def test_functions_spaces_and_executors_of_ones_own(
         ("could not be imported", "--proposals", "own:missing"),
         ("could not be imported", "--space", "own:missing"),
         ("--space is teacher", "--space", "moon"),
-        ("--proposals are retrieve", "--proposals", "made_up"),
+        ("--proposals are mask_fill, recombine, retrieve", "--proposals", "made_up"),
         ("processes:N", "--executor", "threads:2"),
         ("unknown executor", "--executor", "moon"),
         ("above --min-distance", "--min-distance", "1", "--max-distance", "0.5"),
@@ -259,7 +277,7 @@ def test_a_rate_that_diverges_is_dropped_and_only_all_of_them_end_the_work(
     found = subarch("finetune", *asked, "--run", "one", "--learning-rates", "1e30", "3e-3", "--json").json
     (loop,) = found["rounds"]
     assert loop["rounds"][0]["diverged"] == [0] and set(loop["rounds"][0]["scores"]) == {"1"}
-    assert [row["method"] for row in found["rows"]] == METHODS
+    assert [row["method"] for row in found["rows"]] == WITH_POOL
     file = tmp_path / "one" / "finetune" / "little" / "manifest.json"
     manifest = file.read_text()
     assert json.loads(manifest)["options"]["agora"] is True

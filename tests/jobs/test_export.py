@@ -21,11 +21,11 @@ from tiny import config, reviews, tokenizer, write
 from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
 
 from commands import Command, content, refused
-from subarch import running
 from subarch.cli import main
 from subarch.jobs.splits import task_again
-from subarch.learning.checkpoints import open_fitted, read_purpose
+from subarch.learning.checkpoints import open_fitted
 from subarch.learning.heads import outputs
+from subarch.learning.purposes import Purpose
 from subarch.running.predictor import Predictor
 from subarch.text.examples import Example
 
@@ -78,6 +78,17 @@ def test_the_same_export_is_not_made_again(subarch: Command, tuned: tuple[Path, 
     before = {path: path.stat().st_mtime_ns for path in exported.rglob("*")}
     subarch("export", "--run", tuned[1], *FORMS, *THREADS)
     assert {path: path.stat().st_mtime_ns for path in exported.rglob("*")} == before
+
+
+def test_a_network_of_single_texts_is_not_judged_on_pairs(
+    subarch: Command, tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
+    pairs = [(text, text, label) for text, label in reviews(40, seed=7)]
+    data = write(tmp_path / "pairs.csv", pairs, ("sentence1", "sentence2", "label"))
+    columns = ("--text-columns", "sentence1", "sentence2")
+    refused(subarch("export", checkpoint, "--data", data, *columns, "--run", "run"), "reads 1 text", "sentence2")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_was_moved_is_timed_and_one_of_other_weights_is_not(
@@ -266,7 +277,7 @@ def test_evaluate_and_predict_read_an_export(
     form = given[1] if given else json.loads((exported / "export.json").read_text())["chosen"]
     found = subarch("evaluate", exported, "--data", data, *given, *THREADS, "--json").json
     assert (found["split"], found["examples"], found["artifact"]) == ("sealed", 30, form)
-    sealed = task_again(data, read_purpose(exported) or {}, "it").sealed.open()
+    sealed = task_again(data, Purpose.read(exported), "it").sealed.open()
     predictor = Predictor.from_pretrained(exported, artifact=form, threads=1)
     names = predictor.label_names
     answered = [one["label"] for one in predictor([example.first for example in sealed])]
@@ -305,6 +316,7 @@ def test_wrong_input(subarch: Command, tuned: tuple[Path, Path], tmp_path: Path)
     refused(subarch("export", tmp_path / "nowhere", *out), "nowhere")
     refused(subarch("export", "--run", tmp_path), "no fine-tuned and no pre-trained checkpoint")
     refused(subarch("export", checkpoint, *out, "--max-drop", "-1"), "--max-drop")
+    refused(subarch("export", checkpoint, *out, "--sequence-length", "4096"), "positions for", "--sequence-length 4096")
     refused(subarch("export", run.parent / "encoder", *out, "--data", data), "no head for a task")
     labels = write(tmp_path / "labels.csv", [("good", "yes"), ("bad", "no")] * 10)
     refused(subarch("export", checkpoint, *out, "--data", labels), "yes")
@@ -322,9 +334,6 @@ def test_a_runtime_that_is_not_there_is_named(
     subarch: Command, tuned: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
-    for name in ("openvino", "openvino_export"):
-        monkeypatch.delitem(sys.modules, f"subarch.running.{name}", raising=False)
-        monkeypatch.delattr(running, name, raising=False)
     checkpoint = tuned[1] / "finetune" / "reviews" / "checkpoint"
     ran = subarch("export", checkpoint, "--run", tmp_path / "asked", "--artifacts", "openvino", *THREADS)
     refused(ran, "subarch[openvino]")
@@ -387,11 +396,3 @@ def test_bench_takes_an_export_as_it_is(
     sizes = {row["precision"]: row["size_bytes"] for row in found["rows"] if row["runtime"] == "onnxruntime"}
     assert sizes["int8"] == (exported / "model_quantized.onnx").stat().st_size
     assert all(row["peak_memory_bytes"] > 0 for row in found["rows"])
-
-
-def test_wrong_benches(subarch: Command, tmp_path: Path) -> None:
-    refused(subarch("bench"), "name at least one network")
-    refused(subarch("bench", "no-such-network"), "presets are")
-    refused(subarch("bench", "bort", "--sequence-length", "513", "--run", tmp_path / "run"), "512 tokens")
-    refused(subarch("bench", "bort", "--rounds", "0"), "--rounds")
-    assert not (tmp_path / "run").exists()

@@ -11,14 +11,15 @@ from tiny import encoder, reviews, write
 
 from commands import Command, refused
 from subarch.cli import main
-from subarch.jobs.extraction import options_of
 from subarch.jobs.plan import planned
 from subarch.jobs.splits import dealt_as_for, dealt_as_said, split_of, task_again, task_named
+from subarch.jobs.verification import options_of
+from subarch.learning.purposes import Purpose
 from subarch.options.compression import CompressOptions
 from subarch.options.search import ExtractOptions
 from subarch.options.tasks import TaskOptions
+from subarch.tasks.loading import load_task, opened_task
 from subarch.tasks.task import Task
-from subarch.text.tasks import load_task, opened_task
 
 QUICK = ("--epochs", "1", "--seeds", "1", "--learning-rates", "3e-3", "--batch-size", "8", "--max-length", "32")
 
@@ -104,8 +105,8 @@ def test_a_network_that_has_learned_from_a_table_decides_how_it_is_dealt(
 
 def test_demos_and_benchmarks_are_dealt_as_for_the_checkpoint_too(tmp_path: Path) -> None:
     said = {"task": "demo/docs", "split": {"seed": 3, "rule": "relatives", "files": {}, "sealed": "", "limit": None}}
-    assert dealt_as_said(TaskOptions(task="demo/docs"), said).split_seed == 3
-    assert dealt_as_said(TaskOptions(task="demo/packages"), said).split_seed == 0
+    assert dealt_as_said(TaskOptions(task="demo/docs"), Purpose.from_json(said)).split_seed == 3
+    assert dealt_as_said(TaskOptions(task="demo/packages"), Purpose.from_json(said)).split_seed == 0
     rows = [
         {"premise": f"It was {n}.", "hypothesis": f"Day {n}?", "label": ("entailment", "not_entailment")[n % 2]}
         for n in range(80)
@@ -117,7 +118,8 @@ def test_demos_and_benchmarks_are_dealt_as_for_the_checkpoint_too(tmp_path: Path
     dealt = [load_task("superglue/rte", task_data=tmp_path, seed=seed).development for seed in (0, 3)]
     assert dealt[0] != dealt[1]
     for name in ("superglue/rte", "SuperGLUE/RTE"):
-        found = [task_named(name, known, task_data=tmp_path) for known in ({}, {**said, "task": "superglue/rte"})]
+        purposes = map(Purpose.from_json, ({}, {**said, "task": "superglue/rte"}))
+        found = [task_named(name, known, task_data=tmp_path) for known in purposes]
         assert [task.development for task in found] == dealt
 
 
@@ -186,8 +188,9 @@ def test_a_checkpoint_of_an_earlier_version_is_dealt_as_it_was_then(world: dict[
     assert said["split"]["rule"] == "relatives"
     split = {name: value for name, value in said["split"].items() if name != "rule"}
     told = {**said, "split": {**split, "sealed": old.sealed.digest}}
-    assert task_again(world["data"], told, "m").sealed == old.sealed
+    assert task_again(world["data"], Purpose.from_json(told), "m").sealed == old.sealed
     with pytest.raises(ValueError, match=r"seed 3, rule 'equal texts' .* take --split all"):
-        task_again(world["data"], {**told, "split": {**split, "sealed": "0" * 64}}, "m")
+        other = Purpose.from_json({**told, "split": {**split, "sealed": "0" * 64}})
+        task_again(world["data"], other, "m")
     where = TaskOptions(data=world["data"], split_seed=3)
-    assert split_of(where, opened_task(where)) == said["split"]
+    assert split_of(where, opened_task(where)).to_json() == said["split"]

@@ -13,7 +13,7 @@ from commands import Command, refused
 from subarch.cli import main
 from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Target, from_checkpoint
-from subarch.text.suites import SUITES
+from subarch.tasks.suites import SUITES
 
 PLACEHOLDERS = {  # the data at hand lack the test parts of these tasks
     "glue": {"QQP.tsv", "MNLI-m.tsv", "MNLI-mm.tsv"},

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,38 +14,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import WORDS, config, tokenizer
-from transformers import BertForMaskedLM, BertModel
+from transformers import BertModel
 
+from subarch.agora.course import Course, Settings
 from subarch.agora.data import Labelled
-from subarch.agora.loop import Settings, agora
+from subarch.agora.loop import agora
 from subarch.agora.proposals import Bounds
 from subarch.learning.agora import Stopping, TextGuard, TextLearner
 from subarch.learning.heads import Target, from_architecture
-from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
+from subarch.learning.places import mean_pooled
+from subarch.learning.proposals.retrieve import retrieve
 from subarch.tasks.kinds.table import kind_of
-from subarch.testing import check_proposals
 from subarch.text.examples import Example, Split
 
 TOKENIZER = tokenizer()
 SINGLE = [Example("the film is very good"), Example("a long and poor story of the actor")]
 PAIRS = [Example("the film is good", ("a fine film",)), Example("a bad play", ("the scene was long and bad",))]
 CHOICES = [Example("the film is good", ("a fine film", "a bad play", "poor")), Example("a bad play", ("long", "bad"))]
-POOL = [Example(f"the {noun} was {word}") for noun in WORDS[4:9] for word in WORDS[:4]]
-PAIR_POOL = [Example(one.first, (other.first,)) for one, other in zip(POOL, POOL[::-1], strict=True)]
-
-
-def pack(example: Example) -> Any:
-    return [example.first, list(example.seconds)]
-
-
-@pytest.fixture(scope="module")
-def speaking() -> Any:
-    torch.manual_seed(0)
-    model = BertForMaskedLM(config()).eval()
-    for parameter in model.parameters():  # far from uniform, unlike a fresh one
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -159,102 +142,6 @@ def test_with_patience_a_student_is_what_it_was_when_it_was_best(tmp_path: Path)
     assert len({one.identity for one in (impatient, stopping(2, "x"), learner(tmp_path))}) == 3
 
 
-# --- proposals --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("examples", [SINGLE, PAIRS, CHOICES], ids=["single", "pairs", "choices"])
-@pytest.mark.parametrize("kind", ["mask_fill", "swap", "retrieve", "recombine"])
-def test_the_functions_conform(kind: str, examples: list[Example], speaking: Any, encoder: Any) -> None:
-    pool = POOL if examples is SINGLE else PAIR_POOL if examples is PAIRS else CHOICES
-    if kind == "recombine" and examples is not PAIRS:
-        with pytest.raises(ValueError, match="two texts"):
-            list(recombine(pool)(examples, 1, np.random.default_rng(0)))
-        return
-    function = {
-        "mask_fill": lambda: mask_fill(speaking, TOKENIZER),
-        "swap": lambda: swap(speaking, TOKENIZER),
-        "retrieve": lambda: retrieve(pool, mean_pooled(encoder, TOKENIZER, 32)),
-        "recombine": lambda: recombine(pool),
-    }[kind]()
-    check_proposals(function, examples, pack)
-    for n, new in function(examples, 4, np.random.default_rng(0)):
-        if kind != "retrieve":
-            assert len(new.seconds) == len(examples[n].seconds)
-        assert new.label is None
-
-
-def test_mask_fill_draws_from_the_models_own_distribution(speaking: Any) -> None:
-    """One masked word of four; its frequencies against the probabilities that the stock model gives."""
-    example = Example("good film good play")
-    found = [new.first.split() for _, new in mask_fill(speaking, TOKENIZER, share=(0.25, 0.25))([example], 8000, RNG())]
-    words = example.first.split()
-    at = 3
-    drawn = Counter(new[at] for new in found if len(new) == 4 and new[:at] == words[:at])
-    ids = TOKENIZER(example.first, return_tensors="pt")["input_ids"]
-    ids[0, 1 + at] = TOKENIZER.mask_token_id
-    with torch.no_grad():
-        logits = speaking(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, 1 + at, : len(TOKENIZER)]
-    logits[TOKENIZER.all_special_ids] = -math.inf
-    expected = logits.softmax(-1)
-    total = 8000 / 4  # each of the four words is masked as often
-    for word in ("good", "bad", "story"):
-        probability = float(expected[TOKENIZER.convert_tokens_to_ids(TOKENIZER.tokenize(word))[0]])
-        if word != words[at]:
-            spread = 4 * math.sqrt(total * probability) + 4
-            assert drawn[word] == pytest.approx(total * probability, abs=spread)
-
-
-def test_no_proposal_begins_in_the_middle_of_a_word(speaking: Any) -> None:
-    pieces = [token for token in TOKENIZER.get_vocab() if token.startswith("##")]
-    assert pieces  # so that one in so many draws is such a piece
-    found = [
-        new.first for _, new in mask_fill(speaking, TOKENIZER, share=(1.0, 1.0))([Example("good film")], 2000, RNG())
-    ]
-    assert len(set(found)) > 100
-    assert not any(text.startswith("##") for text in found)
-
-
-def RNG() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def test_retrieve_takes_the_nearest_real_texts(encoder: Any) -> None:
-    space = mean_pooled(encoder, TOKENIZER, 32)
-    found = [new for _, new in retrieve(POOL, space)([POOL[3]], 3, RNG())]
-    assert found[0] == POOL[3]
-    distances = np.linalg.norm(space(POOL) - space([POOL[3]]), axis=1)
-    assert found == [POOL[n] for n in np.argsort(distances)[:3]]
-
-
-def test_the_nearest_of_a_pool_by_products_are_those_by_distances() -> None:
-    rng = np.random.default_rng(0)
-    pool, points = rng.normal(size=(500, 16)), rng.normal(size=(150, 16))  # of any length
-    examples = [Example(f"pool {n}") for n in range(500)], [Example(f"point {n}") for n in range(150)]
-    places = dict(zip([one.first for one in (*examples[0], *examples[1])], [*pool, *points], strict=True))
-    found = list(
-        retrieve(examples[0], lambda ones: np.stack([places[one.first] for one in ones]))(examples[1], 7, RNG())
-    )
-    for n in range(150):
-        nearest = np.argsort(np.linalg.norm(pool - points[n], axis=1))[:7]
-        assert [new.first for m, new in found if m == n] == [f"pool {k}" for k in nearest]
-
-
-def test_mean_pooled_is_the_mean_over_a_texts_own_tokens(encoder: Any) -> None:
-    places = mean_pooled(encoder, TOKENIZER, 32)(SINGLE)
-    assert np.linalg.norm(places, axis=1) == pytest.approx(1, abs=1e-5)
-    for example, place in zip(SINGLE, places, strict=True):
-        with torch.no_grad():
-            states = encoder(**TOKENIZER(example.first, return_tensors="pt")).last_hidden_state[0].mean(0)
-        assert place == pytest.approx((states / states.norm()).numpy(), abs=1e-5)
-
-
-def test_mask_fill_needs_a_head(encoder: Any) -> None:
-    with pytest.raises(ValueError, match="masked language model"):
-        mask_fill(encoder, TOKENIZER)
-    with pytest.raises(ValueError, match="shares"):
-        swap(encoder, TOKENIZER, share=0)
-
-
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
@@ -324,15 +211,17 @@ def test_the_loop_learns_words_that_the_training_set_does_not_show(tmp_path: Pat
         return np.eye(2)[[int(bool(re.search("good|fine", point.first))) for point in points]]
 
     found = agora(
-        learner(tmp_path / "students", steps=160),
-        teacher,
-        data,
-        development,
-        [{"learning_rate": 2e-3}, {"learning_rate": 1e-3}],
-        functions=[retrieve(pool, mean_pooled(encoder, TOKENIZER, 32))],
-        guard=TextGuard(development.points, near=1),
-        folder=tmp_path / "loop",
-        settings=Settings(bounds=Bounds(per_mistake=8), max_rounds=3),
+        Course(
+            learner=learner(tmp_path / "students", steps=160),
+            teacher=teacher,
+            data=data,
+            development=development,
+            hyperparameters=[{"learning_rate": 2e-3}, {"learning_rate": 1e-3}],
+            functions=[retrieve(pool, mean_pooled(encoder, TOKENIZER, 32))],
+            guard=TextGuard(development.points, near=1),
+            folder=tmp_path / "loop",
+            settings=Settings(bounds=Bounds(per_mistake=8), max_rounds=3),
+        ),
     )
     assert found.rounds[0].best_so_far < 0.95
     assert found.score > found.rounds[0].best_so_far

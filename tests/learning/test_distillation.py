@@ -13,7 +13,14 @@ from scipy.stats import entropy
 from torch import Tensor
 from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM
 
-from subarch.learning.distillation import Objective, Reading, by_word, collated, relation_divergence, state_distance
+from subarch.learning.distillation import (
+    DistillationLoss,
+    Reading,
+    by_word,
+    collated,
+    relation_divergence,
+    state_distance,
+)
 from subarch.learning.logits import divergence
 from subarch.learning.teachers import Losses
 from subarch.text.masking import IGNORED
@@ -133,7 +140,7 @@ def test_relation_divergence_is_the_one_computed_by_hand() -> None:
 def test_losses_of_a_teacher_that_learns_from_itself_are_zero() -> None:
     model = network()
     losses = Losses(mlm=1.0, logits=1.0, relations=1.0, states=1.0, relation_heads=4, teacher_layer=2)
-    found = Objective(model, losses, network()).measured(model, batch())
+    found = DistillationLoss(model, losses, network()).measured(model, batch())
     assert float(found.tokens["logits"].detach().abs().max()) == pytest.approx(0, abs=1e-5)
     assert found.rows["relations"].detach().numpy() == pytest.approx(0, abs=1e-6)
     assert found.rows["states"].detach().numpy() == pytest.approx(0, abs=1e-5)
@@ -146,14 +153,14 @@ def test_masked_language_modelling_is_the_stock_loss() -> None:
     given["documents"] = torch.ones_like(given["documents"])
     given["position_ids"] = torch.arange(20).repeat(3, 1)
     stock = model(input_ids=given["input_ids"], labels=given["labels"]).loss
-    found = Objective(model, Losses(mlm=1.0)).measured(model, given)
+    found = DistillationLoss(model, Losses(mlm=1.0)).measured(model, given)
     assert found.tokens["mlm"].shape == (12,)
     assert float(found.tokens["mlm"].mean().detach()) == pytest.approx(float(stock.detach()), rel=1e-5)
 
 
 def test_logits_are_compared_at_the_temperature_and_scaled_by_its_square() -> None:
     student, teacher, given = network(seed=1), network(seed=2, hidden_size=48), batch()
-    found = Objective(student, Losses(logits=1.0, temperature=3.0), teacher).measured(student, given)
+    found = DistillationLoss(student, Losses(logits=1.0, temperature=3.0), teacher).measured(student, given)
 
     def logits(model: Any) -> Tensor:
         seen = Reading(model)(model, given["input_ids"], given["position_ids"], given["documents"], given["chosen"])
@@ -168,7 +175,7 @@ def test_rows_are_compared_with_what_the_teacher_makes_of_the_whole_text() -> No
     student, given = network(seed=1), batch()
     teacher: Any = network(seed=2).bert
     losses = Losses(mlm=1.0, relations=1.0, relation_heads=2, teacher_layer=1)
-    found = Objective(student, losses, teacher).measured(student, given)
+    found = DistillationLoss(student, losses, teacher).measured(student, given)
     whole = torch.where(given["labels"] != IGNORED, given["labels"], given["input_ids"])
     ours = Reading(student, -1)(student, given["input_ids"], given["position_ids"], given["documents"])
     theirs = Reading(teacher, 0)(teacher, whole, given["position_ids"], given["documents"])
@@ -181,7 +188,7 @@ def test_rows_are_compared_with_what_the_teacher_makes_of_the_whole_text() -> No
 
 def test_a_narrower_student_is_given_a_map_for_its_states() -> None:
     student, teacher = network(), network(seed=1, hidden_size=48)
-    found = Objective(student, Losses(mlm=1.0, states=1.0), teacher.bert).measured(student, batch())
+    found = DistillationLoss(student, Losses(mlm=1.0, states=1.0), teacher.bert).measured(student, batch())
     assert student.bridge.weight.shape == (48, 32)
     found.rows["states"].sum().backward()
     assert float(student.bridge.weight.grad.abs().sum()) > 0
@@ -215,7 +222,7 @@ def test_another_tokenizers_tokens_meet_by_words() -> None:
         "other_words": torch.tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]).repeat(3, 1),
     }
     losses = Losses(mlm=1.0, relations=1.0, states=1.0, relation_heads=4, teacher_layer=2)
-    objective = Objective(student, losses, teacher, same=False)
+    objective = DistillationLoss(student, losses, teacher, same=False)
     found = objective.measured(student, given)
     seen = Reading(teacher, 1)(teacher, *(given[f"other_{name}"] for name in ("ids", "positions", "documents")))
     ours = Reading(student, -1)(student, given["input_ids"], given["position_ids"], given["documents"])

@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import AutoModelForMultipleChoice, AutoModelForSequenceClassification, pipeline
 
 from subarch.learning.checkpoints import open_fitted, save_checkpoint
-from subarch.learning.heads import Learner, Target, forward, from_architecture, from_checkpoint, outputs
+from subarch.learning.heads import Target, TaskNetwork, forward, from_architecture, from_checkpoint, outputs
 from subarch.tasks.kinds.table import kind_of
 from subarch.text.examples import Example
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return encoder(tmp_path_factory.mktemp("encoder"))
 
 
-def learner(folder: Path, target: Target) -> Learner:
+def learner(folder: Path, target: Target) -> TaskNetwork:
     return from_checkpoint(folder, target, "a task", 32)
 
 

@@ -18,11 +18,14 @@ from safetensors.torch import load_file
 from tiny import config
 from transformers import AutoModelForMaskedLM, BertForMaskedLM, BertModel, TrainerCallback
 
-from subarch.learning.pretraining import Pretrained, Recipe, pretrain
+from subarch.learning.pretraining import Pretrained, pretrain
 from subarch.learning.teachers import Losses
+from subarch.options.pretraining import PretrainSettings
 from subarch.text.tokenizers import train_tokenizer
 
-RECIPE = Recipe(steps=12, batch_size=4, length=32, held_out=8, save_every=4, log_every=2, learning_rate=2e-3, workers=0)
+SETTINGS = PretrainSettings(
+    steps=12, batch_size=4, sequence_length=32, held_out=8, save_every=4, log_every=2, learning_rate=2e-3, workers=0
+)
 ARCHITECTURE = config(vocab_size=300, num_hidden_layers=1).to_dict()
 WORDS = ("good", "late", "odd")
 TEXTS = [f"The {n}th rule says: if a {word} is {n * n} it is not {word}ly." for n in range(150) for word in WORDS]
@@ -55,8 +58,10 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, corpus: Path, cache: Path) -> Any:
-    def made(name: str = "job", recipe: Recipe = RECIPE, architecture: Any = ARCHITECTURE, **given: Any) -> Pretrained:
-        options = {"recipe": recipe, "corpus": corpus, "cache": cache} | given
+    def made(
+        name: str = "job", settings: PretrainSettings = SETTINGS, architecture: Any = ARCHITECTURE, **given: Any
+    ) -> Pretrained:
+        options = {"settings": settings, "corpus": corpus, "cache": cache} | given
         return pretrain(tmp_path / name, architecture, **options)
 
     return made
@@ -167,8 +172,8 @@ def test_a_student_learns_from_a_teacher(run: Any, teacher: Path, losses: Losses
 def test_a_student_learns_from_a_teacher_of_another_tokenizer(run: Any, tmp_path: Path) -> None:
     decided(BertModel(config(vocab_size=400))).save_pretrained(tmp_path / "other")
     train_tokenizer([text.upper() for text in TEXTS[:30]], 350, model="bpe").save_pretrained(tmp_path / "other")
-    longer = dataclasses.replace(RECIPE, steps=40, log_every=10)
-    result = run(recipe=longer, teacher=str(tmp_path / "other"), losses=Losses(mlm=1.0, relations=1.0, states=1.0))
+    longer = dataclasses.replace(SETTINGS, steps=40, log_every=10)
+    result = run(settings=longer, teacher=str(tmp_path / "other"), losses=Losses(mlm=1.0, relations=1.0, states=1.0))
     records = [record for record in log(result) if "loss" in record]
     assert records[-1]["relations"] < records[0]["relations"]
     assert records[-1]["states"] < records[0]["states"]
@@ -182,15 +187,17 @@ def test_a_student_inherits(run: Any, teacher: Path, tmp_path: Path, headless: b
         BertModel.from_pretrained(teacher).save_pretrained(source)
         train_tokenizer(TEXTS, 300).save_pretrained(source)
     # Of the source's own shape it is a copy, and hardly moved by one tiny step.
-    still = dataclasses.replace(RECIPE, steps=1, learning_rate=1e-12)
-    result = run(initialize="inherit", source=str(source), architecture=config(vocab_size=300).to_dict(), recipe=still)
+    still = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-12)
+    result = run(
+        initialize="inherit", source=str(source), architecture=config(vocab_size=300).to_dict(), settings=still
+    )
     made, theirs = weights(result), load_file(source / "model.safetensors")
     prefix = "bert." if headless else ""
     shared = {name: value for name, value in theirs.items() if prefix + name in made}
     assert len(shared) > 30
     for name, value in shared.items():
         assert torch.allclose(made[prefix + name], value, atol=1e-6), name
-    smaller = run("small", initialize="inherit", source=str(source), recipe=still)
+    smaller = run("small", initialize="inherit", source=str(source), settings=still)
     assert weights(smaller)["bert.embeddings.word_embeddings.weight"].shape == (300, 32)
 
 
@@ -199,16 +206,16 @@ def test_a_student_inherits(run: Any, teacher: Path, tmp_path: Path, headless: b
 
 def test_a_broken_run_goes_on_bit_for_bit(run: Any, teacher: Path) -> None:
     given = {"teacher": str(teacher), "losses": Losses(mlm=1.0, logits=1.0, states=0.5), "architecture": ARCHITECTURE}
-    recipe = dataclasses.replace(RECIPE, dropout=0.1, evaluate_every=3, whole_words=True, batch_size=6)
-    whole = run("whole", recipe, **given)
+    settings = dataclasses.replace(SETTINGS, dropout=0.1, evaluate_every=3, whole_words=True, batch_size=6)
+    whole = run("whole", settings, **given)
     with pytest.raises(RuntimeError, match=r"at step 3 .*not there yet.*the same call goes on") as broken:
-        run("broken", recipe, **given, callbacks=[Breaking(3, ValueError("a mistake"))])
+        run("broken", settings, **given, callbacks=[Breaking(3, ValueError("a mistake"))])
     assert "a mistake" in str(broken.value)
     with pytest.raises(RuntimeError, match=r"at step 7 .*step-000000004"):
-        run("broken", recipe, **given, callbacks=[Breaking(7, ValueError("a mistake"))])
+        run("broken", settings, **given, callbacks=[Breaking(7, ValueError("a mistake"))])
     with pytest.raises(KeyboardInterrupt):
-        run("broken", recipe, **given, callbacks=[Breaking(12, KeyboardInterrupt())])
-    resumed = run("broken", recipe, **given)
+        run("broken", settings, **given, callbacks=[Breaking(12, KeyboardInterrupt())])
+    resumed = run("broken", settings, **given)
     assert equal(resumed, whole)
     assert (resumed.loss, resumed.accuracy, resumed.tokens) == (whole.loss, whole.accuracy, whole.tokens)
     assert curve(resumed) == curve(whole)
@@ -237,13 +244,13 @@ def test_what_was_not_finished_is_cleared_away(run: Any, tmp_path: Path) -> None
 def test_another_call_in_the_same_folder_is_refused(run: Any) -> None:
     run()
     with pytest.raises(ValueError, match="begun with other values of learning_rate, steps"):
-        run(recipe=dataclasses.replace(RECIPE, steps=13, learning_rate=1e-3))
+        run(settings=dataclasses.replace(SETTINGS, steps=13, learning_rate=1e-3))
 
 
 def test_a_divergence_names_the_last_good_checkpoint(run: Any) -> None:
-    wild = dataclasses.replace(RECIPE, learning_rate=1e30, warmup=0.0, save_every=1, log_every=1)
+    wild = dataclasses.replace(SETTINGS, learning_rate=1e30, warmup=0.0, save_every=1, log_every=1)
     with pytest.raises(RuntimeError, match=r"(loss|grad_norm) is (nan|inf).*last good checkpoint is .*step-0"):
-        run(recipe=wild)
+        run(settings=wild)
 
 
 def test_a_full_disk_names_the_last_good_checkpoint(run: Any, tmp_path: Path) -> None:
@@ -269,22 +276,23 @@ def test_a_full_disk_names_the_last_good_checkpoint(run: Any, tmp_path: Path) ->
 SCRIPT = """
 import sys, json, torch
 from pathlib import Path
-from subarch.learning.pretraining import Recipe, pretrain
+from subarch.learning.pretraining import pretrain
+from subarch.options.pretraining import PretrainSettings
 torch.set_num_threads(1)
 arguments = json.loads(sys.argv[1])
 result = pretrain(
-    Path(arguments["folder"]), arguments["architecture"], recipe=Recipe(**arguments["recipe"]),
+    Path(arguments["folder"]), arguments["architecture"], settings=PretrainSettings(**arguments["settings"]),
     corpus=arguments["corpus"], cache=Path(arguments["cache"]), teacher=arguments["teacher"],
 )
 """
 
 
-def command(folder: Path, recipe: Recipe, corpus: Path, cache: Path, teacher: Path | None = None) -> str:
+def command(folder: Path, settings: PretrainSettings, corpus: Path, cache: Path, teacher: Path | None = None) -> str:
     return json.dumps(
         {
             "folder": str(folder),
             "architecture": ARCHITECTURE,
-            "recipe": dataclasses.asdict(recipe),
+            "settings": dataclasses.asdict(settings),
             "corpus": str(corpus),
             "cache": str(cache),
             "teacher": teacher and str(teacher),
@@ -294,9 +302,9 @@ def command(folder: Path, recipe: Recipe, corpus: Path, cache: Path, teacher: Pa
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_ends_at_the_same_weights(run: Any, tmp_path: Path, corpus: Path, cache: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, steps=150, save_every=5)
-    whole = run("whole", recipe)
-    arguments = [sys.executable, "-c", SCRIPT, command(tmp_path / "killed", recipe, corpus, cache)]
+    settings = dataclasses.replace(SETTINGS, steps=150, save_every=5)
+    whole = run("whole", settings)
+    arguments = [sys.executable, "-c", SCRIPT, command(tmp_path / "killed", settings, corpus, cache)]
     result = tmp_path / "killed" / "result.json"
     kills = 0
     while not result.exists():
@@ -310,7 +318,7 @@ def test_killed_at_any_moment_it_ends_at_the_same_weights(run: Any, tmp_path: Pa
                 kills += 1
             assert process.wait() in (0, -9), process.stderr and process.stderr.read()
     assert kills == 10
-    assert equal(run("killed", recipe), whole)
+    assert equal(run("killed", settings), whole)
 
 
 @pytest.mark.slow
@@ -321,7 +329,7 @@ def test_two_processes_follow_the_curve_of_one(
     given = {"teacher": str(teacher)} if distilled else {}
     one = run("one", **given)
     (tmp_path / "script.py").write_text(SCRIPT)
-    settings = command(tmp_path / "two", RECIPE, corpus, cache, teacher if distilled else None)
+    settings = command(tmp_path / "two", SETTINGS, corpus, cache, teacher if distilled else None)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run(
@@ -337,7 +345,7 @@ def test_two_processes_follow_the_curve_of_one(
 def test_a_batch_taken_in_parts_gives_the_same_curve(run: Any, teacher: Path) -> None:
     given = {"teacher": str(teacher), "losses": Losses(mlm=1.0, logits=1.0, relations=1.0)}
     whole = run("whole", **given)
-    parts = run("parts", dataclasses.replace(RECIPE, device_tokens=32), **given)
+    parts = run("parts", dataclasses.replace(SETTINGS, device_tokens=32), **given)
     assert list(curve(parts).values()) == pytest.approx(list(curve(whole).values()), rel=1e-4)
 
 
@@ -345,7 +353,7 @@ def test_reports_get_the_parts_of_the_loss(run: Any) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    result = run(recipe=dataclasses.replace(RECIPE, report_to=("tensorboard",)))
+    result = run(settings=dataclasses.replace(SETTINGS, report_to=("tensorboard",)))
     found = EventAccumulator(str(result.checkpoint / "tensorboard"))
     found.Reload()
     read = {scalar.step: scalar.value for scalar in found.Scalars("train/mlm")}
@@ -354,7 +362,7 @@ def test_reports_get_the_parts_of_the_loss(run: Any) -> None:
 
 
 def test_mixed_precision_learns_too(run: Any) -> None:
-    result = run(recipe=dataclasses.replace(RECIPE, bf16=True))
+    result = run(settings=dataclasses.replace(SETTINGS, precision="bfloat16"))
     losses = curve(result)
     assert losses[12] < losses[2]
     assert weights(result)["bert.embeddings.word_embeddings.weight"].dtype == torch.float32
@@ -364,16 +372,16 @@ def test_mixed_precision_learns_too(run: Any) -> None:
 
 
 def test_logits_are_kept_and_used_again(run: Any, teacher: Path, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, cached_logits=8)
+    settings = dataclasses.replace(SETTINGS, cached_logits=8)
     given = {"teacher": str(teacher), "cache": tmp_path / "cache"}
-    first = run("first", recipe, **given)
+    first = run("first", settings, **given)
     file = next((tmp_path / "cache").glob("logits-*.bin"))
     kept = file.read_bytes()
-    second = run("second", recipe, **given)
+    second = run("second", settings, **given)
     assert equal(first, second)
     assert file.read_bytes() == kept
     # Another seed has other masks, hence another file.
-    run("third", dataclasses.replace(recipe, seed=1), **given)
+    run("third", dataclasses.replace(settings, seed=1), **given)
     assert len(list((tmp_path / "cache").glob("logits-*.bin"))) == 2
 
 
@@ -390,9 +398,9 @@ def test_logits_are_kept_and_used_again(run: Any, teacher: Path, tmp_path: Path)
         ({"source": "somewhere"}, "leave one of the two out"),
         ({"teacher": "no/such/teacher"}, "no folder"),
         ({"losses": Losses(mlm=1.0, states=1.0)}, "expected a teacher"),
-        ({"recipe": dataclasses.replace(RECIPE, length=100)}, "positions for 64 tokens"),
-        ({"recipe": dataclasses.replace(RECIPE, cached_logits=4)}, "cached_logits"),
-        ({"recipe": dataclasses.replace(RECIPE, report_to=("nowhere",))}, "nowhere"),
+        ({"settings": dataclasses.replace(SETTINGS, sequence_length=100)}, "positions for 64 tokens"),
+        ({"settings": dataclasses.replace(SETTINGS, cached_logits=4)}, "cached_logits"),
+        ({"settings": dataclasses.replace(SETTINGS, report_to=("nowhere",))}, "nowhere"),
         ({"tokenizer": "no/such/tokenizer"}, "expected a tokenizer"),
     ],
 )
@@ -428,8 +436,8 @@ def test_texts_that_cannot_be_read_are_refused(run: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "given", [{"steps": 0}, {"warmup": 1.0}, {"learning_rate": 0.0}, {"length": 2}, {"dropout": 1.0}]
+    "given", [{"steps": 0}, {"warmup": 1.0}, {"learning_rate": 0.0}, {"sequence_length": 2}, {"dropout": 1.0}]
 )
 def test_recipes_out_of_range_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(given))):
-        dataclasses.replace(RECIPE, **given)
+    with pytest.raises(ValueError, match=next(iter(given)).replace("_", "-")):
+        dataclasses.replace(SETTINGS, **given)

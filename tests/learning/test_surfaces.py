@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import BertForMaskedLM, PreTrainedTokenizerFast
 
 from subarch.agora.proposals import ProposalFunction
-from subarch.learning.proposals import mask_fill, swap
+from subarch.learning.proposals.mask_fill import mask_fill
+from subarch.learning.proposals.swap import swap
 from subarch.learning.surfaces import Surfaces
 from subarch.text.examples import Example
 

@@ -11,8 +11,8 @@ from tiny import config, encoder, tokenizer
 from transformers import BertForMaskedLM
 
 from subarch.learning.teachers import Losses, alike, open_teacher, settled
-from subarch.text.streaming import Vocabulary
 from subarch.text.tokenizers import train_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 CONFIG: dict[str, Any] = {"hidden_size": 24, "num_hidden_layers": 1}
 

@@ -29,22 +29,22 @@ EXPECTED = {
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_to_the_unit(name: str) -> None:
     result = inspect_network(name, sequence_length=16)
-    parameters = result["parameters"]
+    parameters = result.parameters
     keys = ("total", "embedding_tables", "encoder", "pooler", "mlm_head")
     assert tuple(parameters[key] for key in keys) == EXPECTED[name]
     assert parameters["total"] == parameters["embedding"] + parameters["encoder"]
-    shape = result["architecture"]
+    shape = result.architecture
     d, h, i = (shape[key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size"))
-    assert result["macs_per_token"] == d * (4 * h * h + 2 * h * i + 2 * 16 * h)
+    assert result.macs_per_token == d * (4 * h * h + 2 * h * i + 2 * 16 * h)
     assert parameters["encoder"] == d * (4 * (h * h + h) + 2 * h * i + i + h + 4 * h)
-    json.dumps(result)
+    json.dumps(result.to_json())
 
 
 def test_bort_prints_both_readings_and_what_does_not_reconcile() -> None:
     bort = inspect_network("bort")
-    assert bort["macs_per_token"] == 24_117_248
-    assert bort["stock"]["parameters"]["total"] == bort["parameters"]["total"] + 1024
-    rows = {row["figure"]: row for row in bort["published"]}
+    assert bort.macs_per_token == 24_117_248
+    assert bort.stock is not None and bort.stock.parameters["total"] == bort.parameters["total"] + 1024
+    rows = {row.figure: row for row in bort.published or ()}
     flipped = {
         "parameters": True,
         "parameters (first version of the paper)": False,
@@ -53,13 +53,13 @@ def test_bort_prints_both_readings_and_what_does_not_reconcile() -> None:
         "effective size against BERT-large": True,
         "net size against BERT-large": True,
     }
-    assert {figure: rows[figure]["reconciles_with_flipped_shape"] for figure in flipped} == flipped
+    assert {figure: rows[figure].reconciles_with_flipped_shape for figure in flipped} == flipped
     # of the released shape only the encoder's share agrees, by the reading backbone + head: 30.32 %
-    assert [figure for figure, row in rows.items() if row["reconciles"]] == ["share of the encoder"]
-    assert rows["share of the encoder"]["exact"]["encoder over with head"] == 30.32
-    assert rows["effective size against BERT-large"]["exact"]["encoder over encoder"] == 7.64
-    assert rows["speed against BERT-large"]["exact"] == {"operations": 12.78}
-    assert rows["speed against BERT-base"]["exact"] == {"operations": 3.62}
+    assert [figure for figure, row in rows.items() if row.reconciles] == ["share of the encoder"]
+    assert rows["share of the encoder"].exact["encoder over with head"] == 30.32
+    assert rows["effective size against BERT-large"].exact["encoder over encoder"] == 7.64
+    assert rows["speed against BERT-large"].exact == {"operations": 12.78}
+    assert rows["speed against BERT-base"].exact == {"operations": 3.62}
 
 
 def tiny(**changes: Any) -> BertConfig:
@@ -72,9 +72,9 @@ def test_checkpoints_and_config_files(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     by_folder = inspect_network(str(tmp_path), sequence_length=20)
     by_file = inspect_network(str(tmp_path / "config.json"), sequence_length=20)
-    assert by_folder["parameters"] == by_file["parameters"]
+    assert by_folder.parameters == by_file.parameters
     backbone = sum(p.numel() for p in model.bert.parameters())
-    assert by_folder["parameters"]["total"] + by_folder["parameters"]["pooler"] == backbone
+    assert by_folder.parameters["total"] + by_folder.parameters["pooler"] == backbone
     with pytest.raises(ValueError, match="1 to 20"):
         inspect_network(str(tmp_path), sequence_length=21)
 

@@ -89,10 +89,10 @@ def test_a_fitted_teacher_is_read_once_before_the_search(
     assert ran.status == 0, ran
     teacher = next((tmp_path / "taught").glob("finetune/**/checkpoint"))
 
-    def search(*_: Any) -> Any:
+    def search(*_: Any, **__: Any) -> Any:
         raise _Search
 
-    monkeypatch.setattr(pipeline, "_extracted", search)
+    monkeypatch.setattr(pipeline, "extract", search)
     weights.clear()
     _opened.clear()
     given = ("--data", data, "--teacher", teacher, "--run", "run", "--threads", 1, "--speedup", 1.1)
@@ -118,7 +118,7 @@ def test_one_model_answers_several_tasks_and_is_read_once(
     folder = tmp_path / "rte"
     BertForSequenceClassification(made).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
-    from subarch.text.suites import find_task
+    from subarch.tasks.suites import find_task
 
     data = tmp_path / "data"
     for name, rows in (("RTE", 3000), ("AX-b", 1104), ("AX-g", 356)):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -24,9 +22,7 @@ from transformers import (
     ViTModel,
 )
 
-from subarch.networks import folders
 from subarch.networks.encoder import EncoderFamily
-from subarch.networks.folders import find_checkpoint
 from subarch.networks.mlp import MLPFamily
 from subarch.networks.sources import CodeNeededError, family_from_json, open_source
 from subarch.networks.space import Space
@@ -198,35 +194,3 @@ def test_described_architectures_run_in_the_stock_library(tmp_path: Path) -> Non
     model = AutoModel.from_config(stock)
     assert stock.architectures == ["BertModel"]
     assert model(input_ids=torch.ones(1, 4, dtype=torch.int64)).last_hidden_state.shape == (1, 4, 8)
-
-
-@pytest.mark.parametrize(
-    ("kind", "weights"), [("bert", "model.safetensors"), ("bert", "pytorch_model.bin"), ("vit", "")]
-)
-def test_only_weights_that_can_be_used_are_fetched(
-    kind: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder plays the hub, of which nothing can be reached here: what is asked of it is what counts."""
-    remote, local = tmp_path / "remote", tmp_path / "local"
-    remote.mkdir()
-    config = (BertConfig if kind == "bert" else ViTConfig)(**SIZES)
-    (remote / "config.json").write_text(config.to_json_string())
-    for name in ("vocab.txt", "model.onnx", weights or "model.safetensors"):
-        (remote / name).write_bytes(b"")
-
-    def fetch(_: str, *, allow_patterns: list[str]) -> str:
-        local.mkdir(exist_ok=True)
-        for file in remote.iterdir():
-            if any(fnmatch(file.name, pattern) for pattern in allow_patterns):
-                shutil.copy(file, local)
-        return str(local)
-
-    monkeypatch.setattr(folders, "snapshot_download", fetch)
-    if kind == "bert":
-        assert find_checkpoint("some/model", encoder=True) == local
-        assert {file.name for file in local.iterdir()} == {"config.json", "vocab.txt", weights}
-        return
-    with pytest.raises(ValueError, match=r"some/model: expected an encoder of model_type bert, roberta, .*, got 'vit'"):
-        find_checkpoint("some/model", encoder=True)
-    assert [file.name for file in local.iterdir()] == ["config.json"]
-    assert find_checkpoint("some/model") == local  # whoever can use other kinds gets them

@@ -56,6 +56,16 @@ def test_json_there_and_back(whole: Whole) -> None:
     assert Whole.from_json(json.loads(json.dumps(whole.to_json()))) == whole
 
 
+@given(WHOLES)
+def test_parts_of_the_json_form_are_found_by_their_names(whole: Whole) -> None:
+    assert {name: whole[name] for name in whole.to_json()} == whole.to_json()
+    with pytest.raises(KeyError):
+        whole["from tomorrow"]
+    assert "parts" in whole and "from tomorrow" not in whole
+    with pytest.raises(TypeError):
+        list(whole)  # pyright: ignore[reportArgumentType]
+
+
 def test_a_field_that_is_absent_is_left_out_and_another_none_is_null() -> None:
     assert Part(name="a", value=None).to_json() == {"name": "a", "value": None, "pair": [0, ""]}
 
@@ -73,3 +83,9 @@ def test_frozen_and_shown_with_words_escaped() -> None:
         whole.path = Path("b")  # type: ignore[misc]
     shown = whole._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "<b>said</b>" in shown and "&lt;b&gt;bold" in shown and "<td>&lt;x&gt;</td>" in shown
+
+
+@pytest.mark.parametrize("data", [[], 3, "text", None, {"path": "a", "parts": [3], "by_name": {}}])
+def test_what_is_no_object_is_refused(data: object) -> None:
+    with pytest.raises(InputError, match="JSON form of"):
+        Whole.from_json(data)  # pyright: ignore[reportArgumentType]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from subarch.running.parity import Rows, Said, judged
-from subarch.running.processor import features, multiplies_bfloat16, saturates
+from subarch.running.parity import JudgedRows, Said, judged
 
 
 def outputs(*rows: list[float]) -> list[Any]:
@@ -27,7 +26,7 @@ def said(together: Any, alone: Any = (), long: Any = ()) -> Said:
     return Said(together=together, alone=alone, long=long)
 
 
-SCORED = Rows(score=accuracy)
+SCORED = JudgedRows(score=accuracy)
 """Of examples whose classes have no names here: 25 points are one answer of four."""
 
 
@@ -42,7 +41,7 @@ def test_drops_and_flips_by_hand() -> None:
 
 
 def test_without_labels_only_floats_that_agree_pass() -> None:
-    same: Any = {"rows": Rows(), "max_drop": 100.0}
+    same: Any = {"rows": JudgedRows(), "max_drop": 100.0}
     close = said([one + 1e-5 for one in REFERENCE])
     assert judged("onnx", "float32", "classification", said(REFERENCE), close, **same).passed
     assert not judged("onnx-int8", "int8", "classification", said(REFERENCE), close, **same).passed
@@ -67,7 +66,7 @@ def test_what_is_not_finite_never_passes() -> None:
 
 def test_numbers_have_no_labels_to_flip() -> None:
     one = said(outputs([1.0]))
-    found = judged("onnx", "float32", "regression", one, one, rows=Rows(score=lambda _: 1.0), max_drop=0.0)
+    found = judged("onnx", "float32", "regression", one, one, rows=JudgedRows(score=lambda _: 1.0), max_drop=0.0)
     assert found.label_flips is None and found.alone_flips is None and found.passed
 
 
@@ -92,7 +91,7 @@ def verdict(reference: Any, form: Any, labels: list[int], max_drop: float = 100.
     def score(found: Any) -> float:
         return float(np.mean([int(one.argmax()) == label for one, label in zip(found, labels, strict=True)]))
 
-    rows = Rows(score=score, labels=labels, names=("ok", "late", "fraud"))
+    rows = JudgedRows(score=score, labels=labels, names=("ok", "late", "fraud"))
     return judged("onnx-int8", "int8", "classification", said(reference), said(form), rows=rows, max_drop=max_drop)
 
 
@@ -127,7 +126,7 @@ def test_the_longest_texts_may_not_fare_worse() -> None:
     reference = said([np.array([1.0, 0.0], np.float32)] * 100, long=[np.array([1.0, 0.0], np.float32)] * 20)
     for flips, passes in ((2, True), (4, False)):  # 2 of 20 are a tenth; 4 of 20 beside 0 of 100 are no chance
         other = [np.array([0.0, 1.0], np.float32)] * flips + list(reference.long[flips:])
-        rows = Rows(score=lambda _: 1.0)
+        rows = JudgedRows(score=lambda _: 1.0)
         form = said(reference.together, long=other)
         found = judged("onnx-int8", "int8", "choice", reference, form, rows=rows, max_drop=0.0)
         assert found.passed is passes and found.long_flips == flips and found.long == 20
@@ -135,25 +134,7 @@ def test_the_longest_texts_may_not_fare_worse() -> None:
     near = [one + np.float32(0.1) for one in numbers.together]
     for far, passes in ((0.4, True), (0.6, False)):
         form = said(near, long=[one + np.float32(far) for one in numbers.long])
-        found = judged("onnx-int8", "int8", "regression", numbers, form, rows=Rows(score=lambda _: 1.0), max_drop=0.0)
+        found = judged(
+            "onnx-int8", "int8", "regression", numbers, form, rows=JudgedRows(score=lambda _: 1.0), max_drop=0.0
+        )
         assert found.passed is passes and found.long_flips is None
-
-
-@pytest.mark.parametrize(
-    ("flags", "overflow", "bfloat16"),
-    [
-        ("fpu avx2 fma", True, False),
-        ("fpu avx2 avx512f", True, False),
-        ("fpu avx2 avx512f avx512_vnni", False, False),
-        ("fpu avx2 avx_vnni", False, False),
-        ("fpu avx2 avx512f avx512_vnni avx512_bf16 amx_bf16 amx_int8", False, True),
-    ],
-)
-def test_what_a_processor_says_of_itself(flags: str, overflow: bool, bfloat16: bool) -> None:
-    known = features(f"processor : 0\nflags\t\t: {flags}\nprocessor : 1\n")
-    assert (saturates(known), multiplies_bfloat16(known)) == (overflow, bfloat16)
-
-
-def test_a_processor_of_another_kind() -> None:
-    known = features("processor : 0\nFeatures : fp asimd asimddp bf16\n")
-    assert known == ("dot product", "BF16") and not saturates(known)

@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from tiny import WORDS, config, reviews, tokenizer
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from subarch.cli import main
+from subarch.errors import InputError
 from subarch.running.predictor import Predictor, read_export
 
 pytest.importorskip("onnxruntime")
@@ -99,5 +102,55 @@ def test_a_tokenizer_that_was_cut_off_is_refused(exported: Path, tmp_path: Path)
     broken = Path(shutil.copytree(exported, tmp_path / "broken"))
     whole = (broken / "tokenizer.json").read_bytes()
     (broken / "tokenizer.json").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"tokenizer\.json is no tokenizer"):
+    with pytest.raises(ValueError, match=r"tokenizer\.json is not the file that was exported"):
         Predictor.from_pretrained(broken)
+
+
+def test_a_tokenizer_that_reads_otherwise_is_refused(exported: Path, tmp_path: Path) -> None:
+    """It is whole, and every text would be read as another one."""
+    changed = Path(shutil.copytree(exported, tmp_path / "changed"))
+    file = changed / "tokenizer.json"
+    known = json.loads(file.read_text())
+    words = known["model"]["vocab"]
+    words[WORDS[0]], words[WORDS[1]] = words[WORDS[1]], words[WORDS[0]]
+    file.write_text(json.dumps(known))
+    with pytest.raises(InputError, match=r"tokenizer\.json is not the file that was exported"):
+        Predictor.from_pretrained(changed)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "3", '"export"', "{}", '{"chosen": "onnx", "parity": {}}'])
+def test_a_list_of_contents_that_says_something_else_is_refused(exported: Path, tmp_path: Path, text: str) -> None:
+    other = Path(shutil.copytree(exported, tmp_path / "other"))
+    (other / "export.json").write_text(text)
+    with pytest.raises(InputError, match=r"export\.json"):
+        Predictor.from_pretrained(other)
+
+
+@pytest.mark.parametrize("name", ["chosen", "parity", "sha256", "head", "label_names", "length"])
+def test_what_a_list_of_contents_lacks_is_named(exported: Path, tmp_path: Path, name: str) -> None:
+    other = Path(shutil.copytree(exported, tmp_path / "other"))
+    known = json.loads((other / "export.json").read_text())
+    (other / "export.json").write_text(json.dumps({key: value for key, value in known.items() if key != name}))
+    with pytest.raises(InputError, match=rf"\({name}\).*export it again"):
+        Predictor.from_pretrained(other)
+
+
+@pytest.mark.parametrize("given", [{"threads": 0}, {"threads": "2"}, {"batch_size": 2.5}, {"passes": -1}])
+def test_numbers_that_are_none_are_refused(exported: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="must be an integer from 1"):
+        Predictor.from_pretrained(exported, **given)
+
+
+def test_what_is_no_number_is_no_answer(exported: Path) -> None:
+    """A softmax over it would give the first label, with probabilities that are no numbers."""
+    predictor = Predictor.from_pretrained(exported, artifact="onnx")
+    sound = predictor.program
+
+    class Overflowing:
+        inputs = sound.inputs
+
+        def __call__(self, inputs: Any, /) -> Any:
+            return np.where(inputs["attention_mask"].sum(1, keepdims=True) > 6, np.nan, sound(inputs))
+
+    with pytest.raises(InputError, match=r"finite.*nan for the text at place 1"):
+        replace(predictor, program=Overflowing())(["good", " ".join(WORDS[:8])])

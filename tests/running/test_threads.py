@@ -15,7 +15,8 @@ from tiny import WORDS, config, tokenizer
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from subarch.options.forms import ArtifactName
-from subarch.running.artifacts import FORMS, Inputs, Program
+from subarch.running.artifacts import FORMS
+from subarch.running.base import Inputs, Program
 from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import Predictor
@@ -172,24 +173,6 @@ def test_padding_and_company_change_nothing(
     difference = max(float(np.abs(a - b).max()) for a, b in zip(company, alone, strict=True))
     # Ranges that were measured beforehand leave rounding that floats in another order may tip over.
     assert difference < (1e-5 if "static" not in name and name != "openvino-int8" else 0.05)
-
-
-def test_memory_does_not_grow_with_shapes(folder: Path) -> None:
-    """Code is compiled for few shapes: as many as there are sizes and lengths that inputs are brought to."""
-    from subarch.running.openvino import _padded_length, _powers_of_two  # pyright: ignore[reportPrivateUsage]
-
-    lengths = {_padded_length(length, 512) for length in range(1, 513)}
-    assert len(lengths) <= 48 and max(lengths) == 512
-    for length in range(1, 513):
-        padded = _padded_length(length, 512)
-        assert length <= padded <= max(length + 3, length * 9 / 8)
-        assert _padded_length(length, length) == length
-    sizes = set[int]()
-    for rows in range(1, 65):
-        parts = list(_powers_of_two(rows))
-        assert [row for start, end in parts for row in range(start, end)] == list(range(rows))
-        sizes |= {end - start for start, end in parts}
-    assert sizes == {1, 2, 4, 8, 16, 32, 64}
 
 
 @pytest.mark.parametrize("name", ["openvino", "openvino-bfloat16", "openvino-int8"])

@@ -131,22 +131,3 @@ def test_other_masks_and_biases_reach_onnx(make: Callable[[], PreTrainedModel], 
 @pytest.mark.parametrize("make", [deberta, mpnet, convbert])
 def test_other_masks_and_biases_reach_openvino(make: Callable[[], PreTrainedModel], tmp_path: Path) -> None:
     assert differs(make, "openvino", tmp_path)[0] < 1e-4
-
-
-def test_padding_that_leaks_into_the_text_is_noticed() -> None:
-    torch.manual_seed(0)
-    assert not Graph.of(convbert().eval()).ignores_padding()
-    assert Graph.of(
-        transformers.BertForSequenceClassification(transformers.BertConfig(**SIZES)).eval()
-    ).ignores_padding()
-
-
-def test_an_encoder_in_a_checkpoint_with_another_head_is_refused_by_that_head() -> None:
-    config: Any = transformers.BertConfig(**SIZES)
-    for name in ("BertForTokenClassification", "BertForQuestionAnswering", "BertForNextSentencePrediction"):
-        config.architectures = [name]
-        with pytest.raises(ValueError, match=f"{name}.*without that head"):
-            Graph.of(transformers.BertModel(config))
-    for name in ("BertModel", "BertForMaskedLM", "BertForPreTraining"):
-        config.architectures = [name]
-        assert Graph.of(transformers.BertModel(config)).head == "encoder"

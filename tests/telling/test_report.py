@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
 import os
 import re
 import stat
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from outline import Outline
 
-from subarch.results.wording import claim_in_words, decimal, describe, duration, percent, short
-from subarch.telling import figures as drawing
 from subarch.telling.report import write_report
 
 Json = dict[str, Any]
 Write = Callable[[dict[str, Json]], Path]
-
-
-class Outline(HTMLParser):
-    """Headings, captions, resources and visible text of a page, and whether its elements nest."""
-
-    void = frozenset({"meta", "link", "input", "path", "circle", "br"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.headings: list[int] = []
-        self.resources: list[str] = []
-        self.tables = self.captions = 0
-        self.labels: list[str | None] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        if tag not in self.void:
-            self.open.append(tag)
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-        self.tables += tag == "table"
-        self.captions += tag == "caption"
-        self.resources += [named[name] or "" for name in ("src", "href") if name in named]
-        if named.get("role") == "img":
-            self.labels.append(named.get("aria-label"))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.void:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "script" not in self.open and "style" not in self.open:
-            self.text += data + " "
 
 
 def read(run: Path) -> tuple[str, Outline, Json]:
@@ -131,16 +88,6 @@ def test_figures_are_valid_and_hold_every_point(files: dict[str, Json], write_ru
     assert len(looks) == len({trace["marker"]["symbol"] for trace in plain}) == 7
 
 
-@pytest.mark.parametrize("claim", ["w", "constrained"])
-def test_epsilon_band_ends_where_the_search_may_stop(claim: str) -> None:
-    progress = [{"trained": 1, "best": 2.0, "bound": 4.0}, {"trained": 2, "best": 3.0, "bound": 3.1}]
-    extract = {"progress": progress, "trained": [], "picks": {}}
-    plot = drawing.draw(extract, {"claim": claim, "epsilon": 0.2}).plots["progress"]["any"]
-    band = [trace for trace in plot["data"] if trace["meta"] == "band"][1]
-    # w: W_best >= (1 - epsilon) * bound; constrained: bound >= (1 - epsilon) * e_best.
-    assert band["y"] == pytest.approx([2.5, 3.75] if claim == "w" else [1.6, 2.4])
-
-
 @pytest.mark.parametrize(
     ("verdict", "badge", "words"),
     [
@@ -175,12 +122,6 @@ def test_front_claim_shows_the_distance_reached(files: dict[str, Json], write_ru
     assert reached["y"] == pytest.approx([100 * one["achieved"] for one in files["extract"]["progress"]])
     assert asked["y"] == [10, 10]
     assert "larger, costlier and worse in error by at most 8 % each" in outline.text
-
-
-@pytest.mark.parametrize("achieved", [None, 1.0])
-def test_without_a_bound_nothing_is_claimed(achieved: float | None) -> None:
-    words = claim_in_words({"claim": "w", "verdict": "no guarantee", "achieved": achieved})
-    assert words == "Nothing is proven about architectures that were not trained."
 
 
 def test_files_that_disagree_are_called_out(files: dict[str, Json], write_run: Write) -> None:
@@ -305,47 +246,6 @@ def test_a_single_trained_architecture(files: dict[str, Json], write_run: Write)
     assert "the same as the reference" in outline.text
     assert "1 architecture" in outline.text
     assert data["columns"]["front.error"] == [only["error"]]
-
-
-def test_another_family_in_words() -> None:
-    widths = {f"width_{layer}": 32 * layer for layer in range(1, 11)}
-    assert describe(widths) == "width 32-64-96-128-160-192-224-256-288-320"
-    assert describe({"num_hidden_layers": 1, "num_attention_heads": 4, "act": "gelu"}) == "1 layer, 4 heads, act gelu"
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (short(12_345_678), "12.3 M"),
-        (short(999_999), "1 M"),
-        (short(950), "950"),
-        (decimal(0.0000123461), "0.00001235"),
-        (decimal(1234.5), "1,234"),
-        (decimal(None), "not stated"),
-        (decimal(math.nan), "not stated"),
-        (percent(0.0965), "9.65 %"),
-        (duration(200), "3 min 20 s"),
-        (duration(7500), "2 h 5 min"),
-    ],
-)
-def test_numbers(shown: str, expected: str) -> None:
-    assert shown == expected
-
-
-@given(st.floats(1e-4, 1e9), st.floats(1.01, 1e9))
-def test_ticks_are_few_and_cover_a_logarithmic_axis(low: float, factor: float) -> None:
-    found = drawing.ticks(low, low * factor)
-    inside = [tick for tick in found if low <= tick <= low * factor]
-    assert found == sorted(set(found)) and len(found) <= 14
-    assert factor < 4 or len(inside) >= 1
-
-
-@given(st.text(max_size=40))
-def test_hover_texts_are_escaped(name: str) -> None:
-    record = {"architecture": {f"{name}<b": 1}, "parameters": 1, "macs": 1, "error": 0.5}
-    shown = drawing.draw({**record, "trained": [record]}, {}).columns["extracted.text"][0]
-    assert html.unescape(shown.split("</b>")[0]).count("<b") == 2 + f"{name}".count("<b")
-    assert "&lt;b" in shown
 
 
 def test_many_untrained_points_stay_small(files: dict[str, Json], write_run: Write) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from subarch.results.bench import BenchResult, CpuResult, TimedResult
 from subarch.telling.report import write_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
@@ -252,14 +253,21 @@ def test_five_thousand_untrained_points_render(browser: Any, files: dict[str, Js
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_run_without_a_search_draws_what_it_has(browser: Any, tmp_path: Path, width: int) -> None:
     """Bench alone: figures as wide as the page, nothing asked of anybody, one bar for each time."""
-    rows = [
-        {"name": name, "runtime": "pytorch", "precision": "float32", "threads": 2, "batch_size": 1, "p95_ms": 3.0}
-        | {"sequence_length": length, "p50_ms": 2.0, "ratio": ratio, "size_bytes": None, "peak_memory_bytes": None}
+    shared: dict[str, Any] = {
+        "runtime": "pytorch",
+        "precision": "float32",
+        "threads": 2,
+        "batch_size": 1,
+        "p50_ms": 2.0,
+        "p95_ms": 3.0,
+    }
+    rows = tuple(
+        TimedResult(name=name, sequence_length=length, ratio=ratio, **shared)
         for name, ratio in (("bert-large", 1.0), ("bort", 12.5))
         for length in (16, 128)
-    ]
-    document = {"cpu": {"name": "a processor", "features": ["AVX2"]}, "rows": rows}
-    (tmp_path / "benchmark.json").write_text(json.dumps(document))
+    )
+    timed = BenchResult(run=str(tmp_path), cpu=CpuResult(name="a processor", features=("AVX2",)), rows=rows)
+    (tmp_path / "benchmark.json").write_text(json.dumps(timed.to_json()))
     show(browser, write_report(tmp_path), width)
     assert browser.execute_script(OVERFLOWING) == []
     assert [url for url in requests(browser) if urlsplit(url).scheme not in ("file", "data", "blob")] == []

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subarch.tasks.task import Task
 from subarch.text.examples import (
     Example,
     SealedSplit,
@@ -24,20 +23,6 @@ def test_the_seal_tells_size_and_digest_and_hides_the_rest() -> None:
     assert sealed.open() == (Example("a secret", label=1),)
     assert sealed != SealedSplit(Split([Example("a secret", label=0)]))
     assert not any(isinstance(getattr(sealed, name), tuple) for name in dir(sealed) if not name.startswith("_"))
-
-
-def test_the_fingerprint_of_a_task_covers_everything() -> None:
-    def task(**given: object) -> Task:
-        parts = {"train": Split([Example("a", label=0)]), "development": Split(), "sealed": SealedSplit(Split())}
-        return Task(name="t", label_names=("x", "y"), **{**parts, **given})  # type: ignore[arg-type]
-
-    changed = [
-        task(train=Split([Example("b", label=0)])),
-        task(development=Split([Example("c", label=0)])),
-        task(sealed=SealedSplit(Split([Example("c", label=0)]))),
-    ]
-    assert len({one.fingerprint for one in [task(), *changed]}) == 4
-    assert task().fingerprint == task().fingerprint
 
 
 def test_labels_must_be_there() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from subarch.tasks.labelled import read_table
 from subarch.text.files import MAX_LINE_BYTES, lines
-from subarch.text.labelled import read_table
 from subarch.text.tables import rows
 
 

@@ -15,22 +15,23 @@ from transformers import PreTrainedTokenizerFast
 
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples, most_masked
-from subarch.text.streaming import RowLayout, Rows, Vocabulary, open_rows
+from subarch.text.streaming import PackedRows, RowLayout, open_rows
 from subarch.text.tokenizers import train_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 TEXTS = [
     f"The {n}th of the unforgettable documents speaks of antidisestablishmentarianism {n % 7}." for n in range(800)
 ]
 
 
-def packed(texts: list[str], trained_on: list[str], length: int, cache: Path) -> Rows:
+def packed(texts: list[str], trained_on: list[str], length: int, cache: Path) -> PackedRows:
     corpus = Corpus("memory", hashlib.sha256("".join(texts).encode()).hexdigest(), (texts.__iter__,))
     layout = RowLayout(Vocabulary.of(train_tokenizer(trained_on, 300)), length)
     return open_rows(corpus, layout, rows=10**6, held_out=1, workers=0, cache=cache)[0]
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+def rows(tmp_path_factory: pytest.TempPathFactory) -> PackedRows:
     return packed(TEXTS, ["the documents speak of something else", *TEXTS[:3]], 64, tmp_path_factory.mktemp("rows"))
 
 
@@ -38,14 +39,14 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_a_sample_is_a_function_of_seed_and_number(rows: Rows) -> None:
+def test_a_sample_is_a_function_of_seed_and_number(rows: PackedRows) -> None:
     samples = Samples(rows, count=500, seed=3)
     assert same(samples[7], Samples(rows, count=9999, seed=3)[7])
     assert not same(samples[7], samples[8])
     assert not same(samples[7], Samples(rows, count=500, seed=4)[7])
 
 
-def test_every_row_is_seen_once_a_turn_in_another_order(rows: Rows) -> None:
+def test_every_row_is_seen_once_a_turn_in_another_order(rows: PackedRows) -> None:
     samples = Samples(rows, count=2 * len(rows), seed=0)
 
     def texts(turn: int) -> list[bytes]:
@@ -74,7 +75,7 @@ def test_the_order_looks_random() -> None:
     assert (np.abs(np.diff(order)) == 1).sum() < 12
 
 
-def test_proportions_are_those_of_bert(rows: Rows) -> None:
+def test_proportions_are_those_of_bert(rows: PackedRows) -> None:
     vocabulary = rows.layout.vocabulary
     samples = Samples(rows, count=3000, seed=0)
     free = masked = hidden = kept = 0
@@ -120,7 +121,7 @@ def test_a_word_longer_than_the_budget_is_masked_in_part(tmp_path: Path) -> None
         assert 1 <= (samples[n]["labels"] != IGNORED).sum() <= most_masked(32)
 
 
-def test_positions_begin_anew_in_each_document(rows: Rows) -> None:
+def test_positions_begin_anew_in_each_document(rows: PackedRows) -> None:
     sample = Samples(rows, count=10, seed=0)[0]
     starts = np.flatnonzero(np.diff(sample["documents"], prepend=0) > 0)
     assert len(starts) > 1

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from subarch.text.corpora import Corpus, is_held_out
-from subarch.text.streaming import RowLayout, Rows, Vocabulary, open_rows
+from subarch.text.streaming import PackedRows, RowLayout, open_rows
 from subarch.text.tokenizers import train_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 TEXTS = [
     f"Document {i} says: the café number {i * i} isn't open on a {'very ' * (i % 40)}rainy day." for i in range(300)
@@ -36,19 +37,19 @@ def corpus(texts: list[str], name: str = "0") -> Corpus:
     return Corpus("memory", name * 64, (texts.__iter__,))
 
 
-def opened(texts: list[str], layout: RowLayout, cache: Path, **given: Any) -> tuple[Rows, Rows]:
+def opened(texts: list[str], layout: RowLayout, cache: Path, **given: Any) -> tuple[PackedRows, PackedRows]:
     wanted = {"rows": 10**6, "held_out": 10**6, "workers": 0, "chunk": 2000} | given
     return open_rows(corpus(texts), layout, cache=cache, **wanted)
 
 
-def inner(rows: Rows) -> list[int]:
+def inner(rows: PackedRows) -> list[int]:
     """All tokens in order, without those that the packing put in."""
     vocabulary, field = rows.layout.vocabulary, "tokens"
     added = (vocabulary.start, vocabulary.end, vocabulary.padding)
     return [int(token) for row in everything(rows) for token in row[field] if token not in added]
 
 
-def everything(rows: Rows) -> list[Any]:
+def everything(rows: PackedRows) -> list[Any]:
     return [rows[n] for n in range(len(rows))]
 
 

@@ -41,7 +41,7 @@ def points_digest(learner: Learner[Any], data: Labelled[Any]) -> str:
     return sha.hexdigest()
 
 
-class Ledger:
+class TrainingLedger:
     """Trainings of one folder.
 
     Args:

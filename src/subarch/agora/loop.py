@@ -14,256 +14,75 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Generic, Literal
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subarch.agora.course import Course
 from subarch.agora.data import (
-    Kind,
     Labelled,
     Labels,
     Learner,
-    Predict,
-    Score,
     X,
     answers_of,
     diverged,
     key_of,
     require_able,
 )
-from subarch.agora.ledger import Ledger, points_digest, training_key
-from subarch.agora.proposals import Admitted, Bounds, Guard, ProposalFunction, Space, admit
-from subarch.agora.pruning import Pruning, Theta, surviving
+from subarch.agora.ledger import TrainingLedger, points_digest, training_key
+from subarch.agora.proposals import Admitted, admit
+from subarch.agora.pruning import Theta, surviving
+from subarch.agora.rounds import Gathered, Round, Stop
 from subarch.errors import InputError
-from subarch.progress import Watch, silent
 from subarch.storage import claimed, write_json
-from subarch.tasks.kinds.table import kind_of
 
 _LOG = logging.getLogger(__name__)
 
-Stop = Literal["no gain", "no mistakes", "untaught", "rounds", "budget", "no proposals"]
-Near = Literal["taught", "all"]
-STOPPED = {
-    "no gain": "one hyperparameter set was left and its round brought no gain",
-    "no mistakes": "no mistake was left on the development data",
-    "untaught": "all mistakes that were left are the teacher's as well",
-    "rounds": "the largest number of rounds was reached",
-    "budget": "the budget of trainings was spent",
-    "no proposals": "no proposal was admitted",
-}
 
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the loop runs.
-
-    Args:
-        bounds: which proposals are admitted.
-        pruning: of hyperparameter sets.
-        max_rounds: of training, at most, replays included.
-        replays: how often, once one set is left without a gain, all sets start again with the data gathered so far.
-        budget: trainings, at most; None: no limit.
-        near: proposals are made near mistakes that the teacher does not make too, or near all of them, as published. A
-            teacher that is wrong about a point is likely to be wrong about its neighbours: it would teach the mistake.
-        distill: the teacher's share in the labels of the training data: 0 leaves them as they are, 1 takes its
-            labels alone.
-        tolerance: for numbers, residuals above it are mistakes; the root mean square residual when not given.
-        seed: of trainings and proposals.
-
-    Raises:
-        ValueError: for a value outside its range.
-    """
-
-    bounds: Bounds = field(default_factory=Bounds)
-    pruning: Pruning = "halving"
-    max_rounds: int = 10
-    replays: int = 0
-    budget: int | None = None
-    near: Near = "taught"
-    distill: float = 0.0
-    tolerance: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "pruning": self.pruning in ("halving", "common_subsequence", "common_prefix"),
-            "max_rounds": self.max_rounds >= 1,
-            "replays": self.replays >= 0,
-            "near": self.near in ("taught", "all"),
-            "budget": self.budget is None or self.budget >= 1,
-            "distill": 0 <= self.distill <= 1,
-            "tolerance": self.tolerance is None or self.tolerance >= 0,
-            "seed": 0 <= self.seed < 2**32,
-        }
-        for name, holds in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"{name} is out of range: got {getattr(self, name)!r}; counts are at least 1, pruning is halving, "
-                    "common_subsequence or common_prefix"
-                )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """What happened in one round.
-
-    Attributes:
-        number: from 1.
-        scores: on development data, of the hyperparameter sets that took part, by their position.
-        best: position of the best of them.
-        best_so_far: the best score of all rounds up to this one.
-        learned_from: points that the students of this round learned from.
-        mistakes: positions in the development data.
-        near: those of them that proposals were made near.
-        made: proposals.
-        refused: of these, by reason.
-        kept: positions in ``near`` that each point learned from afterwards was made near.
-        surviving: positions of the sets that go on.
-        diverged: positions of those whose training diverged, and that were dropped for it.
-        unbalanced: classes that leaving proposals out could not balance with the others.
-    """
-
-    number: int
-    scores: dict[int, float]
-    best: int
-    best_so_far: float
-    learned_from: int
-    mistakes: list[int]
-    near: list[int]
-    made: int
-    refused: dict[str, int]
-    kept: list[int]
-    surviving: list[int]
-    diverged: list[int] = field(default_factory=list[int])
-    unbalanced: list[int] = field(default_factory=list[int])
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"scores": {str(n): score for n, score in self.scores.items()}}
-
-
-@dataclass(frozen=True)
-class Gathered(Generic[X]):
-    """What the loop comes to.
-
-    Attributes:
-        theta: the hyperparameter set of the best student of all rounds, by its score on development data.
-        round: the round it was trained in, from 1.
-        score: its score on development data: no evidence, the choice was made on it.
-        data: what it learned from.
-        everything: all points gathered, also those of later rounds.
-        rounds: one after another.
-        stopped: why the loop ended.
-        trainings: how many students were trained.
-        teacher_quality: on development data, as :func:`~subarch.agora.data.require_able` says.
-    """
-
-    theta: Theta
-    round: int
-    score: float
-    data: Labelled[X]
-    everything: Labelled[X]
-    rounds: tuple[Round, ...]
-    stopped: Stop
-    trainings: int
-    teacher_quality: float
-
-
-def agora(
-    learner: Learner[X],
-    teacher: Predict[X],
-    data: Labelled[X],
-    development: Labelled[X],
-    hyperparameters: Sequence[Theta],
-    *,
-    functions: Sequence[ProposalFunction[X]],
-    guard: Guard[X],
-    folder: Path,
-    space: Space[X] | None = None,
-    settings: Settings | None = None,
-    score: Score | None = None,
-    weak_teacher: bool = False,
-    origin: str = "",
-    executor: Executor | None = None,
-    watch: Watch = silent,
-) -> Gathered[X]:
+def agora(course: Course[X]) -> Gathered[X]:
     """Run the loop, or go on with it: the same call in the same folder trains nothing twice.
-
-    Args:
-        learner: of students.
-        teacher: labels proposals.
-        data: D, what the first students learn from.
-        development: E; its points never enter D.
-        hyperparameters: Theta, at least one set; each a mapping of names to values.
-        functions: make proposals (:mod:`~subarch.agora.proposals`).
-        guard: refuses copies of development and sealed points.
-        folder: of the ledger and the rounds; made when it is missing.
-        space: where distances between proposals and mistakes are taken; None: they do not matter.
-        settings: how the loop runs.
-        score: of a student on development data; accuracy or Pearson's correlation when not given.
-        weak_teacher: go on with a teacher below the bar.
-        origin: what proposals depend on beside the names of their functions, such as a digest of the pool. A folder
-            that was begun with another one is refused: its proposals would be stale.
-        executor: trains the students of one round side by side.
-        watch: told of every training.
 
     Raises:
         ValueError: for data, teacher and settings that do not fit together; before anything is trained.
         OSError: when the folder cannot be written.
     """
-    settings = settings or Settings()
-    _check(kind_of(learner.kind), data, development, hyperparameters, functions)
-    taught = teacher(development.points)
-    quality = require_able(taught, development, kind_of(learner.kind), override=weak_teacher)
-    data = data.distilled(teacher, settings.distill)
+    learner, settings = course.learner, course.settings
+    _check(course)
+    taught = course.teacher(course.development.points)
+    quality = require_able(taught, course.development, course.kind, override=course.weak_teacher)
+    data = course.data.distilled(course.teacher, settings.distill)
+    functions = (getattr(function, "__qualname__", type(function).__name__) for function in course.functions)
     identity = {
         "learner": learner.identity,
         "teacher": hashlib.sha256(np.ascontiguousarray(taught).tobytes()).hexdigest(),  # what it says identifies it
-        "proposals": [origin, *(getattr(function, "__qualname__", type(function).__name__) for function in functions)],
+        "proposals": [course.origin, *functions],
         "training data": points_digest(learner, data),
-        "development data": points_digest(learner, development),
-        "hyperparameters": [dict(theta) for theta in hyperparameters],
+        "development data": points_digest(learner, course.development),
+        "hyperparameters": [dict(theta) for theta in course.hyperparameters],
         # Without what may grow: more rounds go on with what is there.
         "settings": dataclasses.asdict(replace(settings, max_rounds=1, budget=None)),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with claimed(folder):
-        loop = _Loop(
-            learner=learner,
-            teacher=teacher,
-            data=data,
-            development=development,
-            sets=hyperparameters,
-            functions=functions,
-            guard=guard,
-            folder=folder,
-            ledger=Ledger(folder, identity, hyperparameters),
-            space=space,
-            settings=settings,
-            score=score or kind_of(learner.kind).agreement,
-            executor=executor,
-            watch=watch,
-            taught=taught,
-        )
-        return loop.run(quality)
+    course.folder.mkdir(parents=True, exist_ok=True)
+    with claimed(course.folder):
+        ledger = TrainingLedger(course.folder, identity, course.hyperparameters)
+        return _Loop(replace(course, data=data), ledger, taught).run(quality)
 
 
-def _check(
-    kind: Kind, data: Labelled[Any], development: Labelled[Any], sets: Sequence[Theta], functions: Sequence[Any]
-) -> None:
+def _check(course: Course[Any]) -> None:
+    data, development = course.data, course.development
     for name, given in {"training": data, "development": development}.items():
         if not len(given):
             raise InputError(f"expected {name} examples, got none")
-        kind.check_learnable(name, given.labels)
+        course.kind.check_learnable(name, given.labels)
     if data.labels.shape[1] != development.labels.shape[1]:
         raise InputError(
             f"expected the same classes in both, got {data.labels.shape[1]} in training and "
             f"{development.labels.shape[1]} in development data"
         )
+    sets, functions = course.hyperparameters, course.functions
     if not sets or not functions:
         raise InputError(
             f"expected at least one hyperparameter set and one proposal function, got {len(sets)} and {len(functions)}"
@@ -272,30 +91,18 @@ def _check(
         raise InputError("expected hyperparameter sets that differ, got two that are the same")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class _Loop(Generic[X]):
     """One loop in one folder."""
 
-    learner: Learner[X]
-    teacher: Predict[X]
-    data: Labelled[X]
-    development: Labelled[X]
-    sets: Sequence[Theta]
-    functions: Sequence[ProposalFunction[X]]
-    guard: Guard[X]
-    folder: Path
-    ledger: Ledger
-    space: Space[X] | None
-    settings: Settings
-    score: Score
-    executor: Executor | None
-    watch: Watch
+    course: Course[X]
+    ledger: TrainingLedger
     taught: Labels
     trainings: int = 0
 
     def run(self, quality: float) -> Gathered[X]:
-        settings = self.settings
-        data, alive = self.data, list(range(len(self.sets)))
+        course, settings, sets = self.course, self.course.settings, self.course.hyperparameters
+        data, alive = course.data, list(range(len(sets)))
         rounds: list[Round] = []
         states: list[Labelled[X]] = []  # what each round's students learned from
         replays, last = settings.replays, None
@@ -306,8 +113,8 @@ class _Loop(Generic[X]):
             number = len(rounds) + 1
             said = self._trained(data, alive, number)
             if not said:
-                raise diverged([self.sets[n] for n in alive])
-            scores = {n: self.score(self.development.labels, one) for n, one in said.items()}
+                raise diverged([sets[n] for n in alive])
+            scores = {n: course.scored(course.development.labels, one) for n, one in said.items()}
             lost = [n for n in alive if n not in said]
             ranking = [*lost, *sorted(scores, key=lambda n: (scores[n], -n))]
             best = ranking[-1]
@@ -328,9 +135,9 @@ class _Loop(Generic[X]):
             if admitted is not None and not len(admitted.data):
                 ending = "no proposals"
             if len(alive) == 1 and not gained and replays:
-                replays, following, last = replays - 1, list(range(len(self.sets))), None
+                replays, following, last = replays - 1, list(range(len(sets))), None
             else:
-                following, last = surviving(settings.pruning, ranking, self.sets, last), ranking
+                following, last = surviving(settings.pruning, ranking, sets, last), ranking
             following = [n for n in following if n not in lost]
             rounds.append(
                 Round(
@@ -362,7 +169,7 @@ class _Loop(Generic[X]):
             )
         top = max(rounds, key=lambda one: (one.scores[one.best], -one.number))
         return Gathered(
-            theta=self.sets[top.best],
+            theta=sets[top.best],
             round=top.number,
             score=top.scores[top.best],
             data=states[top.number - 1],
@@ -377,25 +184,26 @@ class _Loop(Generic[X]):
 
     def _trained(self, data: Labelled[X], alive: Sequence[int], number: int) -> dict[int, Labels]:
         """What the student of each set says of the development points; nothing of those that diverged."""
-        keys = {n: training_key(self.learner, data, self.sets[n], self.settings.seed) for n in alive}
+        course, sets, seed = self.course, self.course.hyperparameters, self.course.settings.seed
+        keys = {n: training_key(course.learner, data, sets[n], seed) for n in alive}
         said = {n: known for n in alive if (known := self.ledger.predictions(keys[n])) is not None}
         missing = [n for n in alive if n not in said]
-        jobs = [(self.learner, data, self.sets[n], self.settings.seed, self.development.points) for n in missing]
+        jobs = [(course.learner, data, sets[n], seed, course.development.points) for n in missing]
         answers = (
             map(_answers, jobs)
-            if self.executor is None
-            else (job.result() for job in [self.executor.submit(_answers, job) for job in jobs])
+            if course.executor is None
+            else (job.result() for job in [course.executor.submit(_answers, job) for job in jobs])
         )
-        self.watch(f"round {number}", done=len(said), total=len(alive))
+        course.watch(f"round {number}", done=len(said), total=len(alive))
         for n, answer in zip(missing, answers, strict=True):
             if answer is None:
-                _LOG.warning("round %d: the training with %s diverged: it is dropped", number, dict(self.sets[n]))
+                _LOG.warning("round %d: the training with %s diverged: it is dropped", number, dict(sets[n]))
                 continue
-            value = self.score(self.development.labels, answer)
-            details = {"round": number, "seed": self.settings.seed, "learned_from": len(data)}
-            self.ledger.record(keys[n], score=value, predictions=answer, theta=self.sets[n], details=details)
+            value = course.scored(course.development.labels, answer)
+            details = {"round": number, "seed": seed, "learned_from": len(data)}
+            self.ledger.record(keys[n], score=value, predictions=answer, theta=sets[n], details=details)
             said[n] = answer
-            self.watch(f"round {number}", done=len(said), total=len(alive), note=f"score {value:.3f}")
+            course.watch(f"round {number}", done=len(said), total=len(alive), note=f"score {value:.3f}")
         self.trainings += len(alive)
         return said
 
@@ -405,44 +213,45 @@ class _Loop(Generic[X]):
 
     def _near(self, mistakes: Sequence[int], said: Labels) -> list[int]:
         """The mistakes that proposals are made near."""
-        if self.settings.near == "all":
+        if self.course.settings.near == "all":
             return list(mistakes)
         shared = self._wrong(self.taught, self._tolerance(said))
         return [n for n in mistakes if not shared[n]]
 
     def _wrong(self, said: Labels, tolerance: float | None) -> NDArray[np.bool_]:
-        return kind_of(self.learner.kind).wrong(self.development.labels, said, tolerance)
+        return self.course.kind.wrong(self.course.development.labels, said, tolerance)
 
     def _tolerance(self, said: Labels) -> float | None:
         """Above which a student's residual is a mistake."""
-        if self.settings.tolerance is not None:
-            return self.settings.tolerance
-        return kind_of(self.learner.kind).tolerance(self.development.labels, said)
+        if self.course.settings.tolerance is not None:
+            return self.course.settings.tolerance
+        return self.course.kind.tolerance(self.course.development.labels, said)
 
     def _proposals(self, number: int, near: Sequence[int], data: Labelled[X]) -> Admitted[X]:
         """Those of this round, from disk where they are there."""
-        file = self.folder / "rounds" / f"{number:03d}.json"
+        course = self.course
+        file = course.folder / "rounds" / f"{number:03d}.json"
         if file.is_file():
             return self._read(json.loads(file.read_text(encoding="utf-8")))
-        self.watch(f"round {number}: proposals near {len(near)} mistakes")
+        course.watch(f"round {number}: proposals near {len(near)} mistakes")
         admitted = admit(
-            [self.development.points[n] for n in near],
-            self.functions,
-            bounds=self.settings.bounds,
-            teacher=self.teacher,
-            space=self.space,
-            guard=self.guard,
+            [course.development.points[n] for n in near],
+            course.functions,
+            bounds=course.settings.bounds,
+            teacher=course.teacher,
+            space=course.space,
+            guard=course.guard,
             known=data,
-            first=self.data,
-            key=partial(key_of, self.learner),
-            numbers=not kind_of(self.learner.kind).has_classes,
-            rng=np.random.default_rng([self.settings.seed, number]),
+            first=course.data,
+            key=partial(key_of, course.learner),
+            numbers=not course.kind.has_classes,
+            rng=np.random.default_rng([course.settings.seed, number]),
         )
         file.parent.mkdir(exist_ok=True)
         write_json(
             file,
             {
-                "points": [self.learner.pack(point) for point in admitted.data.points],
+                "points": [course.learner.pack(point) for point in admitted.data.points],
                 "labels": admitted.data.labels.tolist(),
                 "origins": list(admitted.origins),
                 "made": admitted.made,
@@ -453,8 +262,8 @@ class _Loop(Generic[X]):
         return admitted
 
     def _read(self, kept: dict[str, Any]) -> Admitted[X]:
-        points = tuple(self.learner.unpack(one) for one in kept["points"])
-        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self.data.labels.shape[1])
+        points = tuple(self.course.learner.unpack(one) for one in kept["points"])
+        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self.course.data.labels.shape[1])
         return Admitted(
             Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"], kept["unbalanced"]
         )

@@ -12,14 +12,15 @@ smoothness and convexity of a real network's loss cannot be proved by a program 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
 from subarch.networks.fitting import fit_counts
 from subarch.networks.polynomials import Polynomial
 from subarch.networks.space import Space
+from subarch.results.check import CheckResult, ClauseResult
 
 Verdict = Literal["strong", "weak", "not shown"]
 ClauseVerdict = Literal["checked", "assumed", "violated", "not shown"]
@@ -38,6 +39,7 @@ class ErrorEvidence:
         epsilon: the approximation that was asked for; violations stay below it in a resolved run.
         spread: largest minus smallest trained error.
         noise: standard deviation of the error over repeats.
+        resolved: whether the errors stand out from their noise, as the certificate says.
         gradient_norms: largest gradient norms seen; may be empty.
         weight_bound: limit of the clipped weights; None where weights were not clipped.
         rank_correlation: Spearman's, errors at s steps with errors after longer training; None if not measured.
@@ -48,34 +50,10 @@ class ErrorEvidence:
     epsilon: float
     spread: float
     noise: float
+    resolved: bool
     gradient_norms: tuple[float, ...] = ()
     weight_bound: float | None = None
     rank_correlation: float | None = None
-
-    @property
-    def resolved(self) -> bool:
-        """The public rule: the spread is at least ten times the noise, and the violations stay below epsilon."""
-        return 0 < self.spread >= 10 * self.noise and max(self.violations, default=0.0) < self.epsilon
-
-
-@dataclass(frozen=True)
-class Clause:
-    """One clause: its name, its verdict, and the evidence in plain words."""
-
-    name: str
-    verdict: ClauseVerdict
-    evidence: str
-
-
-@dataclass(frozen=True)
-class AbncCheck:
-    """The outcome of :func:`check_abnc`."""
-
-    verdict: Verdict
-    clauses: tuple[Clause, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"verdict": self.verdict, "clauses": [asdict(clause) for clause in self.clauses]}
 
 
 def check_abnc(
@@ -85,7 +63,7 @@ def check_abnc(
     *,
     sequence_length: int = 128,
     seed: int = 0,
-) -> AbncCheck:
+) -> CheckResult:
     """Check a family, with its counts where they were fitted already, and with a run's evidence where there is one.
 
     Raises:
@@ -98,23 +76,23 @@ def check_abnc(
     if all(clause.verdict == "checked" for clause in structure):
         strong = error is not None and all(clause.verdict in ("checked", "assumed") for clause in behaviour)
         verdict = "strong" if strong else "weak"
-    return AbncCheck(verdict, (*structure, *behaviour))
+    return CheckResult(verdict, (*structure, *behaviour))
 
 
 # ---------------------------------------------------------------------- structure: exact
 
 
-def _polynomial(counts: CountModel) -> Clause:
+def _polynomial(counts: CountModel) -> ClauseResult:
     name = "1. parameters and operations are polynomials"
-    confirmed = f"confirmed on {counts.confirmed} networks that were built and counted"
+    confirmed = f"confirmed on {counts.confirmed_with(())} networks that were built and counted"
     missing = [what for what in ("parameters", "macs") if counts.polynomials[what] is None]
     if missing:
         off = ", ".join(f"{what} differ by up to {counts.residuals[what]}" for what in missing)
-        return Clause(name, "violated", f"no polynomial was found: {off} ({counts.builds} networks were built)")
-    return Clause(name, "checked", f"p = {counts.parameters}; i = {counts.macs}; residual 0 ({confirmed})")
+        return ClauseResult(name, "violated", f"no polynomial was found: {off} ({counts.builds} networks were built)")
+    return ClauseResult(name, "checked", f"p = {counts.parameters}; i = {counts.macs}; residual 0 ({confirmed})")
 
 
-def _growth(counts: CountModel) -> Clause:
+def _growth(counts: CountModel) -> ClauseResult:
     name = "2. first and last part grow no faster than the middle"
     parts = [part for part in ("first", "middle", "last", "head") if f"{part}.parameters" in counts.polynomials]
     table: list[str] = []
@@ -123,7 +101,7 @@ def _growth(counts: CountModel) -> Clause:
         found = {part: counts.polynomials[f"{part}.{what}"] for part in parts}
         unknown = [part for part, polynomial in found.items() if polynomial is None]
         if unknown:
-            return Clause(name, "not shown", f"no polynomial was found for the {what} of {', '.join(unknown)}")
+            return ClauseResult(name, "not shown", f"no polynomial was found for the {what} of {', '.join(unknown)}")
         for parameter in (p.name for p in counts.space.parameters if p.ordered):
             degrees = {part: p.degree(parameter) for part, p in found.items() if p is not None}
             table.append(f"{what} in {parameter}: " + ", ".join(f"{part} {d}" for part, d in degrees.items()))
@@ -134,32 +112,34 @@ def _growth(counts: CountModel) -> Clause:
             ]
     limits = f"; too few values to be sure of the degree in {', '.join(counts.limited)}" if counts.limited else ""
     if outgrown:
-        return Clause(name, "violated", "; ".join(outgrown) + limits)
+        return ClauseResult(name, "violated", "; ".join(outgrown) + limits)
     # A degree that the values of a parameter cut short may be higher than was seen, so nothing is proved.
-    return Clause(name, "not shown" if counts.limited else "checked", "degrees: " + "; ".join(table) + limits)
+    return ClauseResult(name, "not shown" if counts.limited else "checked", "degrees: " + "; ".join(table) + limits)
 
 
-def _monotone(counts: CountModel, space: Space) -> Clause:
+def _monotone(counts: CountModel, space: Space) -> ClauseResult:
     name = "3. parameters and operations are monotone"
     found: dict[str, Polynomial | None] = {"p": counts.parameters, "i": counts.macs}
     texts: list[str] = []
     verdict: ClauseVerdict = "checked"
     for letter, polynomial in found.items():
         if polynomial is None:
-            return Clause(name, "not shown", f"{letter} has no polynomial that could be checked on the whole grid")
+            return ClauseResult(
+                name, "not shown", f"{letter} has no polynomial that could be checked on the whole grid"
+            )
         proved, evidence = polynomial.order(space)
         texts.append(f"{letter}: {evidence}")
         if proved is False:
             verdict = "violated"
         elif proved is None and verdict == "checked":
             verdict = "not shown"
-    return Clause(name, verdict, "; ".join(texts))
+    return ClauseResult(name, verdict, "; ".join(texts))
 
 
 # ---------------------------------------------------------------------- the error: evidence
 
 
-def _error_clauses(error: ErrorEvidence | None) -> tuple[Clause, ...]:
+def _error_clauses(error: ErrorEvidence | None) -> tuple[ClauseResult, ...]:
     checks: dict[str, Callable[[ErrorEvidence], tuple[ClauseVerdict, str]]] = {
         "4a. gradients are bounded": _gradients,
         "4b. weights are bounded": _weights,
@@ -167,11 +147,13 @@ def _error_clauses(error: ErrorEvidence | None) -> tuple[Clause, ...]:
         "4d. short training predicts longer training": _prediction,
     }
     clauses = [
-        Clause(name, "not shown", "no finished run was given") if error is None else Clause(name, *check(error))
+        ClauseResult(name, "not shown", "no finished run was given")
+        if error is None
+        else ClauseResult(name, *check(error))
         for name, check in checks.items()
     ]
     words = "smoothness and convexity of the loss: no program can prove them for a network"
-    return (*clauses, Clause("4e. the loss is smooth and convex", "assumed", words))
+    return (*clauses, ClauseResult("4e. the loss is smooth and convex", "assumed", words))
 
 
 def _gradients(error: ErrorEvidence) -> tuple[ClauseVerdict, str]:

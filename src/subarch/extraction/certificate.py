@@ -21,16 +21,19 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.extraction.problem import FloatArray, Problem
+from subarch.extraction.problem import Claim, FloatArray, Problem
 from subarch.networks.space import Box, Index, IndexArray
 
 LISTING_LIMIT = 1_000_000
 BOX_LIMIT = 400_000
+HULL_LIMIT = 4096  # grid points of a box that are looked at for the feasible ones
+_CELLS = 1 << 20  # of a matrix that is held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +110,8 @@ def derive(problem: Problem, errors: Mapping[Index, float], failed: Sequence[Ind
     Raises:
         ValueError: for an error that is not a positive number: nothing can be derived from it.
     """
-    for index, error in errors.items():
-        if not 0 < error < math.inf:
-            raise InputError(f"errors must be positive numbers, got {error} for {problem.space.architecture(index)}")
-    rows = np.array(list(errors), dtype=np.int16).reshape(len(errors), len(problem.space.parameters))
-    values = np.array(list(errors.values()), dtype=np.float64)
-    violations = _violations(problem, rows, values)
-    delta = max([problem.delta, *(violation.size for violation in violations)])
-    floor_void = bool(len(values)) and float(values.min()) < problem.error_floor
-    floor = problem.e_min if floor_void else max(problem.e_min, problem.error_floor)
-    ledger = _Ledger(problem, rows, values, min(delta, 1.0), floor, frozenset(failed))
+    ledger, violations = _proved(problem, errors, failed)
+    values = ledger.errors
     listed = problem.space.listing(LISTING_LIMIT) is not None
     size, top, at = ledger.listed() if listed else ledger.boxed()
     best, value, bound, achieved = ledger.reached(top)
@@ -124,9 +119,9 @@ def derive(problem: Problem, errors: Mapping[Index, float], failed: Sequence[Ind
         evaluated=len(errors),
         space_size=size,
         listed=listed,
-        delta=delta,
-        floor=floor,
-        floor_void=floor_void,
+        delta=max([problem.delta, *(violation.size for violation in violations)]),
+        floor=ledger.floor,
+        floor_void=_is_void(problem, values),
         violations=tuple(violations),
         spread=float(values.max() - values.min()) if len(values) else 0.0,
         best=best,
@@ -136,6 +131,65 @@ def derive(problem: Problem, errors: Mapping[Index, float], failed: Sequence[Ind
         achieved=achieved,
         excluded=tuple(ledger.excluded(index) for index in sorted(frozenset(failed))),
     )
+
+
+def lower_bounds(problem: Problem, errors: Mapping[Index, float], points: Sequence[Index]) -> list[float]:
+    """L(x) of architectures that were not trained, in their order.
+
+    Args:
+        problem: what was asked.
+        errors: of what was trained.
+        points: of which the bounds are wanted.
+    """
+    ledger, _ = _proved(problem, errors, ())
+    rows = np.array(points, dtype=np.int16).reshape(len(points), len(problem.space.parameters))
+    return ledger.lower(rows, ledger.rows, ledger.errors).tolist()
+
+
+def _proved(
+    problem: Problem, errors: Mapping[Index, float], failed: Sequence[Index]
+) -> tuple[_Ledger, list[Violation]]:
+    """The trained errors with the delta and the floor that they leave, and the violations among them."""
+    for index, error in errors.items():
+        if not 0 < error < math.inf:
+            raise InputError(f"errors must be positive numbers, got {error} for {problem.space.architecture(index)}")
+    rows = np.array(list(errors), dtype=np.int16).reshape(len(errors), len(problem.space.parameters))
+    values = np.array(list(errors.values()), dtype=np.float64)
+    violations = _violations(problem, rows, values)
+    delta = max([problem.delta, *(violation.size for violation in violations)])
+    floor = problem.e_min if _is_void(problem, values) else max(problem.e_min, problem.error_floor)
+    return _Ledger(problem, rows, values, min(delta, 1.0), floor, frozenset(failed)), violations
+
+
+def _is_void(problem: Problem, values: FloatArray) -> bool:
+    """Whether a trained error lies below the assumed floor."""
+    return bool(len(values)) and float(values.min()) < problem.error_floor
+
+
+DELTAS = (0.02, 0.05, 0.1, 0.2)
+"""Violations of monotony for which is told what would still be proved."""
+
+
+def epsilon_by_delta(claim: Claim, derived: Derived) -> list[tuple[float, float | None]]:
+    """What the same trainings would prove if larger networks could be worse by so much more than was seen.
+
+    The violation that is seen among trained networks is no bound, since the search chooses which pairs it sees. Every
+    lower bound L is proportional to 1 - delta, or the floor, so the bound on W, 1/e or the covering factor grows by
+    (1 - delta) / (1 - larger) at most: nothing has to be derived again.
+
+    Returns:
+        Pairs of delta and the epsilon that is proved with it, from the delta that was seen; None where nothing is.
+    """
+    found = [(derived.delta, derived.achieved)]
+    for delta in (one for one in DELTAS if one > derived.delta):
+        grown = (1 - derived.delta) / (1 - delta)
+        if derived.achieved is None:
+            found.append((delta, None))
+        elif claim == "front":
+            found.append((delta, (1 + derived.achieved) * grown - 1))
+        else:
+            found.append((delta, 1 - (1 - derived.achieved) / grown))
+    return found
 
 
 def _violations(problem: Problem, rows: IndexArray, errors: FloatArray) -> list[Violation]:
@@ -164,6 +218,11 @@ class _Ledger:
     delta: float
     floor: float
     failed: frozenset[Index] = frozenset()
+
+    @cached_property
+    def costs(self) -> FloatArray:
+        """``(trained, 2)``: their p and i."""
+        return self.problem.costs(self.rows)
 
     def excluded(self, index: Index) -> Excluded:
         """What is known of an architecture that cannot be trained."""
@@ -196,9 +255,17 @@ class _Ledger:
             if self.problem.claim == "constrained":
                 return np.where(self.problem.within(corners), 1 / lower, 0.0)
             factor = np.full(len(corners), np.inf)
-            for (p, i), error in zip(self.problem.costs(self.rows), self.errors, strict=True):
-                covered = np.maximum.reduce([p / costs[:, 0], i / costs[:, 1], error / lower])
-                np.minimum(factor, covered, out=factor)
+            size = max(1, _CELLS // max(1, len(self.rows)))
+            for begin in range(0, len(corners), size):
+                some = slice(begin, begin + size)
+                covered = np.maximum.reduce(
+                    [
+                        self.costs[:, 0] / costs[some, :1],
+                        self.costs[:, 1] / costs[some, 1:],
+                        self.errors / lower[some, None],
+                    ]
+                )
+                factor[some] = covered.min(axis=1, initial=np.inf)
             return factor
 
     def listed(self) -> tuple[int, float, Index | None]:
@@ -219,12 +286,12 @@ class _Ledger:
         tie = itertools.count()
         heap: list[tuple[float, int, Box, NDArray[np.intp]]] = []
 
-        def push(box: Box, relevant: NDArray[np.intp]) -> None:
+        def push(whole: Box, relevant: NDArray[np.intp]) -> None:
+            box = self._hull(whole)
+            if box is None or (box.lo == box.hi and box.lo in trained):
+                return
             lo, hi = np.array([box.lo], dtype=np.int16), np.array([box.hi], dtype=np.int16)
             relevant = relevant[self.problem.space.leq(lo[0], self.rows[relevant])]
-            point = box.lo == box.hi
-            if point and (box.lo in trained or not self.problem.space.feasible(lo)[0]):
-                return
             lower = self.lower(hi, self.rows[relevant], self.errors[relevant])
             potential = float(self.potential(lo, lower)[0])
             if potential > 0:
@@ -241,6 +308,15 @@ class _Ledger:
                 push(part, relevant)
         return self.problem.space.num_points, 0.0, None
 
+    def _hull(self, box: Box) -> Box | None:
+        """Where a small box has architectures that meet the constraints; None where it has none."""
+        if not self.problem.space.constraints or box.volume > HULL_LIMIT:
+            return box
+        points = self.problem.space.points(box)
+        if not len(points):
+            return None
+        return Box(tuple(points.min(axis=0).tolist()), tuple(points.max(axis=0).tolist()))
+
     def _closing(self, box: Box, relevant: NDArray[np.intp], enough: float) -> Index | None:
         """Upper corner of the largest part [lo, y] of ``box`` that some trained y >= lo closes; None without one."""
         corner = np.array([box.lo], dtype=np.int16)
@@ -254,12 +330,12 @@ class _Ledger:
 
     def _enough(self) -> float:
         """The potential at which epsilon is reached: what lies below need not be looked at."""
-        _, value, _, _ = self.reached(0.0)
+        (_, value, _, _), epsilon = self.reached(0.0), self.problem.grade(self.delta)
         if self.problem.claim == "w":
-            return value / (1 - self.problem.epsilon)
+            return value / (1 - epsilon)
         if self.problem.claim == "constrained":
-            return 1 / ((1 - self.problem.epsilon) * value)
-        return 1 + self.problem.epsilon
+            return 1 / ((1 - epsilon) * value)
+        return 1 + epsilon
 
     def reached(self, top: float) -> tuple[Index | None, float, float, float | None]:
         """(pick, its value, bound, epsilon reached), given the largest potential of what was not trained."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +73,11 @@ class Trained:
         return copy.deepcopy(self, {id(self.problem): self.problem})
 
     @property
+    def epsilon(self) -> float:
+        """That is still to be reached, given what violations let be shown."""
+        return self.problem.grade(self.delta)
+
+    @property
     def rows(self) -> IndexArray:
         return self._rows[: len(self)]
 
@@ -127,8 +132,8 @@ class ClaimRule(Protocol):
         """Open means priority above this."""
         ...
 
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        """The lower bound L that closes each."""
+    def needed(self, costs: FloatArray, within: NDArray[np.bool_], threshold: float | None = None) -> FloatArray:
+        """The lower bound L that closes each, at the threshold of a better pick where one is given."""
         ...
 
     def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
@@ -164,12 +169,12 @@ class LargestW:
             return np.where(g > 0, g / lower, 0.0)
 
     def threshold(self) -> float:
-        return self._best()[1] / (1 - self.trained.problem.epsilon)
+        return self._best()[1] / (1 - self.trained.epsilon)
 
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
+    def needed(self, costs: FloatArray, within: NDArray[np.bool_], threshold: float | None = None) -> FloatArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             g = prefactor(costs, self.trained.problem.reference)
-            return np.where(g > 0, g / self.threshold(), 0.0)
+            return np.where(g > 0, g / (self.threshold() if threshold is None else threshold), 0.0)
 
     def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
         return prefactor(costs, self.trained.problem.reference) / errors
@@ -199,10 +204,11 @@ class LowestError:
             return np.where(within, 1 / lower, 0.0)
 
     def threshold(self) -> float:
-        return 1 / ((1 - self.trained.problem.epsilon) * self._best()[1])
+        return 1 / ((1 - self.trained.epsilon) * self._best()[1])
 
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        return np.where(within, (1 - self.trained.problem.epsilon) * self._best()[1], 0.0)
+    def needed(self, costs: FloatArray, within: NDArray[np.bool_], threshold: float | None = None) -> FloatArray:
+        threshold = self.threshold() if threshold is None else threshold
+        return np.where(within, 1 / threshold if threshold > 0 else math.inf, 0.0)
 
     def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
         return np.where(within, 1 / errors, 0.0)
@@ -215,6 +221,35 @@ class LowestError:
         return Status(trained=len(self.trained), best=best, value=value, bound=bound, achieved=achieved)
 
 
+_CELLS = 1 << 20
+"""Of a matrix that is held at once."""
+
+
+def parts(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of so many rows that a matrix of them with so many columns is small."""
+    size = max(1, _CELLS // max(1, columns))
+    return (slice(begin, begin + size) for begin in range(0, rows, size))
+
+
+def covering(trained: FloatArray, errors: FloatArray, costs: FloatArray, lower: FloatArray) -> FloatArray:
+    """The factor within which some trained architecture is as small, as quick and as good: ``(architectures,)``.
+
+    Args:
+        trained: ``(trained, 2)``, their p and i.
+        errors: ``(trained,)``, likewise.
+        costs: ``(architectures, 2)``, of what is to be covered.
+        lower: ``(architectures,)``, the bounds on its errors.
+    """
+    factor = np.full(len(costs), np.inf)
+    p, i = trained.T
+    with np.errstate(divide="ignore"):
+        for part in parts(len(costs), len(errors)):
+            worst = np.maximum(p / costs[part, :1], i / costs[part, 1:])
+            np.maximum(worst, errors / lower[part, None], out=worst)
+            factor[part] = worst.min(axis=1, initial=np.inf)
+    return factor
+
+
 @dataclass(frozen=True)
 class ParetoFront:
     """Claim ``front``: priority is the factor by which the trained set fails to cover x in p, i and e."""
@@ -222,21 +257,19 @@ class ParetoFront:
     trained: Trained
 
     def priority(self, costs: FloatArray, within: NDArray[np.bool_], lower: FloatArray) -> FloatArray:
-        worst = np.full(len(costs), np.inf)
-        with np.errstate(divide="ignore"):
-            for (p, i), error in zip(self.trained.costs, self.trained.errors, strict=True):
-                np.minimum(worst, np.maximum(np.maximum(p / costs[:, 0], i / costs[:, 1]), error / lower), out=worst)
-        return worst
+        return covering(self.trained.costs, self.trained.errors, costs, lower)
 
     def threshold(self) -> float:
-        return 1 + self.trained.problem.epsilon
+        return 1 + self.trained.epsilon
 
-    def needed(self, costs: FloatArray, within: NDArray[np.bool_]) -> FloatArray:
-        lowest = np.full(len(costs), np.inf)
-        for (p, i), error in zip(self.trained.costs, self.trained.errors, strict=True):
-            covers = (p <= self.threshold() * costs[:, 0]) & (i <= self.threshold() * costs[:, 1])
-            np.minimum(lowest, np.where(covers, error, np.inf), out=lowest)
-        return lowest / self.threshold()
+    def needed(self, costs: FloatArray, within: NDArray[np.bool_], threshold: float | None = None) -> FloatArray:
+        found = np.full(len(costs), np.inf)
+        p, i = self.trained.costs.T
+        for part in parts(len(costs), len(self.trained)):
+            allowed = self.threshold() * costs[part]
+            covers = (p <= allowed[:, :1]) & (i <= allowed[:, 1:])
+            found[part] = np.where(covers, self.trained.errors, np.inf).min(axis=1, initial=np.inf)
+        return found / self.threshold()
 
     def merit(self, costs: FloatArray, within: NDArray[np.bool_], errors: FloatArray) -> FloatArray:
         return np.zeros(len(costs))

@@ -29,12 +29,12 @@ from subarch.learning.batches import drawn, masked
 from subarch.learning.distances import (
     Batch,
     Classes,
-    Labels,
     Language,
     MaskedTokens,
     Numbers,
     Objective,
     Relations,
+    TaskLabels,
 )
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import EncoderFamily
@@ -44,12 +44,13 @@ from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
+from subarch.results.base import Json
+from subarch.tasks.labelled import read_texts
+from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example, places
-from subarch.text.labelled import read_texts
-from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
@@ -132,7 +133,7 @@ class Material:
                 "--texts are what a classifier or an encoder is distilled on; masked tokens are learned from --corpus"
             )
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> object:
         heavy = ("_worlds", "_lock", "profile", "task", "opened_texts", "_tokens", "_corpus", "_tokenizer")
         return {name: value for name, value in self.__dict__.items() if name not in (*heavy, "teacher", "objective")}
 
@@ -151,7 +152,7 @@ class Material:
         """The objective without its teacher: words and defaults."""
         missing = cast("Any", None)
         if self.data is not None:
-            return Labels(missing, self._distils)
+            return TaskLabels(missing, self._distils)
         if not self.inherits:
             return Language()
         classes = Classes if len(_class_names(self._family.config)) > 1 else Numbers
@@ -159,7 +160,7 @@ class Material:
         return kinds.get(self.source.kind, Relations)(missing)
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Json:
         """JSON data that tell this material from other; opens the text."""
         text: Task | Corpus | Texts | None = self.task
         if text is None:
@@ -282,7 +283,7 @@ class Material:
         if self.task is not None:
             order = self._order
             teacher = cast("Any", None) if order is None else self.teacher
-            return Labels(teacher, order is not None, torch.tensor(order or range(len(self.task.label_names))))
+            return TaskLabels(teacher, order is not None, torch.tensor(order or range(len(self.task.label_names))))
         if not self.inherits:
             return Language()
         return cast("Any", type(self.profile))(self.teacher)

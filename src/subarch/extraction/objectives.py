@@ -36,16 +36,40 @@ from transformers import PreTrainedModel
 from subarch.errors import InputError
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
-from subarch.learning.training import Hyperparameters, Run, fit
+from subarch.learning.training import Hyperparameters, TrainingRun, fit
 from subarch.networks.encoder import EncoderFamily, positions
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.options.tasks import TaskOptions
 from subarch.plugins import made
+from subarch.results.base import Json, Record
 from subarch.threads import pinned
 
 TEXT_TOKENS = 128  # of a text that candidates are judged by
 BLOCK_TOKENS = 64  # of a block of packed prose
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRun(Record):
+    """One training of a candidate.
+
+    Attributes:
+        seed: of batches and new weights.
+        hyperparameters: an element of Theta; nothing where the user's own callable measures.
+        error: on held-out text; None where it failed.
+        failure: why it failed, if it did.
+        first_loss, last_loss: of its steps, where these are numbers.
+        gradient_norm, weight_norm: the largest ones, likewise.
+    """
+
+    seed: int
+    hyperparameters: Json
+    error: float | None
+    failure: str | None
+    first_loss: float | None = None
+    last_loss: float | None = None
+    gradient_norm: float | None = None
+    weight_norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,14 +79,25 @@ class Measurement:
     Attributes:
         error: e, for the best hyperparameter set; infinite when every set diverged.
         standard_error: of the mean over the seeds; 0 for a single seed, whose scatter is not known.
-        runs: one JSON record a training: seed, hyperparameters, error, losses, gradient_norm, failure.
+        runs: every training.
         seconds: wall time.
     """
 
     error: float
     standard_error: float
-    runs: list[dict[str, Any]]
+    runs: Sequence[CandidateRun]
     seconds: float
+
+
+def averaged(runs: Sequence[CandidateRun]) -> tuple[float, float]:
+    """The error of the best hyperparameter set, mean over its seeds, and the standard error of that."""
+    groups: dict[str, list[float]] = {}
+    for run in runs:
+        error = math.inf if run.failure is not None or run.error is None else run.error
+        groups.setdefault(str(run.hyperparameters), []).append(error)
+    best = min(groups.values(), key=statistics.fmean)
+    spread = statistics.stdev(best) / math.sqrt(len(best)) if len(best) > 1 and math.isfinite(sum(best)) else 0.0
+    return statistics.fmean(best), spread
 
 
 def rank_correlation(short: Sequence[float], long: Sequence[float]) -> float:
@@ -88,7 +123,7 @@ class CandidateError:
         learning_rates: one hyperparameter set each; the best set counts.
         clip_weights: keep weights in [-clip, clip].
         corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
-        texts: instead of a corpus, texts as the network gets them (:func:`subarch.text.labelled.read_texts`), each
+        texts: instead of a corpus, texts as the network gets them (:func:`subarch.tasks.labelled.read_texts`), each
             a sequence of its own; only where a classifier or an encoder is distilled.
         data: labelled text, a file or a task's name, or options that also say how it is dealt out; e is then the error
             rate.
@@ -185,7 +220,7 @@ class CandidateError:
         )
 
     @cached_property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> Json:
         """What e is, as JSON: two equal definitions measure the same thing."""
         common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
         if self.source.opened is not None:
@@ -234,19 +269,9 @@ class CandidateError:
                 records = [self._call(architecture, seed + 1000 * repeat, steps) for seed in range(self.seeds)]
             else:
                 records = list(self._trainings(architecture, repeat, steps))
-        best = min(self._by_hyperparameters(records), key=statistics.fmean)
-        spread = statistics.stdev(best) / math.sqrt(len(best)) if len(best) > 1 and math.isfinite(sum(best)) else 0.0
-        return Measurement(statistics.fmean(best), spread, records, time.perf_counter() - start)
+        return Measurement(*averaged(records), records, time.perf_counter() - start)
 
-    @staticmethod
-    def _by_hyperparameters(records: list[dict[str, Any]]) -> list[list[float]]:
-        groups: dict[str, list[float]] = {}
-        for record in records:
-            error = math.inf if record["failure"] is not None else float(record["error"])
-            groups.setdefault(str(record["hyperparameters"]), []).append(error)
-        return list(groups.values())
-
-    def _call(self, architecture: Mapping[str, Value], seed: int, steps: int) -> dict[str, Any]:
+    def _call(self, architecture: Mapping[str, Value], seed: int, steps: int) -> CandidateRun:
         function = _callable(self.start)
         takes = inspect.signature(function).parameters
         try:
@@ -262,10 +287,9 @@ class CandidateError:
                 f"{self.start} failed on {dict(architecture)} with seed {seed}: {type(failed).__name__}: {failed}"
             ) from failed
         failure = None if 0 <= error < math.inf else f"{self.start} returned {error}"
-        value = None if failure else error
-        return {"seed": seed, "hyperparameters": {}, "error": value, "gradient_norm": None, "failure": failure}
+        return CandidateRun(seed=seed, hyperparameters={}, error=None if failure else error, failure=failure)
 
-    def _trainings(self, architecture: Mapping[str, Value], repeat: int, steps: int) -> Iterator[dict[str, Any]]:
+    def _trainings(self, architecture: Mapping[str, Value], repeat: int, steps: int) -> Iterator[CandidateRun]:
         world = self.material.world(repeat)
         # Without steps the start alone counts, and an inherited one is the same for every seed and rate.
         alone = steps == 0 and self.inherits
@@ -286,18 +310,22 @@ class CandidateError:
         return float(torch.cat(values).mean())
 
 
-def _record(seed: int, hyperparameters: Hyperparameters, run: Run, error: float) -> dict[str, Any]:
+def _record(seed: int, hyperparameters: Hyperparameters, run: TrainingRun, error: float) -> CandidateRun:
     failure = run.failure or (None if math.isfinite(error) else f"the held-out error was {error}")
-    return {
-        "seed": seed,
-        "hyperparameters": hyperparameters.to_json(),
-        "error": error if failure is None else None,
-        "first_loss": run.losses[0] if run.losses and math.isfinite(run.losses[0]) else None,
-        "last_loss": run.losses[-1] if run.losses and math.isfinite(run.losses[-1]) else None,
-        "gradient_norm": run.gradient_norm if run.losses and math.isfinite(run.gradient_norm) else None,
-        "weight_norm": run.weight_norm if math.isfinite(run.weight_norm) else None,
-        "failure": failure,
-    }
+    return CandidateRun(
+        seed=seed,
+        hyperparameters=hyperparameters.to_json(),
+        error=error if failure is None else None,
+        failure=failure,
+        first_loss=_finite(run.losses[0]) if run.losses else None,
+        last_loss=_finite(run.losses[-1]) if run.losses else None,
+        gradient_norm=_finite(run.gradient_norm) if run.losses else None,
+        weight_norm=_finite(run.weight_norm),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _callable(name: str) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from subarch.errors import InputError
+from subarch.extraction.conclusions import digest
 from subarch.extraction.objectives import CandidateError
 from subarch.extraction.problem import Claim, Problem
 from subarch.extraction.question import Question
@@ -18,6 +19,7 @@ from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import Source, open_source
 from subarch.networks.space import Architecture, Space
 from subarch.options.search import ExtractOptions
+from subarch.results.base import Json
 
 LISTED_TO_CHECK = 4096
 _LIMIT_WORDS = {
@@ -92,17 +94,7 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
     """
     source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
     require_members(source.family.space)
-    claim: Claim = options.claim or ("constrained" if options.limits else "w")
-    question = Question(
-        claim=claim,
-        epsilon=options.epsilon if options.strategy != "interval" else 0.1,
-        reference=source.family.reference,
-        cost=options.cost,
-        sequence_length=options.sequence_length,
-        limits=options.limits,
-        delta=options.delta,
-        error_floor=options.error_floor,
-    )
+    question = question_of(options, source.family.reference)
     counts = fit_counts(source.family, options.sequence_length)
     counts.require_countable()
     if not question.needs_latency:  # otherwise as soon as there is a latency table
@@ -110,6 +102,34 @@ def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
     return Opened(
         options=options, source=source, counts=counts, question=question, error=measured_with(options, source, steps)
     )
+
+
+def question_of(options: ExtractOptions, reference: Architecture) -> Question:
+    """What the options ask."""
+    claim: Claim = options.claim or ("constrained" if options.limits else "w")
+    return Question(
+        claim=claim,
+        epsilon=options.epsilon if options.strategy != "interval" else 0.1,
+        reference=reference,
+        cost=options.cost,
+        sequence_length=options.sequence_length,
+        limits=options.limits,
+        delta=options.delta,
+        error_floor=options.error_floor,
+        coarsest=None if options.strategy == "interval" else options.coarsest_epsilon,
+    )
+
+
+def ask_of(options: ExtractOptions, question: Question, latencies: Json | None) -> str:
+    """Digest of what is asked of a search, which the trials carry that it asks for.
+
+    Args:
+        options: of the search.
+        question: that they pose.
+        latencies: the table of times on which it is decided; with another table it is another question.
+    """
+    asked: Json = {"question": question.to_json(), "strategy": [options.strategy, options.epsilon]}
+    return digest(asked if latencies is None else {**asked, "latencies": latencies})
 
 
 def require_members(space: Space) -> None:
@@ -161,7 +181,8 @@ def require_possible(problem: Problem) -> None:
 
 def measured_with(options: ExtractOptions, source: Source, steps: int | None) -> CandidateError:
     """The error function that the options ask for; ``steps`` instead of theirs where given."""
-    wanted = steps if steps is not None else (None if options.steps in ("auto", "default") else int(options.steps))
+    asked = options.steps_range
+    wanted = steps if steps is not None else None if asked is None else asked[0]
     return CandidateError(
         source,
         start=options.start,

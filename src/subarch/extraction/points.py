@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from subarch.extraction.certificate import Derived
 from subarch.extraction.problem import Problem
 from subarch.extraction.question import Question
-from subarch.extraction.study import Trial
+from subarch.extraction.statement import Statement
+from subarch.extraction.study import EVIDENCE, Trial
 from subarch.networks.counting import count
 from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
-from subarch.running.timing import Builder, compare
+from subarch.results.certificate import CertificateResult
+from subarch.results.extract import (
+    ExtractResult,
+    PickResult,
+    PointResult,
+    SourceResult,
+    StepResult,
+    TimedWith,
+    TrainedResult,
+    UntrainedResult,
+)
+from subarch.running.latency_table import LatencyTable
+from subarch.running.stopwatch import Timekeeper
 
 LISTED_IN_REPORT = 5000
 TIMED_AT_MOST = 16
+
+
+def timed_by(table: LatencyTable) -> TimedWith:
+    """What the latencies of a table were measured with."""
+    known = table.settings
+    return TimedWith(
+        runtime=known["runtime"],
+        threads=known["threads"],
+        reference_runtime=known.get("reference_runtime"),
+        reference_threads=known.get("reference_threads"),
+        networks=len(table.indices),
+        error=table.error[0],
+    )
 
 
 class Points:
@@ -31,8 +57,6 @@ class Points:
         problem: the problem it posed.
         trials: the whole ledger.
         derived: what the certificate derives from it.
-        threads: of the timing; None leaves torch's.
-        build: puts networks on another runtime than PyTorch.
     """
 
     def __init__(
@@ -44,12 +68,10 @@ class Points:
         problem: Problem,
         trials: Sequence[Trial],
         derived: Derived,
-        threads: int | None,
-        build: Builder | None = None,
     ) -> None:
-        self._family, self._question, self._threads, self._build = family, question, threads, build
+        self._family, self._question = family, question
         self._counts_model, self._problem, self._derived = counts, problem, derived
-        self._trials = [trial for trial in trials if trial.purpose == "search"]
+        self._trials = [trial for trial in trials if trial.purpose in EVIDENCE]
         space = family.space
         self._rows = np.array([space.index(trial.architecture) for trial in self._trials], dtype=np.int16)
         self._counts = np.stack(counts.table(self._rows), axis=1)
@@ -58,8 +80,21 @@ class Points:
         share = np.maximum(0.0, 1 - self._costs / np.array(problem.reference))
         self._w = share.prod(axis=1) / self._errors
         self._latency: dict[int, float] = {}
+        self._seconds = {"search": sum(float(trial.details.get("seconds") or 0.0) for trial in trials)}
         self._reference_ms: float | None = None
         self._front = self._non_dominated()
+
+    @classmethod
+    def of(cls, statement: Statement) -> Points:
+        """Of what a certificate states."""
+        return cls(
+            family=statement.family,
+            counts=statement.counts,
+            question=statement.question,
+            problem=statement.problem,
+            trials=statement.trials,
+            derived=statement.derived,
+        )
 
     def _non_dominated(self) -> list[int]:
         values = np.column_stack([self._costs, self._errors])
@@ -97,104 +132,124 @@ class Points:
         )
         return list(dict.fromkeys([*picks, *thin]))
 
-    def time(self) -> None:
-        """Measure the reference and the points again, side by side in one run."""
-        family, question = self._family, self._question
-        inputs = family.inputs(1, question.sequence_length)
-        architectures = {"reference": question.reference}
-        architectures |= {str(n): self._family.space.architecture(self._rows[n]) for n in self.to_time}
-        networks = {name: (family.network(architecture), inputs) for name, architecture in architectures.items()}
-        measured = compare(networks, threads=self._threads, build=self._build)
-        self._reference_ms = measured.pop("reference").p50_ms
-        self._latency = {int(name): found.p50_ms for name, found in measured.items()}
+    def time(self, timekeeper: Timekeeper) -> None:
+        """Measure the reference and the points, each beside the smallest network."""
+        first, space = timekeeper.begin(), self._family.space
+        known = {space.index(architecture): ms for architecture, ms in first.readings}
+        self._reference_ms = first.reference_ms
+        for n in self.to_time:
+            ms = known.get(tuple(self._rows[n].tolist()))
+            self._latency[n] = timekeeper(space.architecture(self._rows[n])) if ms is None else ms
 
-    def point(self, n: int) -> dict[str, Any]:
-        return {
-            "architecture": self._family.space.architecture(self._rows[n]),
-            "parameters": int(self._counts[n, 0]),
-            "macs": int(self._counts[n, 1]),
-            "latency_ms": self._latency.get(n),
-            "error": float(self._errors[n]),
-        }
+    def look_up(self, table: LatencyTable) -> None:
+        """Take the times of a table, which are those that limits were decided on."""
+        self._reference_ms = table.reference_ms
+        self._seconds["timing"] = float(table.settings.get("seconds", 0.0))
+        self._latency = dict(enumerate(table.predict(self._rows).tolist()))
 
-    def _pick(self, name: str, n: int | None, certificate: Mapping[str, Any]) -> dict[str, Any] | None:
+    def timed_as(self, told: ExtractResult) -> bool:
+        """Take over what was measured; False where something is missing that is timed."""
+        self._reference_ms = told.source.latency_ms
+        self._latency = {n: ms for n, row in enumerate(told.trained) if (ms := row.latency_ms) is not None}
+        return self._reference_ms is not None and self._latency.keys() == set(self.to_time)
+
+    def _point(self, n: int) -> PointResult:
+        return PointResult(
+            architecture=self._family.space.architecture(self._rows[n]),
+            parameters=int(self._counts[n, 0]),
+            macs=int(self._counts[n, 1]),
+            latency_ms=self._latency.get(n),
+            error=float(self._errors[n]),
+        )
+
+    def _pick(self, name: str, n: int | None, certificate: CertificateResult) -> PickResult | None:
         if n is None:
             return None
-        certified = certificate["verdict"] == "certified" and certificate["claim"] == name
-        pick = {**self.point(n), "w": float(self._w[n]), "certified": certified}
-        if name == "constrained":
-            pick["missed"] = self._missed(n)
-        return pick
+        return PickResult(
+            **vars(self._point(n)),
+            w=float(self._w[n]),
+            certified=certificate.verdict == "certified" and certificate.claim == name,
+            missed=tuple(self._missed(n)) if name == "constrained" else None,
+        )
 
-    def _missed(self, n: int) -> list[str]:
-        """Latency targets that the pick, measured again, misses."""
+    def _missed(self, n: int) -> Iterator[str]:
+        """Latency targets that the pick, as it was measured, misses."""
         limits, latency = self._question.limits, self._latency.get(n)
-        missed: list[str] = []
         if latency is None or self._reference_ms is None:
-            return missed
+            return
         if latency > limits.get("latency_ms", math.inf):
-            missed.append(f"latency {latency:.3g} ms measured again, at most {limits['latency_ms']:g} ms asked")
+            yield f"latency {latency:.3g} ms measured again, at most {limits['latency_ms']:g} ms asked"
         if self._reference_ms / latency < limits.get("speedup", 0.0):
-            missed.append(
-                f"{self._reference_ms / latency:.2f} times as fast measured again, {limits['speedup']:g} asked"
-            )
-        return missed
+            yield f"{self._reference_ms / latency:.2f} times as fast measured again, {limits['speedup']:g} asked"
 
-    def document(self, certificate: dict[str, Any], source: str) -> dict[str, Any]:
-        """What ``extract.json`` holds, apart from the run's own name and progress."""
+    def document(
+        self, certificate: CertificateResult, source: str, run: Path, progress: Sequence[StepResult], timed: TimedWith
+    ) -> ExtractResult:
+        """What ``extract.json`` holds.
+
+        Args:
+            certificate: of the search.
+            source: its name.
+            run: directory of the run.
+            progress: of the search.
+            timed: what latencies were measured with.
+        """
         picks = self.picks
         claimed_pick = picks["constrained" if self._problem.claim == "constrained" else "w"]
         chosen = claimed_pick if claimed_pick is not None else self._front[0]
-        told = {name: self._pick(name, n, certificate) for name, n in picks.items()}
         reference = count(self._family, self._question.reference, self._question.sequence_length)
         untrained, total = self._untrained()
-        return {
-            **self.point(chosen),
-            "w": float(self._w[chosen]),
-            "front": [self.point(n) for n in self._front],
-            "picks": told,
-            "certificate": certificate,
-            "source": {
-                "name": source,
-                "architecture": dict(self._question.reference),
-                "parameters": reference.parameters,
-                "macs": reference.macs,
-                "latency_ms": self._reference_ms,
-            },
-            "trained": [
-                {
-                    "number": trial.number,
-                    **self.point(n),
-                    "standard_error": trial.details.get("standard_error"),
-                    "w": float(self._w[n]),
-                    "seconds": trial.details.get("seconds"),
-                }
-                for n, trial in enumerate(self._trials)
-            ],
-            "untrained": untrained,
-            "untrained_total": total,
-        }
+        return ExtractResult(
+            run=str(run),
+            **vars(self._point(chosen)),
+            w=float(self._w[chosen]),
+            front=tuple(self._point(n) for n in self._front),
+            picks={name: self._pick(name, n, certificate) for name, n in picks.items()},
+            certificate=certificate,
+            source=SourceResult(
+                name=source,
+                architecture=dict(self._question.reference),
+                parameters=reference.parameters,
+                macs=reference.macs,
+                latency_ms=self._reference_ms,
+            ),
+            trained=tuple(self._trained(n, trial) for n, trial in enumerate(self._trials)),
+            untrained=untrained,
+            untrained_total=total,
+            progress=tuple(progress),
+            timed_with=timed,
+            seconds={name: round(seconds, 3) for name, seconds in self._seconds.items()},
+        )
 
-    def _untrained(self) -> tuple[list[dict[str, Any]], int]:
+    def _trained(self, n: int, trial: Trial) -> TrainedResult:
+        return TrainedResult(
+            **vars(self._point(n)),
+            number=trial.number,
+            standard_error=trial.details.get("standard_error"),
+            w=float(self._w[n]),
+            seconds=trial.details.get("seconds"),
+        )
+
+    def _untrained(self) -> tuple[tuple[UntrainedResult, ...], int]:
         """Architectures that were bounded out, with the proven lower bound of their error; a sample of large spaces."""
         space, derived = self._family.space, self._derived
         rows = space.sample(LISTED_IN_REPORT + len(self._rows), 0)
         trained = {tuple(row) for row in self._rows.tolist()}
         rows = np.array([row for row in rows.tolist() if tuple(row) not in trained][:LISTED_IN_REPORT], dtype=np.int16)
         if not len(rows):
-            return [], 0
+            return (), 0
         p, i = self._counts_model.table(rows)
         highest = np.zeros(len(rows))
         for row, error in zip(self._rows, self._errors, strict=True):
             np.maximum(highest, np.where(space.leq(rows, row), error, 0.0), out=highest)
         bound = np.maximum(derived.floor, (1 - derived.delta) * highest)
-        listed = [
-            {
-                "architecture": space.architecture(row),
-                "parameters": int(p[n]),
-                "macs": int(i[n]),
-                "error_bound": float(bound[n]) if bound[n] > 0 else None,
-            }
+        listed = tuple(
+            UntrainedResult(
+                architecture=space.architecture(row),
+                parameters=int(p[n]),
+                macs=int(i[n]),
+                error_bound=float(bound[n]) if bound[n] > 0 else None,
+            )
             for n, row in enumerate(rows)
-        ]
+        )
         return listed, derived.space_size - derived.evaluated

@@ -11,6 +11,83 @@ from subarch.extraction.problem import FloatArray
 from subarch.networks.space import Box, Index, IndexArray, Space
 
 
+def _axes(space: Space) -> tuple[list[int], FloatArray]:
+    """Which parameters are ordered and vary, and log values of each in [-1, 1], a row a parameter."""
+    ordered = [j for j, p in enumerate(space.parameters) if p.ordered and len(p.choices) > 1]
+    table = np.zeros((len(ordered), max((len(space.parameters[j].choices) for j in ordered), default=1)))
+    for row, j in enumerate(ordered):
+        values = np.array(space.parameters[j].choices, dtype=np.float64)
+        scale = np.log(values) if values[0] > 0 else np.arange(len(values), dtype=np.float64)
+        table[row, : len(values)] = 2 * (scale - scale[0]) / ((scale[-1] - scale[0]) or 1.0) - 1
+    return ordered, table
+
+
+class ErrorProcess:
+    """A Gaussian process of log e: gentle falls along every ordered parameter, and a smooth rest.
+
+    How rough the rest is, over what distance, and how loud the noise, is what explains the trained errors best.
+
+    Source: C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5.
+    """
+
+    SLOPE, ITS_DEVIATION = -0.2, 0.2  # of log e, over half of a parameter's range
+    LEVEL, UNORDERED = 3.0, 0.1  # deviations of the mean, and of what a word adds to it
+    ROUGH, DISTANCE, NOISE = (0.02, 0.06, 0.15, 0.3), (0.5, 1.2), (0.003, 0.03)
+
+    def __init__(self, space: Space) -> None:
+        self._ordered, self._table = _axes(space)
+        self._words = [j for j in range(len(space.parameters)) if not space.ordered[j]]
+        self._rough, self._distance, self._noise = self.ROUGH[1], self.DISTANCE[1], self.NOISE[0]
+        self._rows: IndexArray = np.zeros((0, len(space.parameters)), dtype=np.int16)
+        self._lower, self._half = np.zeros((0, 0)), np.zeros(0)
+
+    def fit(self, indices: IndexArray, errors: FloatArray) -> None:
+        """Take in trained architectures, at least one."""
+        residual = np.log(errors) - self._trend(indices)
+        steady, apart = self._steady(indices, indices), self._apart(indices, indices)
+        best = -math.inf
+        for rough, distance in itertools.product(self.ROUGH, self.DISTANCE):
+            smooth = steady + rough**2 * np.exp(-0.5 * apart / distance**2)
+            for noise in self.NOISE:
+                lower = np.linalg.cholesky(smooth + noise**2 * np.eye(len(residual)))
+                half = np.linalg.solve(lower, residual)
+                evidence = -0.5 * float(half @ half) - float(np.log(np.diag(lower)).sum())
+                evidence -= 0.5 * math.log(rough / self.ROUGH[1]) ** 2  # of few errors, which fit anything
+                if evidence > best:
+                    best, self._lower, self._half = evidence, lower, half
+                    self._rough, self._distance, self._noise = rough, distance, noise
+        self._rows = indices.copy()
+
+    def predict(self, indices: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of log e."""
+        shared = self._steady(indices, self._rows)
+        shared += self._rough**2 * np.exp(-0.5 * self._apart(indices, self._rows) / self._distance**2)
+        explained = np.linalg.solve(self._lower, shared.T)
+        z = self._scaled(indices)
+        prior = self.LEVEL**2 + self.ITS_DEVIATION**2 * (z * z).sum(axis=1) + self._rough**2
+        prior += len(self._words) * self.UNORDERED**2
+        spread = np.maximum(prior - (explained * explained).sum(axis=0), 0.0) + self._noise**2
+        return self._trend(indices) + explained.T @ self._half, np.sqrt(spread)
+
+    def _scaled(self, indices: IndexArray) -> FloatArray:
+        return self._table[np.arange(len(self._ordered)), indices[:, self._ordered]]
+
+    def _trend(self, indices: IndexArray) -> FloatArray:
+        return self.SLOPE * self._scaled(indices).sum(axis=1)
+
+    def _steady(self, one: IndexArray, other: IndexArray) -> FloatArray:
+        """Covariances of level, slopes and words."""
+        found = self.LEVEL**2 + self.ITS_DEVIATION**2 * (self._scaled(one) @ self._scaled(other).T)
+        for j in self._words:
+            found += self.UNORDERED**2 * (one[:, j][:, None] == other[:, j])
+        return found
+
+    def _apart(self, one: IndexArray, other: IndexArray) -> FloatArray:
+        """Squared distances."""
+        a, b = self._scaled(one), self._scaled(other)
+        return np.maximum((a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T, 0.0)
+
+
 class ErrorModel:
     """Bayesian regression of log e on a quadratic form in the log parameters (unordered ones: indicators).
 
@@ -19,11 +96,7 @@ class ErrorModel:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._ordered = [j for j, p in enumerate(space.parameters) if p.ordered and len(p.choices) > 1]
-        longest = max((len(space.parameters[j].choices) for j in self._ordered), default=1)
-        self._table = np.zeros((len(self._ordered), longest))
-        for row, j in enumerate(self._ordered):
-            self._table[row, : len(space.parameters[j].choices)] = self._axis(j)
+        self._ordered, self._table = _axes(space)
         self._unordered = [j for j in range(len(space.parameters)) if not space.ordered[j]]
         k = len(self._ordered)
         pairs = list(itertools.combinations(range(k), 2)) if k <= 16 else []
@@ -38,12 +111,6 @@ class ErrorModel:
         self._half = np.diag(self._deviation)
         self.noise = 0.3
         self._update_form()
-
-    def _axis(self, j: int) -> FloatArray:
-        values = np.array(self._space.parameters[j].choices, dtype=np.float64)
-        scale = np.log(values) if values[0] > 0 else np.arange(len(values), dtype=np.float64)
-        spread = scale[-1] - scale[0]
-        return 2 * (scale - scale[0]) / (spread or 1.0) - 1
 
     def _scaled(self, indices: IndexArray) -> FloatArray:
         """``(architectures, ordered axes)``: log values in [-1, 1]."""

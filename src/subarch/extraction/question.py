@@ -17,7 +17,7 @@ from subarch.networks.counting import count
 from subarch.networks.countmodels import CountModel
 from subarch.networks.family import Family
 from subarch.networks.space import Architecture, IndexArray
-from subarch.running.timing import LatencyTable
+from subarch.running.latency_table import LatencyTable
 
 Cost = Literal["macs", "latency_ms"]
 LIMITS = ("parameters", "macs", "latency_ms", "speedup")
@@ -37,6 +37,7 @@ class Question:
             which the pick's table latency must undercut the reference's.
         delta: violation of monotony granted from the start.
         error_floor: assumed lower bound on every error; 0 for none.
+        coarsest: up to which epsilon counts where a finer one cannot be shown; None: the one that was asked for alone.
     """
 
     claim: Claim
@@ -47,6 +48,7 @@ class Question:
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     delta: float = 0.0
     error_floor: float = 0.0
+    coarsest: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.limits.items():
@@ -59,7 +61,8 @@ class Question:
         return self.cost == "latency_ms" or bool({"latency_ms", "speedup"} & set(self.limits))
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        coarsest = {} if self.coarsest is None else {"coarsest": self.coarsest}
+        return coarsest | {
             "claim": self.claim,
             "epsilon": self.epsilon,
             "reference": dict(self.reference),
@@ -138,6 +141,7 @@ class Question:
             delta=self.delta,
             error_floor=self.error_floor,
             e_min=e_min,
+            coarsest=self.coarsest,
         )
 
 

@@ -22,24 +22,18 @@ from typing import Any, Literal, Protocol
 
 from subarch.errors import InputError
 from subarch.executors import OutOfTimeError, interrupted_after
+from subarch.extraction.boxes import Boxes
 from subarch.extraction.claims import Status
-from subarch.extraction.frontier import LISTED_LIMIT, Frontier, open_frontier
+from subarch.extraction.frontier import LISTED_LIMIT, Frontier
+from subarch.extraction.listed import Listed
+from subarch.extraction.pool import Evaluate, Pool, TooLong
 from subarch.extraction.problem import Problem
 from subarch.networks.space import Index
-
-BEGINNING_SECONDS = 60.0
-"""Granted to a process, which imports libraries first, besides the time of its training."""
 
 Strategy = Literal["certified", "interval", "exhaustive"]
 
 
-class Evaluate(Protocol):
-    """Measures one architecture; runs in the executor's worker and returns whatever ``record`` understands."""
-
-    def __call__(self, index: Index, /) -> Any: ...
-
-
-class Record(Protocol):
+class Recorder(Protocol):
     """Writes a finished measurement down, in the searching process, and returns the error (clamped to e_min).
 
     Infinite where every training of the architecture failed: it is then excluded from the search.
@@ -51,6 +45,11 @@ class Record(Protocol):
 def _as_it_is(index: Index, measurement: Any, /) -> float:
     del index
     return float(measurement)
+
+
+def open_frontier(problem: Problem, *, listed_limit: int = LISTED_LIMIT) -> Frontier:
+    """The frontier that fits the size of the space."""
+    return Boxes(problem) if problem.space.listing(listed_limit) is None else Listed(problem)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +73,17 @@ class Budget:
             return float("inf")
         return self.seconds + (abs(self.seconds) if self.patience is None else self.patience)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether its seconds are over."""
+        return self.seconds is not None and self.seconds <= 0
+
+    def after(self, seconds: float) -> Budget:
+        """What is left of it when so many seconds are over."""
+        if self.seconds is None:
+            return self
+        return Budget(seconds=self.seconds - seconds, patience=self.patience or self.seconds)
+
     @classmethod
     def parse(cls, text: str | None) -> Budget:
         """``"40"`` trainings or ``"600s"`` seconds; None for no budget.
@@ -93,13 +103,6 @@ class Budget:
         except ValueError:
             pass
         raise InputError(f"--budget is a number of trainings such as 40, or seconds such as 600s; got {text!r}")
-
-
-@dataclass(frozen=True)
-class TooLong:
-    """What is recorded instead of a measurement where a training took more than the seconds that it was given."""
-
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,7 @@ def search(
     problem: Problem,
     evaluate: Evaluate,
     *,
-    record: Record = _as_it_is,
+    record: Recorder = _as_it_is,
     known: Mapping[Index, float] | None = None,
     given: Mapping[Index, float] | None = None,
     strategy: Strategy = "certified",
@@ -178,13 +181,8 @@ def search(
     Returns:
         The outcome. What it proves is for the certificate to say.
     """
-    frontier: Frontier = open_frontier(problem, listed_limit=listed_limit)
     given = dict(given or {})
-    for index, error in given.items():
-        frontier.tell(index, error)
-    source: Frontier = frontier
-    if strategy != "certified":
-        source = _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given)))
+    source = begun(problem, given, strategy, interval, listed_limit=listed_limit)
     own = {index: error for index, error in (known or {}).items() if index not in given}
     run = _Run(source, evaluate, record, own, budget, watch, before, training_seconds, renew)
     finished = run.serially() if executor is None else run.concurrently(executor, workers)
@@ -192,9 +190,26 @@ def search(
     return Outcome(
         errors={index: error for index, error in everything.items() if error < math.inf},
         failed=tuple(index for index, error in everything.items() if error == math.inf),
-        status=frontier.status(),
+        status=source.status(),
         finished=finished,
     )
+
+
+def begun(
+    problem: Problem,
+    given: Mapping[Index, float],
+    strategy: Strategy = "certified",
+    interval: int = 1,
+    *,
+    listed_limit: int = LISTED_LIMIT,
+) -> Frontier:
+    """What a search asks, which knows some errors from elsewhere."""
+    frontier = open_frontier(problem, listed_limit=listed_limit)
+    for index, error in given.items():
+        frontier.tell(index, error)
+    if strategy == "certified":
+        return frontier
+    return _Sequence(frontier, _every(problem, 1 if strategy == "exhaustive" else interval, set(given)))
 
 
 def _every(problem: Problem, interval: int, done: set[Index]) -> list[Index]:
@@ -237,7 +252,7 @@ class _Sequence:
 class _Run:
     frontier: Frontier
     evaluate: Evaluate
-    record: Record
+    record: Recorder
     known: dict[Index, float]
     budget: Budget
     watch: Callable[[Step], None] | None
@@ -318,7 +333,7 @@ class _Run:
         return self.frontier.ask() is None
 
     def concurrently(self, executor: concurrent.futures.Executor, workers: int) -> bool:
-        pool = _Pool(executor, self.evaluate, self.training_seconds, self.renew)
+        pool = Pool(executor, self.evaluate, self.training_seconds, self.renew)
         try:
             while True:
                 self._fill(pool, workers)
@@ -340,7 +355,7 @@ class _Run:
         finally:
             pool.cancel()
 
-    def _fill(self, pool: _Pool, workers: int) -> None:
+    def _fill(self, pool: Pool, workers: int) -> None:
         """Ask and submit until as many run as may."""
         while len(pool.running) < workers and not self._spent(len(pool.running)):
             index = self.frontier.ask(pool.indices)
@@ -354,7 +369,7 @@ class _Run:
             self._about_to_train(index)
             pool.submit(index)
 
-    def _collect(self, pool: _Pool) -> list[BaseException]:
+    def _collect(self, pool: Pool) -> list[BaseException]:
         """Record whatever is finished, also beside a failure; the failures."""
         failures: list[BaseException] = []
         for index, future in pool.finished():
@@ -363,78 +378,3 @@ class _Run:
             else:
                 self._tell(index, self.record(index, future.result()), trained_now=True)
         return failures
-
-
-@dataclass(frozen=True)
-class _Timed:
-    """Measures in a worker, for so long at most where it does so in a main thread; as picklable as what it calls."""
-
-    evaluate: Evaluate
-    seconds: float
-
-    def __call__(self, index: Index, /) -> Any:
-        try:
-            with interrupted_after(self.seconds):
-                return self.evaluate(index)
-        except OutOfTimeError:
-            return TooLong(self.seconds)
-
-
-class _Pool:
-    """What runs in an executor, and since when."""
-
-    def __init__(
-        self,
-        executor: concurrent.futures.Executor,
-        evaluate: Evaluate,
-        training_seconds: float,
-        renew: Callable[[], concurrent.futures.Executor] | None,
-    ) -> None:
-        self._executor, self._evaluate = executor, _Timed(evaluate, training_seconds)
-        # Where trainings end themselves, this is for those that cannot, and leaves time for a process to begin.
-        self._seconds = training_seconds if renew is None else 2 * training_seconds + BEGINNING_SECONDS
-        self._renew = renew
-        self.running: dict[concurrent.futures.Future[Any], tuple[Index, float]] = {}
-
-    @property
-    def indices(self) -> tuple[Index, ...]:
-        return tuple(index for index, _ in self.running.values())
-
-    def submit(self, index: Index) -> None:
-        self.running[self._executor.submit(self._evaluate, index)] = index, time.monotonic()
-
-    def wait(self, patience: float) -> None:
-        """Until something is done, or the time of something is over."""
-        first = min(began for _, began in self.running.values())
-        self._wait(min(first + self._seconds - time.monotonic(), patience), concurrent.futures.FIRST_COMPLETED)
-
-    def wait_for_all(self, patience: float) -> None:
-        """Cancel what has not begun, and wait for the rest, while there is time."""
-        self.cancel()
-        self._wait(min(self._seconds, patience), concurrent.futures.ALL_COMPLETED)
-
-    def _wait(self, seconds: float, until: str) -> None:
-        concurrent.futures.wait(self.running, None if seconds == math.inf else max(0.0, seconds), until)
-
-    def finished(self) -> Iterator[tuple[Index, concurrent.futures.Future[Any]]]:
-        """Take out what is done."""
-        for future in [one for one in self.running if one.done()]:
-            index, _ = self.running.pop(future)
-            if not future.cancelled():
-                yield index, future
-
-    def overdue(self) -> list[Index]:
-        """Take out what has had its time; the executor is renewed where it can be, and the rest begins anew."""
-        now = time.monotonic()
-        late = [future for future, (_, began) in self.running.items() if now - began >= self._seconds]
-        found = [self.running.pop(future)[0] for future in late]
-        if found and self._renew is not None:
-            others, self.running = self.indices, {}
-            self._executor = self._renew()
-            for index in others:
-                self.submit(index)
-        return found
-
-    def cancel(self) -> None:
-        for future in self.running:
-            future.cancel()

@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -25,14 +25,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from subarch.errors import InputError
 from subarch.networks.space import Architecture, Index, Parameter, Space
+from subarch.results.base import Json
 
-Purpose = Literal["search", "repeat", "floor", "failed"]
-"""``search``: a candidate's error; ``repeat``: the same architecture with other seeds and batches, for the noise;
-``floor``: the smallest candidate before any training, for e_min; ``failed``: a candidate whose every training failed,
-with an infinite error. It is not trained again."""
+Purpose = Literal["search", "audit", "repeat", "floor", "failed"]
+"""``search``: a candidate's error; ``audit``: that of one drawn at random when the claim was closed; ``repeat``: the
+same architecture with other seeds and batches, for the noise; ``floor``: the smallest candidate before any training,
+for e_min; ``failed``: a candidate whose every training failed, with an infinite error. It is not trained again."""
+PURPOSES: tuple[str, ...] = get_args(Purpose)
+EVIDENCE: tuple[Purpose, ...] = ("search", "audit")
+"""Errors that bound others, and among which the pick is."""
 
 FILE = "study.db"
 BUSY_SECONDS = 60
+_LATENCIES = "latency_table"
 _DIRECTIONS: tuple[Literal["minimize"], ...] = ("minimize", "minimize", "minimize")
 
 
@@ -58,7 +63,7 @@ class Trial:
     error: float
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    def content(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """What the ledger's hash covers: everything but the clock."""
         details = {key: value for key, value in self.details.items() if key != "seconds"}
         return {
@@ -115,17 +120,17 @@ class Ledger:
         return ledger
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Json:
         """What the trials' errors depend on, as recorded when the study began."""
-        return dict(self._study.user_attrs.get("identity", {}))
+        return self._study.user_attrs.get("identity", {})
 
     def _check(self, identity: dict[str, Any]) -> None:
         """Refuse another identity than that of any study here; one without a trial binds nobody."""
         if not self._path.is_file():
             return
-        asked = _flat(identity)
+        asked = dict(_flat(identity))
         for study in optuna.get_all_study_summaries(_storage(self._path), include_best_trial=False):
-            recorded = _flat(study.user_attrs.get("identity", {}))
+            recorded = dict(_flat(study.user_attrs.get("identity", {})))
             changed = [key for key in sorted({*recorded, *asked}) if recorded.get(key) != asked.get(key)]
             if study.study_name != self._name:
                 changed = [key for key in changed if key != "error.steps"]  # what tells the studies apart
@@ -190,20 +195,38 @@ class Ledger:
         ]
 
     def hash(self) -> str:
-        """SHA-256 over the trials in order and what they depend on; clocks apart."""
-        content = {"identity": self.identity, "trials": [trial.content() for trial in self.trials()]}
+        """SHA-256 over the trials in order and what they and their limits depend on; clocks apart."""
+        return self._hash(self.trials(), {} if self.latencies is None else {_LATENCIES: self.latencies})
+
+    def hash_before(self, number: int) -> str:
+        """SHA-256 of the trials before that one, which whatever comes later leaves as it is."""
+        return self._hash(self.trials()[:number], {})
+
+    def _hash(self, trials: list[Trial], more: Mapping[str, str]) -> str:
+        content = {"identity": dict(self.identity), "trials": [trial.to_json() for trial in trials], **more}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def latencies(self) -> str | None:
+        """Digest of the latency table that limits are decided on, None where no question needed one yet."""
+        return self._study.user_attrs.get(_LATENCIES)
+
+    def bind_latencies(self, table: str) -> None:
+        """Record the digest of the latency table."""
+        if self.latencies != table:
+            with self._storage_errors("write to"):
+                self._study.set_user_attr(_LATENCIES, table)
 
     def failed(self, trials: list[Trial]) -> list[Index]:
         """Architectures whose every training failed, in the order of training."""
         return list(dict.fromkeys(self._space.index(one.architecture) for one in trials if one.purpose == "failed"))
 
     def errors(self, trials: list[Trial], e_min: float) -> dict[Index, float]:
-        """The clamped errors of the search's trials, in the order of training."""
+        """The clamped errors of all evidence, in the order of training."""
         return {
             self._space.index(trial.architecture): max(trial.error, e_min)
             for trial in trials
-            if trial.purpose == "search"
+            if trial.purpose in EVIDENCE
         }
 
 
@@ -230,15 +253,13 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     return CategoricalDistribution(choices)
 
 
-def _flat(identity: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(identity: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested settings by dotted names, so that a difference can be named."""
-    flat: dict[str, Any] = {}
     for key, value in identity.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            yield from _flat(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            yield prefix + key, value
 
 
 def _short(value: Any) -> str:

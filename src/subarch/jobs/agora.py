@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from transformers import AutoModelForMaskedLM
+import numpy as np
 
 from subarch.agora.comparison import Comparison, compare
-from subarch.agora.data import Labelled, Predict, require_able
-from subarch.agora.loop import STOPPED, Gathered, Settings
-from subarch.agora.proposals import Bounds, ProposalFunction, Space
-from subarch.errors import InputError
+from subarch.agora.course import Course, Settings, Unlabelled
+from subarch.agora.data import Labelled, Predict, remembered, require_able
+from subarch.agora.proposals import Bounds
+from subarch.agora.pruning import Theta
+from subarch.agora.rounds import STOPPED, Gathered
+from subarch.agora.ways import LOOPING
 from subarch.executors import open_executor
+from subarch.jobs.proposals import functions, language_model, learnable, origin, require_needed, space_of
 from subarch.jobs.starts import Start
 from subarch.learning.agora import Stopping, TextGuard, TextLearner, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
-from subarch.learning.finetuning import Recipe, say_what_is_cut
-from subarch.learning.proposals import mask_fill, mean_pooled, recombine, retrieve, swap
-from subarch.networks.checkpoints import Checkpoint, open_checkpoint
-from subarch.networks.loading import loaded
-from subarch.options.tasks import PROPOSALS, AgoraOptions, FinetuneOptions
-from subarch.plugins import imported
+from subarch.learning.finetuning import say_what_is_cut
+from subarch.learning.purposes import Purpose
+from subarch.networks.checkpoints import open_checkpoint
+from subarch.options.tasks import AgoraOptions, FinetuneOptions
 from subarch.progress import Watch
-from subarch.storage import sha256_of
+from subarch.results.finetune import ChosenResult, Learned, LoopResult, SampleResult, TeacherResult
+from subarch.storage import written_whole
+from subarch.tasks.dealing import related_to_others
 from subarch.tasks.task import Task
-from subarch.text.dealing import related_to_others
 from subarch.text.examples import Example, Split
-from subarch.text.labelled import read_texts
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
-_SPEAK = ("AutoModelForMaskedLM", "AutoModelForPreTraining")
-_SPEECHLESS = "--proposals mask_fill needs --language-model MODEL with a masked-language-model head"
+JUDGED = "judged.npy"
+"""What the student that is kept says of the development rows, as logits ``(rows, classes)``, before it learned them."""
+_LEAST = 1e-12  # of a probability
 
 
 def learn_from_mistakes(
     options: FinetuneOptions,
     task: Task,
     start: Start,
-    recipe: Recipe,
     folder: Path,
-    purpose: Mapping[str, Any],
+    purpose: Purpose,
     watch: Watch,
-) -> dict[str, Any]:
-    """Run Agora beside the other ways of training the same student; the part of the result that is its own.
+) -> Learned:
+    """Run Agora beside the other ways of training the same student.
 
-    Every training has as many steps as plain fine-tuning on the training data would take; with patience it may stop
-    before that.
+    Every training has as many steps as plain fine-tuning on the training data would take, but for that on a pool, which
+    comes to each of its texts; with patience it may stop before that.
 
     Raises:
         ValueError: for a teacher of another task or one that is too weak, a pool that cannot be read or is of no use,
@@ -61,31 +62,69 @@ def learn_from_mistakes(
     """
     asked = options.loop
     watch("opening the teacher", note=str(asked.teacher))
-    fitted, taught = _taught_by(str(asked.teacher), task)
+    fitted, taught = taught_by(str(asked.teacher), task)
     say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
-    steps = recipe.epochs * math.ceil(len(task.train) / recipe.batch_size)
-    width = width_of(task)
-    learner = TextLearner(
+    learner = students(options, task, start, folder / "students", watch)
+    related = related_to_others(task)
+    found = _compared(options, task, start, folder / "agora", learner, fitted, taught, related, watch)
+    kept = found.best
+    model = cast("TextLearner", kept.learner).student(kept.data, kept.theta, kept.seed)
+    start.learner.target.in_units(model)
+    learned_development = kept.method.endswith(" on D and E")
+    said = replace(purpose, method=kept.method, seed=kept.seed, learned_development=learned_development)
+    save_checkpoint(model, start.learner, folder / "checkpoint", said)
+    if task.kind.has_classes:
+        shares = kept.judged([Example(one.first, one.seconds) for one in task.development])
+        with written_whole(folder / JUDGED) as part, part.open("wb") as stream:
+            np.save(stream, np.log(np.maximum(shares, _LEAST)).astype(np.float32))
+    steps = {way: cast("TextLearner", learner).steps for way, learner in found.learners.items()}
+    return Learned(
+        metric=task.kind.name_of_score(task.metric),
+        rows=tuple(replace(row, steps=steps.get(row.method, 0)) for row in found.rows()),
+        related=sum(related),
+        checkpoint=folder / "checkpoint",
+        method=kept.method,
+        chosen=_choice(found),
+        max_length=start.learner.length,
+        trainings=sum(loop.trainings for loop in found.gathered),
+        teacher=TeacherResult(model=asked.teacher, quality=found.quality),
+        rounds=tuple(_told(task, seed, loop) for seed, loop in enumerate(found.gathered)),
+    )
+
+
+def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, watch: Watch) -> TextLearner:
+    """Who learns: with as many steps, or until so many epochs' worth of them have brought nothing.
+
+    Args:
+        options: how.
+        task: that is learned.
+        start: the network that each training begins with.
+        folder: where finished trainings are kept.
+        watch: told of the steps.
+    """
+    epoch = math.ceil(len(task.train) / options.batch_size)
+    return TextLearner(
         learner=start.learner,
         network=start.identity,
-        steps=steps,
-        folder=folder / "students",
-        batch_size=recipe.batch_size,
-        precision=recipe.precision,
+        steps=options.epochs * epoch,
+        folder=folder,
+        batch_size=options.batch_size,
+        precision=options.precision,
         stopping=None
-        if recipe.patience is None
-        else Stopping(
-            patience=recipe.patience,
-            every=math.ceil(len(task.train) / recipe.batch_size),
-            metrics=task.metrics,
-            development=task.development,
-        ),
+        if options.patience is None
+        else Stopping(patience=options.patience, every=epoch, metrics=task.metrics, development=task.development),
         threads=options.threads,
         watch=watch,
     )
-    shared = {"warmup": recipe.warmup, "weight_decay": recipe.weight_decay}
-    # The sealed texts go into the guard, which answers with yes or no alone; their labels stay sealed.
-    guard = TextGuard.of(task)
+
+
+def thetas(options: FinetuneOptions) -> list[Theta]:
+    """The hyperparameter sets: one for each learning rate."""
+    shared = {"warmup": options.warmup, "weight_decay": options.weight_decay}
+    return [{"learning_rate": rate, **shared} for rate in options.learning_rates]
+
+
+def _settings(asked: AgoraOptions, task: Task) -> Settings:
     bounds = Bounds(
         per_mistake=asked.per_mistake,
         min_confidence=asked.min_confidence,
@@ -95,76 +134,89 @@ def learn_from_mistakes(
         balance=None if asked.balance == "none" or not task.kind.is_balanced else Bounds.balance,
         balance_to="data" if asked.balance == "data" else "even",
     )
-    space = _space(asked.space, start, fitted)
-    related = related_to_others(task)
+    return Settings(
+        bounds=bounds,
+        pruning=asked.pruning,
+        max_rounds=asked.rounds,
+        replays=asked.replays,
+        budget=asked.budget,
+        near=asked.near,
+        distill=asked.distill,
+        tolerance=asked.tolerance,
+    )
+
+
+def _compared(
+    options: FinetuneOptions,
+    task: Task,
+    start: Start,
+    folder: Path,
+    learner: TextLearner,
+    fitted: Fitted,
+    taught: Predict[Example],
+    related: Sequence[bool],
+    watch: Watch,
+) -> Comparison[Example]:
+    asked, width = options.loop, width_of(task)
+    settings, space = _settings(asked, task), space_of(asked.space, start, fitted)
+    measures = settings.bounds.min_distance or settings.bounds.max_distance is not None
+    guard = TextGuard.of(task)  # the sealed texts go in; it answers with yes or no alone, and their labels stay sealed
     with open_executor(asked.executor)[0] or nullcontext() as executor:
-        found = compare(
-            learner,
-            taught,
-            labelled(task, task.train, width),
-            labelled(task, task.development, width),
-            lambda: labelled(task, task.sealed.open(), width),
-            [{"learning_rate": rate, **shared} for rate in recipe.learning_rates],
-            functions=_functions(options, task, start, space),
+        course = Course(
+            learner=learner,
+            teacher=remembered(taught, learner),
+            data=labelled(task, task.train, width),
+            development=labelled(task, task.development, width),
+            hyperparameters=thetas(options),
+            functions=functions(options, task, start, space) if _loops(asked) else (),
             guard=guard,
-            folder=folder / "agora",
-            seeds=recipe.seeds,
-            space=space if bounds.min_distance or bounds.max_distance is not None else None,
-            settings=Settings(
-                bounds=bounds,
-                pruning=asked.pruning,
-                max_rounds=asked.rounds,
-                replays=asked.replays,
-                budget=asked.budget,
-                near=asked.near,
-                distill=asked.distill,
-                tolerance=asked.tolerance,
-            ),
+            folder=folder,
+            space=space if measures else None,
+            settings=settings,
             score=partial(task.kind.score_rows, task.metrics),
             weak_teacher=asked.weak_teacher,
-            refit=asked.refit,
-            related=related,
-            origin=_origin(options),
+            origin=origin(options),
+            pool=_pool(asked, task, learner, guard) if "pool" in asked.ways or not asked.ways else None,
             executor=executor,
             watch=watch,
         )
-    loops = dict(zip(recipe.seeds, found.gathered, strict=True))
-    kept = found.best
-    model = learner.student(kept.data, kept.theta, kept.seed)
-    start.learner.target.in_units(model)
-    said = {
-        **purpose,
-        "method": kept.method,
-        "seed": kept.seed,
-        "learned_development": kept.method.endswith(" on D and E"),
-    }
-    save_checkpoint(model, start.learner, folder / "checkpoint", said)
-    table = [row | {"steps": 0 if row["method"] == "teacher" else steps} for row in found.rows()]
-    return {
-        "metric": task.kind.name_of_score(task.metric),
-        "rows": table,
-        "related": sum(related),
-        "checkpoint": str(folder / "checkpoint"),
-        "method": kept.method,
-        "chosen": _choice(found),
-        "max_length": start.learner.length,
-        "trainings": sum(loop.trainings for loop in found.gathered),
-        "teacher": {"model": asked.teacher, "quality": found.gathered[0].teacher_quality},
-        "rounds": [_told(task, seed, loop) for seed, loop in loops.items()],
-    }
+        return compare(
+            course,
+            lambda: labelled(task, task.sealed.open(), width),
+            seeds=tuple(range(options.seeds)),
+            ways=asked.ways,
+            refit=asked.refit,
+            related=related,
+        )
+
+
+def _loops(asked: AgoraOptions) -> bool:
+    """Whether anything is proposed at all."""
+    return not asked.ways or bool(LOOPING & set(asked.ways))
+
+
+def _pool(asked: AgoraOptions, task: Task, learner: TextLearner, guard: TextGuard) -> Unlabelled[Example] | None:
+    """Texts of the pool that may be learned from, as many as were asked for, and a learner that comes to each."""
+    if asked.pool is None:
+        return None
+    texts = learnable(asked.pool, task, guard, asked.pool_texts)
+    steps = max(learner.steps, math.ceil((len(task.train) + len(texts)) / learner.batch_size))
+    return Unlabelled(texts, replace(learner, steps=steps))
 
 
 def require_checkpoints(options: FinetuneOptions) -> None:
-    """Refuse a teacher or a language model that cannot be opened, before anything is written.
+    """Refuse a teacher or a language model that cannot be opened, and proposals that cannot be made without one, before
+    anything is written.
 
     Raises:
         ValueError: naming what is wrong with it.
     """
     open_checkpoint(str(options.loop.teacher)).whole()
-    _language_model(options)
+    speaking = language_model(options)
+    require_needed(options.loop.proposals, options.loop, speaks=speaking is not None)
 
 
-def _choice(found: Comparison[Example]) -> dict[str, Any]:
+def _choice(found: Comparison[Example]) -> ChosenResult:
     """Which way was kept, and why, for people and programs."""
     means = {way: statistics.fmean(scores) for way, scores in found.development.items()}
     best, *others = sorted(means, key=lambda way: (way != found.chosen, -means[way]))
@@ -172,26 +224,30 @@ def _choice(found: Comparison[Example]) -> dict[str, Any]:
     words = f"Kept: {best}, which is best on the development rows ({100 * means[best]:.1f}; {listed})"
     if found.best.method != best:
         words += f", trained once more with them ({found.best.method})"
-    return {"way": found.chosen, "development": means, "told": f"{words}."}
+    return ChosenResult(way=found.chosen, development=means, told=f"{words}.")
 
 
-def require_able_teacher(name: str, task: Task, *, watch: Watch) -> float:
+def require_able_teacher(fitted: Fitted, task: Task, *, watch: Watch) -> float:
     """The quality of a fine-tuned teacher on development data, before anything is built on it.
 
     Raises:
         ValueError: for a teacher of another task, or one that is too weak to teach.
     """
     watch("asking the teacher", note="development data")
-    _, taught = _taught_by(name, task)
+    taught = _answers_of(fitted, task)
     development = labelled(task, task.development, width_of(task))
     return require_able(taught(development.points), development, task.kind)
 
 
-def _taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
+def taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
     """A fine-tuned checkpoint, and what it says of the task's examples."""
     fitted = open_fitted(name, task.kind)
+    return fitted, _answers_of(fitted, task)
+
+
+def _answers_of(fitted: Fitted, task: Task) -> Predict[Example]:
     order = fitted.order_for(task.name, task.kind, task.label_names)
-    return fitted, teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, width=width_of(task))
+    return teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, width=width_of(task))
 
 
 def width_of(task: Task) -> int:
@@ -212,130 +268,13 @@ def labelled(task: Task, split: Split, width: int) -> Labelled[Example]:
     return Labelled(points, task.kind.rows(split, width))
 
 
-def _space(name: str, start: Start, fitted: Fitted) -> Space[Example]:
-    """Where texts lie.
-
-    Raises:
-        ValueError: for a function that cannot be imported.
-    """
-    if name == "teacher":
-        return mean_pooled(fitted.model, fitted.tokenizer, fitted.length)
-    if name == "student":
-        return mean_pooled(start.learner.make(0), start.learner.tokenizer, start.learner.length)
-    return imported(name, "space", "module.path:function from examples to an array, a row for each")
-
-
-def _functions(
-    options: FinetuneOptions, task: Task, start: Start, space: Space[Example]
-) -> list[ProposalFunction[Example]]:
-    """Those that were asked for, or what can be had."""
-    asked = options.loop
-    speaking = _language_model(options)
-    names = asked.proposals or (("retrieve",) if asked.pool else ("mask_fill",) if speaking else ("swap",))
-    pool = [] if asked.pool is None else read_pool(asked.pool, task)
-    made: list[ProposalFunction[Example]] = []
-    for name in names:
-        if name == "retrieve":
-            made.append(retrieve(pool, space))
-        elif name == "recombine":
-            made.append(recombine(pool))
-        elif name == "swap":
-            made.append(swap(start.learner.make(0), start.learner.tokenizer, common=task.common))
-        elif name != "mask_fill":
-            made.append(imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs"))
-        elif speaking is None:
-            raise InputError(_SPEECHLESS)
-        else:
-            model = loaded(AutoModelForMaskedLM, speaking)
-            made.append(mask_fill(model, load_tokenizer(speaking.folder), length=start.learner.length))
-    return made
-
-
-def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
-    """Refuse an executor, a space or proposal functions that cannot be had.
-
-    Args:
-        asked: of the loop.
-        speaks: whether the student will have a masked-language-model head of its own.
-
-    Raises:
-        ValueError: naming what was asked for.
-    """
-    executor, _ = open_executor(asked.executor)
-    if executor is not None:
-        executor.shutdown()
-    if asked.language_model is not None:
-        _speaking(asked.language_model)
-    elif "mask_fill" in asked.proposals and not speaks:
-        raise InputError(_SPEECHLESS)
-    for name in asked.proposals:
-        if name not in PROPOSALS:
-            imported(name, "proposals", "module.path:function(examples, count, rng) that yields pairs")
-    if asked.space not in ("teacher", "student"):
-        imported(asked.space, "space", "module.path:function from examples to an array, a row for each")
-
-
 def depends_on(options: FinetuneOptions) -> list[Any]:
     """What lies outside of the task and the student: the teacher, and what proposals are made of."""
     teacher = open_checkpoint(str(options.loop.teacher))
-    return [teacher.fingerprint, settings_of(load_tokenizer(teacher.folder)), _origin(options)]
+    return [teacher.fingerprint, settings_of(load_tokenizer(teacher.folder)), origin(options)]
 
 
-def _origin(options: FinetuneOptions) -> str:
-    """What proposals depend on: the pool's bytes and the language model's weights."""
-    speaking = _language_model(options)
-    pool = options.loop.pool
-    digests = [None if pool is None else sha256_of(pool), speaking and speaking.fingerprint]
-    return json.dumps([options.loop.proposals, options.loop.space, *digests])
-
-
-def _speaking(name: str) -> Checkpoint:
-    """A masked language model that was named.
-
-    Raises:
-        ValueError: when it has no such head.
-    """
-    checkpoint = open_checkpoint(name)
-    if checkpoint.head.stock not in _SPEAK:
-        raise InputError(
-            f"--language-model {name} has no masked-language-model head, but {checkpoint.head.name}: {_SPEECHLESS}"
-        )
-    return checkpoint
-
-
-def _language_model(options: FinetuneOptions) -> Checkpoint | None:
-    """The checkpoint that was given for it, or the student where it has such a head."""
-    if options.loop.language_model is not None:
-        return _speaking(options.loop.language_model)
-    pretrained = options.run and options.run / "pretrain"
-    if options.model is not None:
-        checkpoint = None if Path(options.model).is_file() else open_checkpoint(options.model)
-    else:
-        checkpoint = open_checkpoint(pretrained) if pretrained and (pretrained / "config.json").is_file() else None
-    return checkpoint if checkpoint is not None and checkpoint.head.stock in _SPEAK else None
-
-
-def read_pool(path: Path, task: Task) -> Sequence[Example]:
-    """Unlabelled examples of a file.
-
-    Raises:
-        ValueError: for a file that cannot be read, or has another number of texts than the task.
-    """
-    if not task.kind.of_tables:
-        raise InputError(
-            f"{path}: {task.name} chooses among candidates, of which a table has none: leave --pool out, proposals are "
-            "made by mask_fill or swap"
-        )
-    texts = 1 + len(task.train[0].seconds)
-    if ".txt" in path.suffixes and texts > 1:
-        raise InputError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
-    found = read_texts(path, text_columns=task.text_columns)
-    if 1 + len(found[0].seconds) != texts:
-        raise InputError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
-    return found
-
-
-def _told(task: Task, seed: int, loop: Gathered[Example]) -> dict[str, Any]:
+def _told(task: Task, seed: int, loop: Gathered[Example]) -> LoopResult:
     """One loop for people and programs."""
     best = loop.rounds[loop.round - 1]
     gained = len(loop.everything) - loop.rounds[0].learned_from
@@ -346,15 +285,16 @@ def _told(task: Task, seed: int, loop: Gathered[Example]) -> dict[str, Any]:
     )
     if task.label_names and (apart := sorted({c for one in loop.rounds for c in one.unbalanced})):
         told += f"; too little was proposed to balance {', '.join(task.label_names[c] for c in apart)} with the others"
-    classes = task.kind.counts(loop.everything.labels, task.label_names)
-    said = {"seed": seed, "told": told, "rounds": [one.to_json() for one in loop.rounds]}
-    return said | {
-        "samples": list(islice(_samples(task, loop), 20)),
-        "classes": classes,
-    }
+    return LoopResult(
+        seed=seed,
+        told=told,
+        rounds=tuple(one.to_json() for one in loop.rounds),
+        samples=tuple(islice(_samples(task, loop), 20)),
+        classes=task.kind.counts(loop.everything.labels, task.label_names),
+    )
 
 
-def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
+def _samples(task: Task, loop: Gathered[Example]) -> Iterator[SampleResult]:
     """Texts that were learned beside the mistake that each was made near, and what the teacher says of them."""
     at = loop.rounds[0].learned_from
     for one in loop.rounds:
@@ -362,5 +302,5 @@ def _samples(task: Task, loop: Gathered[Example]) -> Iterator[dict[str, Any]]:
             point, label = loop.everything.points[at], loop.everything.labels[at]
             words = task.kind.in_words(label, task.label_names, point)
             mistake = task.development[one.near[place]]
-            yield {"round": one.number, "mistake": mistake.texts, "proposal": point.texts, "label": words}
+            yield SampleResult(round=one.number, mistake=mistake.texts, proposal=point.texts, label=words)
             at += 1

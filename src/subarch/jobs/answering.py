@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.learning.checkpoints import kind_of_head, open_fitted, read_purpose
+from subarch.learning.checkpoints import kind_of_head, open_fitted
 from subarch.learning.heads import outputs
+from subarch.learning.purposes import Purpose
 from subarch.networks.checkpoints import open_checkpoint
-from subarch.options.forms import ArtifactName
+from subarch.options.forms import ArtifactName, FormName
 from subarch.running.predictor import EXPORT, Predictor
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import KINDS, kind_of
@@ -42,11 +42,11 @@ class Answering:
 
     name: str
     folder: Path
-    artifact: ArtifactName | None
+    artifact: FormName | None
     kind: Kind
     label_names: tuple[str, ...]
     texts: int | None
-    purpose: Mapping[str, Any]
+    purpose: Purpose
     ask: Ask
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
@@ -95,13 +95,13 @@ def _as_asked(found: Answering, asked: Kind | None) -> Answering:
 def _checkpoint(name: str, threads: int | None, asked: Kind | None) -> Answering:
     checkpoint = open_checkpoint(name)
     folder, fitted = checkpoint.folder, open_fitted(checkpoint, asked)
-    purpose = read_purpose(folder) or {}
+    purpose = Purpose.read(folder)
 
     def ask(examples: Sequence[Example], tick: Tick) -> Sequence[NDArray[np.float32]]:
         with pinned(threads):
             return outputs(fitted.model, fitted.tokens(examples), tick=tick)
 
-    texts = len(purpose.get("text_columns", ())) or None
+    texts = len(purpose.text_columns) or None
     return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask)
 
 
@@ -121,6 +121,6 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked
         kind=kind_of_head(folder, predictor.head, asked),
         label_names=predictor.label_names,
         texts=predictor.texts,
-        purpose=read_purpose(folder) or {},
+        purpose=Purpose.read(folder),
         ask=ask,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from transformers import AutoModel
 
 from subarch.errors import InputError
-from subarch.manifest import cpu_name, manifest
+from subarch.manifest import Manifest, cpu_name
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
 from subarch.networks.encoder import positions, stock_config
@@ -28,24 +27,21 @@ from subarch.networks.weights import weights_fingerprint
 from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.options.running import BenchOptions
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS, Inputs, Program
+from subarch.results.bench import BenchAsked, BenchResult, CpuResult, TimedResult
+from subarch.running.artifacts import FORMS, timed
+from subarch.running.base import Inputs, Program
 from subarch.running.benchmark import Readings, interleaved, peak_memory
 from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import EXPORT, read_export
 from subarch.running.processor import features
-from subarch.storage import claimed, made_directory, new_run_directory, write_json
+from subarch.storage import claimed, made_directory, new_run_directory, read_record, write_json
 
 _LOG = logging.getLogger(__name__)
 
 RESULT = "benchmark.json"
-ARTIFACTS: Mapping[tuple[Runtime, Precision], ArtifactName] = {
-    ("onnxruntime", "float32"): "onnx",
-    ("onnxruntime", "int8"): "onnx-int8",
-    ("openvino", "float32"): "openvino",
-    ("openvino", "bfloat16"): "openvino-bfloat16",
-    ("openvino", "int8"): "openvino-int8",
-}
+ARTIFACTS = timed()
+_ASKED = ("names", "against", "runtime", "precision", "batch_size", "sequence_length", "rounds", "memory")
 _CALIBRATION = 32  # sequences of random tokens: ranges change what a network says, not how long it takes
 
 
@@ -107,7 +103,7 @@ class _Contender:
         return TorchProgram(built, threads=threads, precision=self.precision, compiled=self.runtime == "compile")
 
 
-def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") -> BenchResult:
     """Time networks and return what ``benchmark.json`` holds.
 
     Raises:
@@ -121,14 +117,14 @@ def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") ->
     threads = options.threads or (torch.get_num_threads(),)
     run = made_directory(options.run or new_run_directory("bench", networks[0].name, watch))
     with claimed(run):
-        known = _known(options, threads)
-        rows = _begun(run / RESULT, known)
+        asked = BenchAsked.from_json({name: getattr(options, name) for name in _ASKED} | {"threads": threads})
+        rows = _begun(run / RESULT, asked)
         cells = [
             cell
             for cell in itertools.product(threads, options.batch_size, options.sequence_length)
-            if not any((r["threads"], r["batch_size"], r["sequence_length"]) == cell for r in rows)
+            if not any(row.cell == cell for row in rows)
         ]
-        result = {"cpu": {"name": cpu_name(), "features": list(features())}, "asked": known, "run": str(run)}
+        cpu = CpuResult(name=cpu_name(), features=tuple(features()))
         if cells:
             work = run / ".artifacts"
             contenders = list(_contenders(options, networks, work, watch))
@@ -136,16 +132,17 @@ def bench(options: BenchOptions, *, watch: Watch = silent, command: str = "") ->
             graphs = {one.network: one.network.graph() for one in contenders if one.runtime in ("pytorch", "compile")}
             for number, cell in enumerate(cells):
                 rows += _cell(contenders, graphs, memory, options, cell, f"{number + 1} of {len(cells)}", watch)
-                write_json(run / RESULT, result | {"rows": rows})
+                done = BenchResult(run=str(run), cpu=cpu, rows=tuple(rows), asked=asked)
+                write_json(run / RESULT, done.to_json())
             shutil.rmtree(work, ignore_errors=True)
-            document = manifest(command=command, source=options.names[0], options=known, seeds=[0], data={})
-            write_json(run / "bench-manifest.json", document)
-    return result | {"rows": rows}
+            made_with = Manifest(command=command, source=options.names[0], options=asked.to_json(), seeds=(0,), data={})
+            write_json(run / "bench-manifest.json", made_with.to_json())
+    return BenchResult(run=str(run), cpu=cpu, rows=tuple(rows), asked=asked)
 
 
-def form_of(row: Mapping[str, Any]) -> str:
+def form_of(row: TimedResult) -> str:
     """The name of the form that a row is of; ``pytorch`` for PyTorch."""
-    return ARTIFACTS.get((row["runtime"], row["precision"]), str(row["runtime"]))
+    return next((name for form, name in ARTIFACTS.items() if form == (row.runtime, row.precision)), row.runtime)
 
 
 def opened(name: str) -> Network:
@@ -196,35 +193,17 @@ def _require_length(network: Network, length: int) -> None:
         raise InputError(f"{network.name} has positions for {longest} tokens, got --sequence-length {length}")
 
 
-def _known(options: BenchOptions, threads: Sequence[int]) -> dict[str, Any]:
-    """What the rows are of; a folder with others is not gone on with."""
-    names = ("names", "against", "runtime", "precision", "batch_size", "sequence_length", "rounds", "memory")
-    given = {name: getattr(options, name) for name in names} | {"threads": tuple(threads)}
-    return json.loads(json.dumps(given))
-
-
-def _begun(file: Path, known: Mapping[str, Any]) -> list[dict[str, Any]]:
-    try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    if found.get("cpu", {}).get("name") != cpu_name():
+def _begun(file: Path, asked: BenchAsked) -> list[TimedResult]:
+    """The rows of an earlier call, where they are of the same."""
+    found = read_record(BenchResult, file)
+    if found is None or found.asked is None or found.cpu.name != cpu_name():
         return []  # times of another machine say nothing about this one
-    if found.get("asked") != known:
-        if (
-            _resolved(found["asked"]) == _resolved(known)
-            or Path(str(found.get("run"))).resolve() != file.parent.resolve()
-        ):
+    if found.asked != asked:
+        if found.asked.resolved() == asked.resolved() or Path(found.run).resolve() != file.parent.resolve():
             _LOG.warning("%s: networks go by other names since the run was moved; they are timed anew", file)
             return []
         raise InputError(f"{file} holds a bench with other options: give those again, or another --run")
-    return found["rows"]
-
-
-def _resolved(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """With the folders that names stand for, from wherever they are named."""
-    names = [str(Path(name).resolve()) if Path(name).exists() else name for name in (*asked["names"], asked["against"])]
-    return {**asked, "names": names[:-1], "against": names[-1]}
+    return list(found.rows)
 
 
 def _contenders(options: BenchOptions, networks: Sequence[Network], work: Path, watch: Watch) -> Iterator[_Contender]:
@@ -288,7 +267,7 @@ def _cell(
     cell: tuple[int, int, int],
     place: str,
     watch: Watch,
-) -> list[dict[str, Any]]:
+) -> list[TimedResult]:
     threads, batch, length = cell
     passes: dict[_Contender, Callable[[], Any]] = {}
     for one in contenders:
@@ -305,21 +284,22 @@ def _cell(
 
 def _row(
     one: _Contender, reading: Readings, base: Readings, memory: int | None, cell: tuple[int, int, int]
-) -> dict[str, Any]:
+) -> TimedResult:
     threads, batch, length = cell
-    return {
-        "name": one.network.name,
-        "runtime": one.runtime,
-        "precision": one.precision,
-        "threads": threads,
-        "batch_size": batch,
-        "sequence_length": length,
-        "p50_ms": reading.p50_ms,
-        "p95_ms": reading.p95_ms,
-        "min_ms": reading.min_ms,
-        "passes": reading.passes,
-        "sequences_per_second": 1000 * batch / reading.p50_ms,
-        "ratio": base.p50_ms / reading.p50_ms,
-        "size_bytes": one.size_bytes,
-        "peak_memory_bytes": memory,
-    }
+    return TimedResult(
+        name=one.network.name,
+        runtime=one.runtime,
+        precision=one.precision,
+        threads=threads,
+        batch_size=batch,
+        sequence_length=length,
+        p50_ms=reading.p50_ms,
+        p95_ms=reading.p95_ms,
+        min_ms=reading.min_ms,
+        fast_ms=reading.fast_ms,
+        passes=reading.passes,
+        sequences_per_second=1000 * batch / reading.p50_ms,
+        ratio=base.p50_ms / reading.p50_ms,
+        size_bytes=one.size_bytes,
+        peak_memory_bytes=memory,
+    )

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from subarch.agora.ways import LOOPING, WAYS
 from subarch.extraction.objectives import TEXT_TOKENS
 from subarch.jobs.plan import Plan
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint
 from subarch.progress import Watch, silent
+from subarch.results.compress import EstimateResult, MeasuredResult
 from subarch.running.benchmark import peak_memory
 from subarch.tasks.kinds.table import kind_of
 from subarch.threads import pinned
@@ -22,7 +25,7 @@ from subarch.threads import pinned
 _TRAININGS = (12, 60)  # of a search: what measured runs took on derived spaces
 
 
-def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
+def estimate(plan: Plan, *, watch: Watch = silent) -> EstimateResult:
     """Seconds of every stage, from and to, and the memory of the hungriest step, from a few steps of the teacher."""
     watch("timing a few steps")
     batch = int(plan.settings["finetune"].get("batch_size", 32))
@@ -31,12 +34,12 @@ def estimate(plan: Plan, *, watch: Watch = silent) -> dict[str, Any]:
     stages = dict(_stage_seconds(plan, batch, step, forward))
     memory = peak_memory(_one_step, plan.opened, batch, plan.length)
     low, high = (sum(pair[n] for pair in stages.values()) for n in (0, 1))
-    return {
-        "stages": {name: [round(low), round(high)] for name, (low, high) in stages.items()},
-        "seconds": [round(low), round(high)],
-        "peak_memory_bytes": memory,
-        "measured": {"teacher_step_seconds": step, "teacher_pass_seconds": forward, "batch_size": batch},
-    }
+    return EstimateResult(
+        stages={name: (round(low), round(high)) for name, (low, high) in stages.items()},
+        seconds=(round(low), round(high)),
+        peak_memory_bytes=memory,
+        measured=MeasuredResult(teacher_step_seconds=step, teacher_pass_seconds=forward, batch_size=batch),
+    )
 
 
 def _stage_seconds(plan: Plan, batch: int, step: float, forward: float) -> Iterator[tuple[str, tuple[float, float]]]:
@@ -47,26 +50,50 @@ def _stage_seconds(plan: Plan, batch: int, step: float, forward: float) -> Itera
         sets = len(teach.get("learning_rates", (1,))) * int(teach.get("seeds", 3))
         once = sets * int(teach.get("epochs", 3)) * steps * step
         yield "teacher", (0.6 * once, 1.2 * once)
-    trained = int(extract["steps"]) if str(extract.get("steps")).isdigit() else 30
+    rows = len(plan.task.train) + len(plan.task.development) + len(plan.task.sealed)
+    climbing, layers = plan.climbing(), int(plan.opened.config.get("num_hidden_layers") or 1)
+    cut = 2 * climbing.epochs * steps * step * ("first-layers" in climbing.rungs)  # in two ways
+    asked = rows / batch * forward
+    yield "ladder", (20 + asked + cut / layers, 120 + 3 * asked + cut)
+    trained = int(first) if (first := str(extract.get("steps")).partition("-")[0]).isdigit() else 30
     judged = min(1.0, TEXT_TOKENS / plan.length)  # the times are those of whole texts
     candidate = judged * (trained * step / 2 + extract.get("held_out", 512) / batch * forward / 2)
-    yield "extract", (30 + _TRAININGS[0] * candidate, 300 + _TRAININGS[1] * candidate)
+    yield "extract", (30 + _TRAININGS[0] * candidate, 120 + _TRAININGS[1] * candidate)
+    reading = _pretraining_seconds(plan, batch, step / smaller + forward)
     if plan.pretrains:
-        known = plan.settings["pretrain"]
-        tokens = (
-            int(known.get("steps", 1000)) * int(known.get("batch_size", 32)) * int(known.get("sequence_length", 128))
-        )
-        each = tokens / (batch * plan.length)
-        yield "pretrain", (0.7 * each * (step / smaller + forward), 1.5 * each * (step / smaller + forward))
+        yield "pretrain", reading
     seeds, rates = int(tune.get("seeds", 3)), len(tune.get("learning_rates", (1,)))
     once = int(tune.get("epochs", 3)) * steps * step / smaller
-    rounds = int(plan.settings["agora"].get("rounds", 10))
-    fixed = 1 + bool(plan.settings["agora"].get("refit"))
-    low, high = seeds * (3 * rates + 1 + fixed) * once, seeds * ((3 + rounds) * rates + fixed) * once
-    yield "finetune", (0.6 * low, 1.2 * high + 60)
+    least, most = _students(plan, rates)
+    yield "finetune", (0.6 * seeds * least * once, 1.2 * seeds * most * once + 60)
     asking = (1 + len(plan.forms)) * len(plan.task.development) / batch * forward / smaller
     yield "export", (10.0 * len(plan.forms) + asking / 2, 60.0 + 60 * len(plan.forms) + asking)
     yield "bench", (20.0, 240.0)
+    if rivals := plan.options.confirm:
+        learning = seeds * rates * once
+        yield "confirm", (rivals * (reading[0] + 0.6 * learning), rivals * (reading[1] + 1.2 * learning + 30))
+
+
+def _students(plan: Plan, rates: int) -> tuple[float, float]:
+    """At least and at most so many trainings of one seed, of as many steps as plain fine-tuning has."""
+    agora, train = plan.settings["agora"], len(plan.task.train)
+    rounds, refit = int(agora.get("rounds", 10)), bool(agora.get("refit"))
+    ways = set(agora.get("ways", ())) or set(WAYS) - ({"pool"} if not plan.pool_size else set[str]())
+    texts = min(plan.pool_size, int(agora.get("pool_texts", 20_000))) + train
+    pool = rates * max(1.0, texts / train / int(plan.settings["finetune"].get("epochs", 3))) * ("pool" in ways)
+    others = rates * len(ways - {"agora", "pool"}) + pool + (not agora.get("ways"))  # those, and plain on D and E
+    loop = bool(ways & LOOPING)
+    return others + refit + loop * (rates + 1), others + refit * max(1.0, pool / rates) + loop * rounds * rates
+
+
+def _pretraining_seconds(plan: Plan, batch: int, each: float) -> tuple[float, float]:
+    """Of one network, where a step with as many texts as a batch of the fine-tuning takes ``each``."""
+    if not plan.pretrains:
+        return 0.0, 0.0
+    known = plan.settings["pretrain"]
+    tokens = int(known.get("steps", 1000)) * int(known.get("batch_size", 32)) * int(known.get("sequence_length", 128))
+    steps = tokens / (batch * plan.length)
+    return 0.7 * steps * each, 1.5 * steps * each
 
 
 def _step_seconds(teacher: Checkpoint, plan: Plan, batch: int) -> tuple[float, float]:
@@ -96,7 +123,7 @@ def _one_step(teacher: Checkpoint, batch: int, length: int) -> None:
     optimizer.step()
 
 
-def _small_job(teacher: Checkpoint, batch: int, length: int) -> tuple[Any, dict[str, Any], Any]:
+def _small_job(teacher: Checkpoint, batch: int, length: int) -> tuple[Any, dict[str, Tensor], Tensor]:
     target = Target(kind_of("classification"), ("a", "b"))
     model: Any = from_checkpoint(teacher, target, "estimate", length).make(0).train()
     ids = torch.randint(10, int(model.config.vocab_size), (batch, length))

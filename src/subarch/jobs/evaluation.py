@@ -15,21 +15,23 @@ from numpy.typing import NDArray
 
 from subarch.errors import InputError
 from subarch.jobs.answering import Answering, opened
-from subarch.jobs.splits import learned_development, learned_from, task_again, task_named
+from subarch.jobs.splits import task_again, task_named
+from subarch.learning.purposes import DealtReading, Purpose
 from subarch.options.tasks import EvaluateOptions, PredictOptions
 from subarch.progress import Watch, silent
-from subarch.storage import written_whole
+from subarch.results.evaluate import EvaluateResult
+from subarch.results.predict import PredictResult
+from subarch.storage import require_output, written_whole
+from subarch.tasks.dealing import related_to_others
+from subarch.tasks.demos import DEMOS
 from subarch.tasks.kinds.base import Kind
+from subarch.tasks.labelled import Table, read_table
+from subarch.tasks.loading import benchmark_task
+from subarch.tasks.official import official_examples
+from subarch.tasks.suites import Part
 from subarch.tasks.task import Task
-from subarch.text.dealing import related_to_others
-from subarch.text.demos import DEMOS
 from subarch.text.examples import Example, Split
 from subarch.text.files import stem_of
-from subarch.text.labelled import Table, read_table
-from subarch.text.metrics import Predicted
-from subarch.text.official import official_examples
-from subarch.text.suites import Part
-from subarch.text.tasks import benchmark_task
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class _Asked:
     """Of sealed rows: which of them are relatives of others."""
 
 
-def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, Any]:
+def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> EvaluateResult:
     """Score a fine-tuned checkpoint, or an export of one, on a labelled split.
 
     Raises:
@@ -71,39 +73,33 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> dict[str, An
     found = _answers(model, asked.examples, watch)
     reordered = found if order is None else [one[order] for one in found]
     predicted = asked.kind.decide(reordered)
-    return {
-        "task": asked.task,
-        "split": asked.split,
-        "metrics": asked.kind.score(asked.metrics, asked.examples, predicted),
-        **asked.kind.told(asked.label_names, asked.examples, predicted),
-        "examples": len(asked.examples),
-        **_without_relatives(asked, predicted),
-        "model": options.model,
-        **({} if model.artifact is None else {"artifact": model.artifact}),
-    }
+    kind, related = asked.kind, asked.related
+    return EvaluateResult(
+        task=asked.task,
+        split=asked.split,
+        metrics=kind.score(asked.metrics, asked.examples, predicted),
+        **vars(kind.told(asked.label_names, asked.examples, predicted)),
+        examples=len(asked.examples),
+        related=None if related is None else sum(related),
+        apart=None if related is None else kind.score_apart(asked.metrics, asked.examples, predicted, related),
+        model=options.model,
+        artifact=model.artifact,
+    )
 
 
-def _without_relatives(asked: _Asked, predicted: Predicted) -> dict[str, Any]:
-    """How many sealed rows are relatives of others, and the score on the other ones."""
-    if asked.related is None:
-        return {}
-    apart = asked.kind.score_apart(asked.metrics, asked.examples, predicted, asked.related)
-    return {"related": sum(asked.related), "apart": apart}
-
-
-def _has_learned(asked: _Asked, name: str, purpose: Mapping[str, Any]) -> bool:
+def _has_learned(asked: _Asked, name: str, purpose: Purpose) -> bool:
     """Whether a checkpoint that has learned from its development rows is asked about those."""
     path = Path(name)
-    if path.is_file() and learned_development(path, purpose):
+    if path.is_file() and purpose.judged_by(path):
         return True
-    own = path.is_file() or (name in DEMOS and purpose.get("task") == name)
-    return own and asked.split == "development" and bool(purpose.get("learned_development"))
+    own = path.is_file() or (name in DEMOS and purpose.task == name)
+    return own and asked.split == "development" and bool(purpose.learned_development)
 
 
 def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
     """All rows of a file; of the one that the checkpoint was fine-tuned on, the rows that were sealed then."""
     path, purpose = Path(options.name), model.purpose
-    known = learned_from(path, purpose)
+    known = purpose.learned_from(path)
     split = options.split or ("sealed" if known else "all")
     if split == "test":
         raise InputError("--split test is a benchmark's; a file has train, development, sealed, and all")
@@ -112,8 +108,8 @@ def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
             f"--split {split} is a part of the file that a checkpoint was fine-tuned on, and {options.model} does not "
             f"say that it was on {path}: leave --split away to score all rows"
         )
-    same = purpose.get("split", {}).get("files", {}).get("data", {}).get("path") == str(path.resolve())
-    if split == "all" and (known or same):
+    file = purpose.file()
+    if split == "all" and (known or (file is not None and file.path == str(path.resolve()))):
         rows = (
             "it has learned from most of its rows" if known else "which has changed: it may have learned from its rows"
         )
@@ -124,24 +120,24 @@ def _of_table(options: EvaluateOptions, model: Answering) -> _Asked:
     return _Asked(options.name, model.kind, table.label_names, model.kind.usual_metrics, split, table.examples)
 
 
-def _task_again(path: Path, options: EvaluateOptions, purpose: Mapping[str, Any]) -> Task:
+def _task_again(path: Path, options: EvaluateOptions, purpose: Purpose) -> Task:
     """The task as it was split for the fine-tuning.
 
     Raises:
         ValueError: when columns are asked for that were not learned from, and as :func:`task_again`.
     """
-    columns = tuple(purpose["text_columns"])
+    columns, dealt = purpose.text_columns, purpose.split
     given = {"--text-columns": options.text_columns or columns, "--label-column": options.label_column}
-    kept = {"--text-columns": columns, "--label-column": options.label_column and purpose["label_column"]}
-    reading = purpose["split"].get("reading", {})
+    kept = {"--text-columns": columns, "--label-column": options.label_column and purpose.label_column}
+    reading = DealtReading() if dealt is None else dealt.reading
     given |= {"--quoting": options.quoting, "--missing-label": list(options.missing_label)}
     kept |= {
-        "--quoting": options.quoting and reading.get("quoting"),
-        "--missing-label": list(options.missing_label and reading.get("missing_label", ())),
+        "--quoting": options.quoting and reading.quoting,
+        "--missing-label": list(options.missing_label and reading.missing_label),
     }
     if differing := [flag for flag in given if given[flag] != kept[flag]]:
         raise InputError(
-            f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose['label_column']} of "
+            f"{options.model} was fine-tuned on the columns {', '.join(columns)} and {purpose.label_column} of "
             f"{path}, read as its fine-tuning said: leave {' and '.join(differing)} away, or take --split all"
         )
     return task_again(path, purpose, options.model)
@@ -151,16 +147,16 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
     """A file read as the model reads: in the columns that it learned from, unless others are given.
 
     Raises:
-        ValueError: as :func:`subarch.text.labelled.read_table`, and for a choice among candidates.
+        ValueError: as :func:`subarch.tasks.labelled.read_table`, and for a choice among candidates.
     """
     purpose = model.purpose
     if not model.kind.of_tables:
         raise InputError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
-    columns = options.text_columns or tuple(purpose.get("text_columns", ()))
+    columns = options.text_columns or purpose.text_columns
     if isinstance(options, PredictOptions):
         table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
     else:
-        label = options.label_column or purpose.get("label_column")
+        label = options.label_column or purpose.label_column
         classes = () if model.is_nameless else model.label_names
         table = read_table(
             path,
@@ -188,7 +184,7 @@ def _part_of(task: Task, name: str, split: str) -> _Asked:
     return _Asked(name, task.kind, task.label_names, task.metrics, split, examples, related)
 
 
-def _of_demo(options: EvaluateOptions, purpose: Mapping[str, Any]) -> _Asked:
+def _of_demo(options: EvaluateOptions, purpose: Purpose) -> _Asked:
     task = task_named(options.name, purpose)
     _require_no_table(options, task.name)
     split = options.split or "sealed"
@@ -226,7 +222,7 @@ def _answers(model: Answering, examples: Sequence[Example], watch: Watch) -> Seq
 # --- predictions ------------------------------------------------------------------------------------------------------
 
 
-def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]:
+def predict(options: PredictOptions, *, watch: Watch = silent) -> PredictResult:
     """Write labels and probabilities of unlabelled rows, whole or not at all.
 
     Raises:
@@ -234,11 +230,11 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
         ImportError: when an export's runtime is not installed, naming the extra.
         OSError: when the output cannot be written.
     """
-    path = options.output or options.data.with_name(f"{stem_of(options.data)}.predictions.jsonl")
+    path = options.output or options.data.parent / f"{stem_of(options.data)}.predictions.jsonl"
     if path.resolve() == options.data.resolve():
         raise InputError(f"--output {path} is the file with the texts: give another name")
-    if not path.parent.is_dir():
-        raise InputError(f"--output {path}: there is no folder {path.parent}: make it first")
+    if options.data.exists():  # otherwise so much is said when it is read
+        require_output(path, "--output")
     watch("opening the model", note=options.model)
     model = opened(options.model, artifact=options.artifact, threads=options.threads, kind=options.kind)
     watch("reading the data", note=str(options.data))
@@ -254,16 +250,16 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> dict[str, Any]
     )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         _write(rows, model, stream, as_csv=path.suffix.lower() == ".csv")
-    return {
-        "path": str(path),
-        "examples": len(table.examples),
-        "model": options.model,
-        **({} if model.artifact is None else {"artifact": model.artifact}),
-        "text_columns": list(table.columns.texts),
-    }
+    return PredictResult(
+        path=path,
+        examples=len(table.examples),
+        model=options.model,
+        artifact=model.artifact,
+        text_columns=table.columns.texts,
+    )
 
 
-def _write(rows: Iterator[dict[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:
+def _write(rows: Iterator[Mapping[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:
     if not as_csv:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
         return

@@ -16,25 +16,27 @@ from subarch.jobs.agora import depends_on, learn_from_mistakes, require_checkpoi
 from subarch.jobs.splits import dealt_as_for, require_one_seal, split_of
 from subarch.jobs.starts import Start, open_start
 from subarch.learning.checkpoints import open_fitted
-from subarch.learning.finetuning import Recipe
 from subarch.learning.finetuning import finetune as finetune_task
 from subarch.learning.heads import outputs
-from subarch.manifest import manifest
+from subarch.learning.purposes import Purpose
+from subarch.manifest import Manifest, given
 from subarch.networks.folders import find_checkpoint
 from subarch.networks.weights import weights_fingerprint
 from subarch.options.tasks import FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
-from subarch.storage import claimed, made_directory, new_run_directory, read_json, write_json, write_text
+from subarch.results.classes import ByClass
+from subarch.results.finetune import DataResult, FinetuneResult, Learned, SizesResult
+from subarch.storage import claimed, made_directory, new_run_directory, read_record, write_json, write_text
+from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.files import stem_of
-from subarch.text.tasks import opened_task
 from subarch.text.tokenizers import settings_of
 from subarch.threads import pinned
 
 RESULT = "finetune.json"
 
 
-def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = "") -> dict[str, Any]:
+def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = "") -> FinetuneResult:
     """Fine-tune and return what ``finetune.json`` holds.
 
     Raises:
@@ -50,23 +52,13 @@ def finetune(options: FinetuneOptions, *, watch: Watch = silent, command: str = 
     with pinned(options.threads):
         watch("opening the network", note=options.model or str(options.run))
         start = open_start(options.model, options.run, task, options.max_length or task.length)
-        recipe = Recipe(
-            learning_rates=options.learning_rates,
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            warmup=options.warmup,
-            weight_decay=options.weight_decay,
-            patience=options.patience,
-            seeds=tuple(range(options.seeds)),
-            precision=options.precision,
-        )
         run = options.run or new_run_directory("finetune", task.name, watch)
         folder = run / "finetune" / folder_of(task.name)
         _require_same_task(folder, task.name)
         require_one_seal(run, options.where, task)
         made_directory(folder)
         with claimed(folder):
-            return _finetuned(options, task, start, recipe, run, folder, watch, command)
+            return _finetuned(options, task, start, run, folder, watch, command)
 
 
 def _dealt(options: FinetuneOptions) -> TaskOptions:
@@ -82,67 +74,72 @@ def _finetuned(
     options: FinetuneOptions,
     task: Task,
     start: Start,
-    recipe: Recipe,
     run: Path,
     folder: Path,
     watch: Watch,
     command: str,
-) -> dict[str, Any]:
+) -> FinetuneResult:
     identity = _identity(options, task, start)
     if identity is not None and (known := _known(folder, identity)) is not None:
         return known
-    sizes = {"train": len(task.train), "development": len(task.development), "sealed": len(task.sealed)}
-    data = {"task": task.name, "fingerprint": task.fingerprint, "sealed": task.sealed.digest, "examples": sizes}
-    document = manifest(command=command, source=start.words, options=_public(options), seeds=recipe.seeds, data=data)
-    purpose = {
-        "task": task.name,
-        "kind": task.kind,
-        "label_names": list(task.label_names),
-        "text_columns": list(task.text_columns),
-        "label_column": task.label_column,
-        "length": start.learner.length,
-        "split": split_of(options.where, task),
-    }
+    data = DataResult(
+        task=task.name,
+        fingerprint=task.fingerprint,
+        sealed=task.sealed.digest,
+        examples=SizesResult(train=len(task.train), development=len(task.development), sealed=len(task.sealed)),
+    )
+    made_with = Manifest(
+        command=command, source=start.words, options=_given(options), seeds=tuple(range(options.seeds)), data=data
+    )
+    purpose = Purpose(
+        task=task.name,
+        kind=task.kind,
+        label_names=task.label_names,
+        text_columns=task.text_columns,
+        label_column=task.label_column,
+        length=start.learner.length,
+        split=split_of(options.where, task),
+    )
     if options.loop.agora:
-        with _refusable(folder / "manifest.json", document):
-            found = learn_from_mistakes(options, task, start, recipe, folder, purpose, watch)
+        with _refusable(folder / "manifest.json", made_with):
+            learned = learn_from_mistakes(options, task, start, folder, purpose, watch)
     else:
-        write_json(folder / "manifest.json", document)
+        write_json(folder / "manifest.json", made_with.to_json())
         tuned = finetune_task(
-            task, start.learner, recipe, folder, identity=start.identity, purpose=purpose, watch=watch
+            task, start.learner, options, folder, identity=start.identity, purpose=purpose, watch=watch
         )
-        found = {
-            "rows": [tuned.row("plain")],
-            "checkpoint": str(tuned.checkpoint),
-            "method": "plain",
-            "max_length": tuned.length,
-            "cut": tuned.cut,
-            "related": tuned.related,
-            "trainings": tuned.trainings,
-        }
-    result = {
-        "task": task.name,
-        "metric": task.metric,
-        **found,
-        "run": str(run),
-        "model": start.words,
-        "kind": task.kind,
-        "label_names": list(task.label_names),
-        "text_columns": list(task.text_columns),
-        "label_column": task.label_column,
-        "data": data,
-        **_by_class(task, Path(str(found["checkpoint"])), watch),
-        "identity": identity,
-        "weights": weights_fingerprint(Path(str(found["checkpoint"]))),
-    }
-    write_json(folder / RESULT, result)
+        learned = Learned(
+            metric=task.metric,
+            rows=(tuned.row("plain"),),
+            checkpoint=tuned.checkpoint,
+            method="plain",
+            max_length=tuned.length,
+            cut=tuned.cut,
+            related=tuned.related,
+            trainings=tuned.trainings,
+        )
+    result = FinetuneResult(
+        **vars(learned),
+        task=task.name,
+        run=str(run),
+        model=start.words,
+        kind=task.kind,
+        label_names=task.label_names,
+        text_columns=task.text_columns,
+        label_column=task.label_column,
+        data=data,
+        **vars(_by_class(task, learned.checkpoint, watch)),
+        identity=identity,
+        weights=weights_fingerprint(learned.checkpoint),
+    )
+    write_json(folder / RESULT, result.to_json())
     return result
 
 
-def _by_class(task: Task, checkpoint: Path, watch: Watch) -> dict[str, Any]:
+def _by_class(task: Task, checkpoint: Path, watch: Watch) -> ByClass:
     """How each class fares with the checkpoint that is kept, on the sealed split: all choices are made."""
     if not task.label_names:  # it has nothing of which each could be told
-        return {}
+        return ByClass()
     watch("looking at each class")
     fitted, split = open_fitted(checkpoint, task.kind), task.sealed.open()
     predicted = task.kind.decide(outputs(fitted.model, fitted.tokens(split)))
@@ -150,10 +147,10 @@ def _by_class(task: Task, checkpoint: Path, watch: Watch) -> dict[str, Any]:
 
 
 @contextmanager
-def _refusable(path: Path, document: Mapping[str, Any]) -> Generator[None]:
+def _refusable(path: Path, made_with: Manifest) -> Generator[None]:
     """The manifest is there while work goes on, and as it was before where that is refused."""
     before = path.read_bytes() if path.is_file() else None
-    write_json(path, document)
+    write_json(path, made_with.to_json())
     try:
         yield
     except ValueError:
@@ -171,19 +168,19 @@ def _identity(options: FinetuneOptions, task: Task, start: Start) -> str | None:
     if loop.agora and any(":" in name for name in (*loop.proposals, loop.space)):
         return None
     read_with = settings_of(start.learner.tokenizer)
-    depends = [__version__, _public(options), task.fingerprint, task.sealed.digest, start.identity, read_with]
+    depends = [__version__, _given(options), task.fingerprint, task.sealed.digest, start.identity, read_with]
     content = json.dumps([*depends, depends_on(options) if loop.agora else None], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _known(folder: Path, identity: str) -> dict[str, Any] | None:
+def _known(folder: Path, identity: str) -> FinetuneResult | None:
     """What an earlier call wrote about the very same work, if its checkpoint is still what it left."""
-    known: dict[str, Any] = read_json(folder / RESULT) or {}
-    if known.get("identity") != identity:
+    known = read_record(FinetuneResult, folder / RESULT)
+    if known is None or known.identity != identity:
         return None
     try:
-        return known if weights_fingerprint(Path(known["checkpoint"])) == known["weights"] else None
-    except (OSError, KeyError, ValueError):  # its weights are gone, too
+        return known if weights_fingerprint(known.checkpoint) == known.weights else None
+    except (OSError, ValueError):  # its weights are gone, too
         return None
 
 
@@ -209,11 +206,5 @@ def _require_same_task(folder: Path, task: str) -> None:
         raise InputError(f"{folder} holds a fine-tuning on {other}, not on {task}: give another --run")
 
 
-def _public(options: FinetuneOptions) -> dict[str, Any]:
-    where = {name: getattr(options.where, name) for name in type(options.where).__slots__}
-    loop = {name: getattr(options.loop, name) for name in type(options.loop).__slots__} if options.loop.agora else {}
-    nested = ("where", "loop", "json")
-    given = {name: getattr(options, name) for name in type(options).__slots__ if name not in nested}
-    return {
-        name: str(value) if isinstance(value, Path) else value for name, value in {**given, **where, **loop}.items()
-    }
+def _given(options: FinetuneOptions) -> Mapping[str, Any]:
+    return given(options, without=("json",) if options.loop.agora else ("json", "loop"))

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, get_args
 
 import numpy as np
 
 from subarch.errors import InputError
-from subarch.jobs.agora import read_pool, require_functions
 from subarch.jobs.finetuning import folder_of
 from subarch.jobs.preconditions import (
     READ,
@@ -23,8 +22,11 @@ from subarch.jobs.preconditions import (
     require_pretraining,
     require_search,
     require_texts,
+    require_unsealed,
+    same_data,
 )
-from subarch.jobs.splits import dealt_as_for, same_file
+from subarch.jobs.proposals import read_pool, require_functions
+from subarch.jobs.splits import dealt_as_for
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.finetuning import CUT_WORTH_SAYING
 from subarch.learning.heads import Target, from_checkpoint
@@ -32,28 +34,25 @@ from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.sources import PRESETS
 from subarch.options.compression import CompressOptions
-from subarch.options.forms import ArtifactName
+from subarch.options.forms import EXPORTED_TO, USUAL, ArtifactName, Precision
+from subarch.options.ladder import LadderOptions
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings, read_recipe, written
 from subarch.options.running import BenchOptions, ExportOptions
-from subarch.options.search import DEALT, SPLITTING, ExtractOptions
+from subarch.options.search import DEALT, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS
-from subarch.running.conversion import require
+from subarch.running.artifacts import FORMS, is_installed
+from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
-from subarch.text.corpora import FORMATS
-from subarch.text.dealing import Kinship
 from subarch.text.encoding import tokenize
-from subarch.text.files import format_of
-from subarch.text.tasks import opened_task
 
 _LOG = logging.getLogger(__name__)
 
 _STEP = 8  # lengths are multiples of it
 _LONGEST = 256  # tokens of a text that networks read, where nothing else is said: twice as many take twice the time
 _COMMON = 95  # of 100 texts are no longer than what is timed
-_FORMS: Sequence[ArtifactName] = ("onnx", "onnx-int8", "openvino", "openvino-int8")
+_COMPARED_SEEDS = 3  # where something is compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class Plan:
         length: tokens of the texts that are timed.
         forms: of exports that can be had here.
         chosen: the settings as they were given, before data and machine have filled them.
-        headroom: by how much the search is to be faster than asked.
+        pool_size: texts of the pool that stand in no split.
     """
 
     run: Path
@@ -83,7 +82,7 @@ class Plan:
     forms: Sequence[ArtifactName]
     options: CompressOptions
     chosen: str
-    headroom: float = 1.0
+    pool_size: int = 0
 
     @property
     def given(self) -> Path:
@@ -114,15 +113,33 @@ class Plan:
             model=str(self.given), run=self.run / "teacher", where=self.where, **self.settings["teacher"]
         )
 
+    def climbing(self) -> LadderOptions:
+        """The rungs learn as the student does, and are exported as it is."""
+        options, tuned, agora = self.options, self.settings["finetune"], self.settings["agora"]
+        known: dict[str, Any] = {name: tuned[name] for name in ("epochs", "batch_size", "max_length") if name in tuned}
+        if "learning_rates" in tuned:
+            known["learning_rate"] = tuned["learning_rates"][0]
+        known["artifacts"] = tuple(self.settings["export"].get("artifacts", ()))
+        return LadderOptions(
+            where=self.where,
+            teacher=str(self.teacher),
+            run=self.run,
+            speedup=options.speedup,
+            max_latency_ms=options.max_latency_ms,
+            max_drop=options.max_drop,
+            pool=agora.get("pool"),
+            stop_when_met=options.stop_when_met,
+            threads=tuned.get("threads"),
+            **known | self.settings["ladder"],
+        )
+
     def extraction(self) -> ExtractOptions:
-        targets: dict[str, float] = {}
-        if self.options.speedup is not None:
-            targets["speedup"] = self.options.speedup * self.headroom
-        if self.options.max_latency_ms is not None:
-            targets["max_latency_ms"] = self.options.max_latency_ms / self.headroom
+        given = {"speedup": self.options.speedup, "max_latency_ms": self.options.max_latency_ms}
+        targets = {name: value for name, value in given.items() if value is not None}
+        targets |= {"forms": tuple(self.settings["export"].get("artifacts") or self.forms)}
         asked = self.settings["extract"]
         read: dict[str, Any] = {} if READ & set(asked) - {"texts"} else {"texts": self.examples}
-        if "data" in asked and _same_data(asked["data"], self.where):
+        if "data" in asked and same_data(asked["data"], self.where):
             read |= {name: getattr(self.where, name) for name in (*DEALT, "rule") if name not in asked}
         known: dict[str, Any] = asked | read | targets
         return ExtractOptions(source=str(self.teacher), run=self.run, **known)
@@ -180,7 +197,7 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         _LOG.warning("the labels of %s are taken for classes: the teacher knows as many, %d", where.name, classes)
         task = opened_task(where)
     fitted = _knows(opened, task)
-    forms: Sequence[ArtifactName] = [name for name in _FORMS if _is_there(name)]
+    forms: Sequence[ArtifactName] = [name for name in USUAL if is_installed(name)]
     more, pool = 0, settings["agora"].get("pool")
     if pool is not None:
         watch("reading the pool", note=str(pool))
@@ -201,9 +218,10 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         forms=forms,
         options=options,
         chosen=chosen,
+        pool_size=more,
     )
     require_unsealed(settings, task, where)
-    for make in (plan.teaching, plan.extraction, plan.exporting, plan.benching):
+    for make in (plan.teaching, plan.climbing, plan.extraction, plan.exporting, plan.benching):
         make()  # whatever is out of range is refused here
     require_search(settings, opened)
     if plan.pretrains:
@@ -212,57 +230,6 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     require_forms(settings)
     require_cells(settings, length, positions)
     return plan
-
-
-def _same_data(name: str, where: TaskOptions) -> bool:
-    """Whether a search reads the very rows of the task."""
-    path, own = Path(name), Path(where.name)
-    return same_file(path, own) if path.is_file() and own.is_file() else name == where.name
-
-
-def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None:
-    """Refuse settings by which a stage would read what is sealed, or what choices are made on.
-
-    Raises:
-        ValueError: naming the setting.
-    """
-    extract = settings["extract"]
-    if "data" in extract:
-        if _same_data(extract["data"], where):
-            differing = [name for name in SPLITTING if name in extract and extract[name] != getattr(where, name)]
-            if differing:
-                raise InputError(
-                    f"extract.{differing[0]} deals {where.name} out in another way than the task's settings, so that "
-                    f"the search would read rows that are sealed: leave it out, task.{differing[0]} holds for both"
-                )
-        else:
-            options = ExtractOptions(source="", **{name: extract[name] for name in ("data", *DEALT) if name in extract})
-            other = opened_task(cast("TaskOptions", options.where))
-            held = Kinship(task.sealed.unlabelled(), task.common)
-            if count := sum(held.of([*other.train, *other.development])):
-                raise InputError(
-                    f"extract.data: {count} rows of {extract['data']} are sealed rows of {where.name}, near copies of "
-                    "them, or contain or lie in one, and the search would learn from them: leave these out"
-                )
-    files = [path for path in (where.data, where.development_data, where.test_data) if path is not None]
-    files += [Path(where.name)] if Path(where.name).is_file() else []
-    for section in ("extract", "pretrain"):
-        if (corpus := settings[section].get("corpus")) is None:
-            continue
-        root = Path(corpus)
-        inside = [path for path in files if _read_with(root, path)]
-        if inside:
-            raise InputError(
-                f"{section}.corpus: {corpus} holds {inside[0]}, some of whose rows are sealed: the rows of the "
-                "training split and the pool are read without it; give other text"
-            )
-
-
-def _read_with(root: Path, path: Path) -> bool:
-    """Whether a corpus has a file of the task's among its own."""
-    if root.is_dir():
-        return format_of(path) in FORMATS and path.resolve().is_relative_to(root.resolve())
-    return root.is_file() and same_file(root, path)
 
 
 def _encoder(name: str) -> Checkpoint:
@@ -324,14 +291,6 @@ def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
     return fitted
 
 
-def _is_there(name: ArtifactName) -> bool:
-    try:
-        require(FORMS[name])
-    except ImportError:
-        return False
-    return True
-
-
 def _lengths(
     teacher: Checkpoint, fitted: Fitted | None, task: Task, settings: Settings, *, of_table: bool
 ) -> tuple[int, int]:
@@ -374,6 +333,12 @@ def _prefer(options: CompressOptions, settings: Settings) -> None:
         settings["bench"]["threads"] = (options.threads,)
     if options.pool is not None:
         settings["agora"]["pool"] = options.pool
+    settings["finetune"].setdefault("seeds", _COMPARED_SEEDS if options.compare or options.confirm else 1)
+    if options.compare:
+        settings["agora"].pop("ways", None)
+    else:
+        pool = ("pool",) if settings["agora"].get("pool") else ()
+        settings["agora"].setdefault("ways", ("plain", "distilled", *pool, "agora"))
 
 
 def _fill(
@@ -385,17 +350,14 @@ def _fill(
     settings["extract"].setdefault("sequence_length", length)
     settings["export"].setdefault("sequence_length", length)
     settings["bench"].setdefault("sequence_length", (length,))
-    # A time in milliseconds is that of what runs in the end; a ratio hardly depends on it.
-    runs = "onnx-int8" if "onnx-int8" in forms and options.max_latency_ms is not None else "pytorch"
-    settings["extract"].setdefault("runtime", runs)
+    timed = options.speedup is not None or options.max_latency_ms is not None
+    settings["extract"].setdefault("runtime", "served" if timed and forms else "pytorch")
     if forms:
         settings["export"].setdefault("artifacts", tuple(forms))
     exported = settings["export"].get("artifacts", ())
-    runtimes = tuple(
-        name for name in ("onnxruntime", "openvino") if any(FORMS[one].runtime == name for one in exported)
-    )
+    runtimes = tuple(name for name in EXPORTED_TO if any(FORMS[one].runtime == name for one in exported))
     precisions = {"float32", *(FORMS[one].precision for one in exported)}
     settings["bench"].setdefault("runtime", ("pytorch", *runtimes))
-    settings["bench"].setdefault("precision", tuple(p for p in ("float32", "bfloat16", "int8") if p in precisions))
+    settings["bench"].setdefault("precision", tuple(p for p in get_args(Precision) if p in precisions))
     if "learning_rates" in settings["finetune"] and not settings["finetune"]["learning_rates"]:
         raise InputError("finetune.learning_rates needs at least one rate")

@@ -15,6 +15,7 @@ from subarch.extraction.opening import read_reference, read_space
 from subarch.extraction.search import Budget
 from subarch.jobs.benchmark import ARTIFACTS
 from subarch.jobs.pretraining import losses_of
+from subarch.jobs.splits import same_file
 from subarch.learning.teachers import open_teacher, settled
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import EncoderFamily
@@ -22,12 +23,17 @@ from subarch.networks.sources import open_source
 from subarch.options.forms import ArtifactName
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.recipes import Settings
+from subarch.options.search import DEALT, SPLITTING, ExtractOptions
+from subarch.options.tasks import TaskOptions
 from subarch.plugins import imported
-from subarch.running.artifacts import FORMS
-from subarch.running.conversion import require
-from subarch.text.corpora import HELD_OUT_SHARE, open_corpus
-from subarch.text.streaming import Vocabulary
+from subarch.running.artifacts import FORMS, any_of_extras
+from subarch.tasks.dealing import Kinship
+from subarch.tasks.loading import opened_task
+from subarch.tasks.task import Task
+from subarch.text.corpora import FORMATS, HELD_OUT_SHARE, open_corpus
+from subarch.text.files import format_of
 from subarch.text.tokenizers import load_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 READ = frozenset({"texts", "corpus", "data"})  # what a search may measure the error on
 _STAGES = ("finetune", "pretrain", "export", "teacher")  # folders of a run that stages fill
@@ -102,6 +108,57 @@ def require_search(settings: Settings, teacher: Checkpoint) -> None:
         raise InputError(f"extract.{' and extract.'.join(sorted(given))}: the error is measured on one of them")
 
 
+def same_data(name: str, where: TaskOptions) -> bool:
+    """Whether a search reads the very rows of the task."""
+    path, own = Path(name), Path(where.name)
+    return same_file(path, own) if path.is_file() and own.is_file() else name == where.name
+
+
+def require_unsealed(settings: Settings, task: Task, where: TaskOptions) -> None:
+    """Refuse settings by which a stage would read what is sealed, or what choices are made on.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    extract = settings["extract"]
+    if "data" in extract:
+        if same_data(extract["data"], where):
+            differing = [name for name in SPLITTING if name in extract and extract[name] != getattr(where, name)]
+            if differing:
+                raise InputError(
+                    f"extract.{differing[0]} deals {where.name} out in another way than the task's settings, so that "
+                    f"the search would read rows that are sealed: leave it out, task.{differing[0]} holds for both"
+                )
+        else:
+            options = ExtractOptions(source="", **{name: extract[name] for name in ("data", *DEALT) if name in extract})
+            other = opened_task(cast("TaskOptions", options.where))
+            held = Kinship(task.sealed.unlabelled(), task.common)
+            if count := sum(held.of([*other.train, *other.development])):
+                raise InputError(
+                    f"extract.data: {count} rows of {extract['data']} are sealed rows of {where.name}, near copies of "
+                    "them, or contain or lie in one, and the search would learn from them: leave these out"
+                )
+    files = [path for path in (where.data, where.development_data, where.test_data) if path is not None]
+    files += [Path(where.name)] if Path(where.name).is_file() else []
+    for section in ("extract", "pretrain"):
+        if (corpus := settings[section].get("corpus")) is None:
+            continue
+        root = Path(corpus)
+        inside = [path for path in files if _read_with(root, path)]
+        if inside:
+            raise InputError(
+                f"{section}.corpus: {corpus} holds {inside[0]}, some of whose rows are sealed: the rows of the "
+                "training split and the pool are read without it; give other text"
+            )
+
+
+def _read_with(root: Path, path: Path) -> bool:
+    """Whether a corpus has a file of the task's among its own."""
+    if root.is_dir():
+        return format_of(path) in FORMATS and path.resolve().is_relative_to(root.resolve())
+    return root.is_file() and same_file(root, path)
+
+
 def require_pretraining(options: PretrainOptions, taught: Path, given: Checkpoint, *, reads_rows: bool) -> None:
     """Refuse a pre-training that could not begin.
 
@@ -149,7 +206,7 @@ def require_forms(settings: Settings) -> None:
     """
     asked: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
     if not asked:
-        raise MissingPackageError("there is nothing to export to: pip install 'subarch[onnx]' or 'subarch[openvino]'")
+        raise MissingPackageError(f"there is nothing to export to: pip install {any_of_extras()}")
     bench = settings["bench"]
     timed = {
         name
@@ -157,7 +214,7 @@ def require_forms(settings: Settings) -> None:
         if runtime in bench["runtime"] and precision in bench["precision"]
     }
     for name in asked:
-        require(FORMS[name])
+        FORMS[name].require()
         if name not in timed:
             raise InputError(
                 f"export.artifacts has {name}, which may be chosen and would not be timed: leave it out, or see that "

@@ -4,57 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from subarch.errors import InputError
-from subarch.learning.checkpoints import read_purpose
+from subarch.learning.purposes import Dealt, DealtColumns, DealtFile, DealtReading, Part, Purpose
 from subarch.options.tasks import TaskOptions
-from subarch.storage import made_directory, read_json, sha256_of, write_json
+from subarch.storage import made_directory, read_record, sha256_of, write_json
+from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
-from subarch.text.dealing import Rule
-from subarch.text.tasks import opened_task
 
 _LOG = logging.getLogger(__name__)
 
+_OTHERS: Sequence[Part] = ("development_data", "test_data")
 _DRAWN = ("split_seed", "rule")  # what decides where chance does
 
 SEALED = "sealed"
 """In a run directory: which rows of each table its stages have sealed, as digests, in files named after the table's."""
 
 
-def split_of(where: TaskOptions, task: Task) -> dict[str, Any]:
-    """Everything that decides which examples of a table are in which split."""
-    files = {"data": Path(where.name), "development_data": where.development_data, "test_data": where.test_data}
-    return {
-        "seed": where.split_seed,
-        "rule": where.rule,
-        "limit": where.limit,
-        "columns": {"texts": list(where.text_columns), "label": where.label_column},
-        "reading": {"quoting": where.quoting, "missing_label": list(where.missing_label)},
-        "sealed": task.sealed.digest,
-        "files": {
-            name: {"path": str(file.resolve()), "sha256": sha256_of(file)}
-            for name, file in files.items()
-            if file is not None and file.is_file()
-        },
+def split_of(where: TaskOptions, task: Task) -> Dealt:
+    """How the examples of a table were dealt out."""
+    files: Mapping[Part, Path | None] = {
+        "data": Path(where.name),
+        "development_data": where.development_data,
+        "test_data": where.test_data,
     }
+    return Dealt(
+        seed=where.split_seed,
+        rule=where.rule,
+        limit=where.limit,
+        columns=DealtColumns(texts=where.text_columns, label=where.label_column),
+        reading=DealtReading(quoting=where.quoting, missing_label=where.missing_label),
+        sealed=task.sealed.digest,
+        files={name: DealtFile.of(file) for name, file in files.items() if file is not None and file.is_file()},
+    )
 
 
-def learned_from(path: Path, purpose: Mapping[str, Any], part: str = "data") -> bool:
-    """Whether a file is the one that a checkpoint was fine-tuned on, or its ``part`` (``"development_data"``)."""
-    known = purpose.get("split", {}).get("files", {}).get(part, {}).get("sha256")
-    return known is not None and known == sha256_of(path)
-
-
-def learned_development(path: Path, purpose: Mapping[str, Any]) -> bool:
-    """Whether a file is the development file of a checkpoint that has learned from its development rows as well."""
-    return bool(purpose.get("learned_development")) and learned_from(path, purpose, "development_data")
-
-
-def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
+def task_again(path: Path, purpose: Purpose, model: str) -> Task:
     """A file's task as it was split for the fine-tuning of a checkpoint.
 
     Args:
@@ -65,26 +53,26 @@ def task_again(path: Path, purpose: Mapping[str, Any], model: str) -> Task:
     Raises:
         ValueError: when another file of the split has changed, or the split comes out otherwise.
     """
-    for name in ("development_data", "test_data"):
-        if (file := purpose["split"]["files"].get(name)) is not None:
-            other = Path(file["path"])
-            if not other.is_file() or sha256_of(other) != file["sha256"]:
+    for name in _OTHERS:
+        if (file := purpose.file(name)) is not None:
+            other = Path(file.path)
+            if not other.is_file() or sha256_of(other) != file.sha256:
                 raise InputError(
                     f"{model} was fine-tuned with {other} as --{name.replace('_', '-')}, which has changed or "
                     "is no longer there: put it back, or take --split all"
                 )
-    dealt = purpose["split"]
+    dealt = _dealt(purpose)
     task = opened_task(dealt_out(path, purpose))
-    if task.sealed.digest != dealt["sealed"]:
+    if task.sealed.digest != dealt.sealed:
         raise InputError(
-            f"{path} is no longer split as it was for {model}, which says: seed {dealt['seed']}, rule "
-            f"{_rule_of(dealt)!r} of what belongs together. This version of subarch reads or deals its rows in another "
+            f"{path} is no longer split as it was for {model}, which says: seed {dealt.seed}, rule "
+            f"{dealt.rule!r} of what belongs together. This version of subarch reads or deals its rows in another "
             "way: fine-tune it again, or take --split all, and know that most of the rows were learned from"
         )
     return task
 
 
-def task_named(name: str, purpose: Mapping[str, Any], *, task_data: Path | None = None) -> Task:
+def task_named(name: str, purpose: Purpose, *, task_data: Path | None = None) -> Task:
     """A benchmark's task or a demo, dealt out as for a checkpoint where it was fine-tuned on it.
 
     Args:
@@ -93,54 +81,52 @@ def task_named(name: str, purpose: Mapping[str, Any], *, task_data: Path | None 
         task_data: folder of a benchmark.
 
     Raises:
-        ValueError, OSError: as :func:`subarch.text.tasks.load_task`.
+        ValueError, OSError: as :func:`subarch.tasks.loading.load_task`.
     """
     return opened_task(dealt_as_said(TaskOptions(task=name, task_data=task_data), purpose))
 
 
-def _is_of(where: TaskOptions, purpose: Mapping[str, Any]) -> bool:
+def _is_of(where: TaskOptions, purpose: Purpose) -> bool:
     """Whether a checkpoint was fine-tuned on the very data."""
     path = Path(where.name)
     if path.is_file():
-        return learned_from(path, purpose)
-    return "split" in purpose and str(purpose.get("task")).casefold() == where.name.casefold()
+        return purpose.learned_from(path)
+    return purpose.split is not None and str(purpose.task).casefold() == where.name.casefold()
 
 
-def _rule_of(dealt: Mapping[str, Any]) -> Rule:
-    """What kept rows together; checkpoints of earlier versions do not say it."""
-    return dealt.get("rule", "equal texts")
+def _dealt(purpose: Purpose) -> Dealt:
+    assert purpose.split is not None, "asked of a checkpoint that says it alone"
+    return purpose.split
 
 
-def dealt_as_said(where: TaskOptions, purpose: Mapping[str, Any]) -> TaskOptions:
+def dealt_as_said(where: TaskOptions, purpose: Purpose) -> TaskOptions:
     """A task's options, dealt out as a checkpoint says; as they are where it was fine-tuned on other data."""
     if not _is_of(where, purpose):
         return where
-    path, dealt = Path(where.name), purpose["split"]
+    path, dealt = Path(where.name), _dealt(purpose)
     if path.is_file():
         known = dealt_out(path, purpose)
         return replace(where, **{name: getattr(known, name) for name in ("development_data", "test_data", *_DRAWN)})
-    return replace(where, split_seed=int(dealt["seed"]), rule=_rule_of(dealt))
+    return replace(where, split_seed=dealt.seed, rule=dealt.rule)
 
 
-def dealt_out(path: Path, purpose: Mapping[str, Any]) -> TaskOptions:
+def dealt_out(path: Path, purpose: Purpose) -> TaskOptions:
     """How a file was read and dealt out for a checkpoint that was fine-tuned on it."""
-    dealt: Mapping[str, Any] = purpose["split"]
-    others = {name: Path(file["path"]) for name, file in dealt["files"].items() if name != "data"}
-    # As they were given: files of one split may call their columns by different names, which are found in each.
-    columns = dealt.get("columns", {"texts": purpose["text_columns"], "label": purpose["label_column"]})
-    reading: Mapping[str, Any] = dealt.get("reading", {})
+    dealt = _dealt(purpose)
+    others = {name: Path(file.path) for name, file in dealt.files.items() if name != "data"}
+    columns = dealt.columns or DealtColumns(texts=purpose.text_columns, label=purpose.label_column)
     return TaskOptions(
         data=path,
-        quoting=reading.get("quoting"),
-        missing_label=tuple(reading.get("missing_label", ())),
-        text_columns=tuple(columns["texts"]),
-        label_column=columns["label"],
-        kind=purpose["kind"],
+        quoting=dealt.reading.quoting,
+        missing_label=dealt.reading.missing_label,
+        text_columns=columns.texts,
+        label_column=columns.label,
+        kind=purpose.kind,
         development_data=others.get("development_data"),
         test_data=others.get("test_data"),
-        split_seed=int(dealt["seed"]),
-        limit=dealt["limit"],
-        rule=_rule_of(dealt),
+        split_seed=dealt.seed,
+        limit=dealt.limit,
+        rule=dealt.rule,
     )
 
 
@@ -156,7 +142,7 @@ def dealt_as_for(where: TaskOptions, checkpoint: Path) -> TaskOptions:
     Raises:
         ValueError: when another seed or other files of the split were given.
     """
-    known = dealt_as_said(where, read_purpose(checkpoint) or {})
+    known = dealt_as_said(where, Purpose.read(checkpoint))
     given = ("split_seed", "development_data", "test_data")
     differing = [name for name in given if (value := getattr(where, name)) and not _same(value, getattr(known, name))]
     if differing:
@@ -193,13 +179,13 @@ def require_one_seal(run: Path, where: TaskOptions, task: Task) -> None:
     """
     path = Path(where.name)
     name = sha256_of(path) if path.is_file() else hashlib.sha256(task.name.encode()).hexdigest()
-    file, now = run / SEALED / f"{name[:16]}.json", {**split_of(where, task), "task": task.name}
-    before = read_json(file)
-    if before is not None and before["sealed"] != now["sealed"]:
+    file, now = run / SEALED / f"{name[:16]}.json", split_of(where, task)
+    before = read_record(Dealt, file)
+    if before is not None and before.sealed != now.sealed:
         raise InputError(
-            f"another stage of {run} has sealed other rows of {where.name} (seed {before['seed']}, rule "
-            f"{before['rule']!r}; here seed {now['seed']}, rule {now['rule']!r}), and this one would read them: give "
+            f"another stage of {run} has sealed other rows of {where.name} (seed {before.seed}, rule "
+            f"{before.rule!r}; here seed {now.seed}, rule {now.rule!r}), and this one would read them: give "
             "the same --split-seed, --text-columns, --development-data and --test-data, or another --run"
         )
     made_directory(file.parent)
-    write_json(file, before or now)
+    write_json(file, before.to_json() if before is not None else {**now.to_json(), "task": task.name})

@@ -14,7 +14,7 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
-from subarch.learning.heads import Copies, Learner, Target, from_architecture, from_checkpoint
+from subarch.learning.heads import Copies, Target, TaskNetwork, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
 from subarch.networks.encoder import stock_config
@@ -43,7 +43,7 @@ class Start:
         words: what it is, for people.
     """
 
-    learner: Learner
+    learner: TaskNetwork
     identity: str
     words: str
 
@@ -75,8 +75,37 @@ def open_start(model: str | None, run: Path | None, task: Task, length: int) -> 
             "--model"
         )
     checkpoint, architecture = _extracted(run)
+    return _part_of(checkpoint, architecture, run / "architecture.json", target, task, length)
+
+
+def open_other(run: Path, architecture: Mapping[str, Any], config: Path, task: Task, length: int) -> Start:
+    """Another network of a run than the one that was extracted there, as that one is before any pre-training.
+
+    Args:
+        run: its directory.
+        architecture: of the other network.
+        config: its file, as ``architecture.json`` is of the extracted one.
+        task: what the head is for.
+        length: tokens of a sequence.
+
+    Raises:
+        ValueError: when it cannot be built or loaded.
+    """
+    target = Target.of(task.kind, task.label_names, task.train.labels)
+    return _part_of(_extracted(run)[0], architecture, config, target, task, length)
+
+
+def _part_of(
+    checkpoint: Checkpoint | None,
+    architecture: Mapping[str, Any],
+    config: Path,
+    target: Target,
+    task: Task,
+    length: int,
+) -> Start:
+    """What fits of a source; where that has no weights, random ones."""
     if checkpoint is None:
-        return _from_config(run / "architecture.json", None, target, task, length)
+        return _from_config(config, None, target, task, length)
     return _inherited(checkpoint, architecture, target, task, length)
 
 
@@ -148,5 +177,5 @@ def _inherited(
     student = Inheritance(teacher, calibration).student(architecture)
     content = json.dumps([checkpoint.fingerprint, dict(architecture), task.fingerprint], sort_keys=True)
     words = f"{' / '.join(map(str, architecture.values()))} inherited from {checkpoint.folder}"
-    learner = Learner(source.tokenizer, target, source.length, Copies(student))
+    learner = TaskNetwork(source.tokenizer, target, source.length, Copies(student))
     return Start(learner, hashlib.sha256(content.encode()).hexdigest(), words)

@@ -7,24 +7,24 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from subarch.errors import InputError
 from subarch.learning.checkpoints import Fitted, open_fitted
 from subarch.learning.heads import outputs
 from subarch.options.tasks import SubmitOptions
 from subarch.progress import Watch, silent
+from subarch.results.submit import SubmitResult
 from subarch.storage import made_directory, write_json
+from subarch.tasks.official import official_examples
+from subarch.tasks.submissions import Answer, check_archive, write_archive
+from subarch.tasks.suites import SUITES, BenchmarkTask, find_task
 from subarch.text.examples import Example, Split
-from subarch.text.official import official_examples
-from subarch.text.submissions import Answer, check_archive, write_archive
-from subarch.text.suites import SUITES, BenchmarkTask, find_task
 from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
 
 
-def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
+def submit(options: SubmitOptions, *, watch: Watch = silent) -> SubmitResult:
     """Write and validate a suite's archive, or validate one that was made elsewhere.
 
     Raises:
@@ -37,7 +37,7 @@ def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
         checked = check_archive(options.check, options.suite, _expected(options))
         if not checked.accepted:
             raise InputError(f"{options.check} would be refused: " + "\n  ".join(checked.problems))
-        return {"archive": str(checked.archive), "files": list(checked.files), "accepted": True}
+        return SubmitResult(archive=checked.archive, files=tuple(checked.files), accepted=True)
     assert options.model is not None
     root = Path(options.model)
     path = options.output or (root if root.is_dir() else Path()) / "submissions" / f"{options.suite}.zip"
@@ -52,12 +52,9 @@ def submit(options: SubmitOptions, *, watch: Watch = silent) -> dict[str, Any]:
             for name, asked in questions.items()
         }
     written = write_archive(path, options.suite, answers)
-    return {
-        "archive": str(written.archive),
-        "files": list(written.files),
-        "placeholders": list(written.placeholders),
-        "accepted": True,
-    }
+    return SubmitResult(
+        archive=written.archive, files=tuple(written.files), accepted=True, placeholders=tuple(written.placeholders)
+    )
 
 
 def _expected(options: SubmitOptions) -> dict[str, Sequence[Example]] | None:

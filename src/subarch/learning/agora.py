@@ -21,16 +21,16 @@ from subarch.agora.ledger import training_key
 from subarch.agora.pruning import Theta
 from subarch.errors import InputError
 from subarch.learning.batches import epoch
-from subarch.learning.finetuning import Precision, advance, in_order, in_precision, is_stale
-from subarch.learning.heads import Learner, outputs, read, seeded
+from subarch.learning.epochs import Precision, advance, in_order, in_precision, is_stale
+from subarch.learning.heads import TaskNetwork, outputs, read, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
 from subarch.storage import written_whole
+from subarch.tasks.dealing import Kinship
 from subarch.tasks.kinds.base import Kind
+from subarch.tasks.relatives import NEAR
 from subarch.tasks.task import Task
-from subarch.text.dealing import Kinship
 from subarch.text.examples import Example, Split
-from subarch.text.relatives import NEAR
 from subarch.text.tokenizers import settings_of
 from subarch.threads import pinned
 
@@ -77,7 +77,7 @@ class TextLearner:
         watch: told of the steps, in this process.
     """
 
-    learner: Learner
+    learner: TaskNetwork
     network: str
     steps: int
     folder: Path
@@ -87,7 +87,7 @@ class TextLearner:
     threads: int | None = None
     watch: Watch = silent
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> object:
         return {**self.__dict__, "watch": silent}  # whoever watches is not in the other process
 
     @property
@@ -176,7 +176,7 @@ class TextLearner:
 class _Judge:
     """Looks at a network after every epoch, and keeps its weights when it was best."""
 
-    def __init__(self, learner: Learner, stopping: Stopping, model: PreTrainedModel) -> None:
+    def __init__(self, learner: TaskNetwork, stopping: Stopping, model: PreTrainedModel) -> None:
         self._learner, self._stopping, self._model = learner, stopping, model
         self._tokens = learner.tokens(stopping.development, model)
         self._history: list[dict[str, float]] = []
@@ -235,7 +235,7 @@ def teacher(
 
 
 class TextGuard:
-    """Refuses what belongs with given examples: all that :func:`subarch.text.dealing.deal` would keep beside them.
+    """Refuses what belongs with given examples: all that :func:`subarch.tasks.dealing.deal` would keep beside them.
 
     That are examples with an equal text (of pairs one of four words or more), near copies, and texts that contain or
     lie in one of theirs.

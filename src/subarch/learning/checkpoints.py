@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError
-from subarch.learning.heads import Learner, fitting_length
+from subarch.learning.heads import TaskNetwork, fitting_length
+from subarch.learning.purposes import PURPOSE, Purpose
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import whole_network
@@ -25,31 +24,19 @@ from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
-PURPOSE = "subarch.json"
 LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
 _NO_LIMIT = 1_000_000  # what such a tokenizer says is far beyond this
 
 
-def save_checkpoint(
-    model: PreTrainedModel, learner: Learner, folder: Path, purpose: Mapping[str, Any] | None = None
-) -> None:
+def save_checkpoint(model: PreTrainedModel, learner: TaskNetwork, folder: Path, purpose: Purpose | None = None) -> None:
     """A stock checkpoint with its tokenizer and what it was made for: whole or absent, in place of an older one."""
     part = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(part)
     save_tokenizer(learner.tokenizer, part, length=learner.length)
     if purpose is not None:
-        write_json(part / PURPOSE, dict(purpose))
+        write_json(part / PURPOSE, purpose.to_json())
     put_in_place(part, folder)
-
-
-def read_purpose(checkpoint: Path) -> dict[str, Any] | None:
-    """What a checkpoint was made for; None where it does not say so."""
-    try:
-        found: Any = json.loads((checkpoint / PURPOSE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True)
@@ -110,7 +97,7 @@ def kind_of_head(folder: Path, head: str, asked: Kind | None = None) -> Kind:
         ValueError: for a kind of the user's that was not asked for, since code that a file names is not run, and for
             another one than was asked for.
     """
-    said = str((read_purpose(folder) or {}).get("kind", head))
+    said = Purpose.read(folder).kind or head
     if asked is not None and (asked == said or (not NAME.fullmatch(said) and asked.head == head)):
         return asked
     if NAME.fullmatch(said):

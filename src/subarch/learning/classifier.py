@@ -6,7 +6,7 @@ from typing import cast
 
 from transformers import BertConfig, PreTrainedTokenizerFast
 
-from subarch.learning.heads import Learner, Target, from_architecture
+from subarch.learning.heads import Target, TaskNetwork, from_architecture
 from subarch.tasks.task import Task
 
 HEAD_SIZE = 32
@@ -20,7 +20,7 @@ def small_classifier(
     hidden_size: int = 192,
     intermediate_size: int = 768,
     length: int = 64,
-) -> Learner:
+) -> TaskNetwork:
     """A BERT of random weights with a head for the task, of a size that learns in minutes on two cores.
 
     Args:

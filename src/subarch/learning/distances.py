@@ -75,6 +75,8 @@ def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @dataclass
 class Relations(Objective):
+    """For a source without a head: how alike the tokens of a sequence are to each other."""
+
     teacher: PreTrainedModel
     words: str = (
         "distance to the source: half the mean squared distance of the normalised matrices of similarities between a "
@@ -165,6 +167,8 @@ def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
 
 @dataclass
 class MaskedTokens(Objective):
+    """For a language model: what it says of masked tokens."""
+
     teacher: PreTrainedModel
     words: str = (
         "distance to the source: mean Kullback-Leibler divergence of its distributions at masked tokens, in nats"
@@ -181,6 +185,8 @@ class MaskedTokens(Objective):
 
 
 class Language(Objective):
+    """Without a source: masked language modelling from the texts alone."""
+
     words = "cross-entropy of masked language modelling, in nats a masked token; it has no zero that can be reached"
     zero = False
     steps = 3
@@ -197,7 +203,9 @@ class Language(Objective):
 
 
 @dataclass
-class Labels(Objective):
+class TaskLabels(Objective):
+    """For labelled texts: learned from a source that knows their classes, or from the labels; judged by errors."""
+
     teacher: PreTrainedModel
     distils: bool  # the source is a classifier of as many classes
     classes: Tensor = field(default_factory=lambda: torch.empty(0))  # the network's output for each label of the task

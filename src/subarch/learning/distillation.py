@@ -211,7 +211,7 @@ class Measured(NamedTuple):
     rows: dict[str, Tensor]
 
 
-class Objective:
+class DistillationLoss:
     """All losses of a student.
 
     Args:
@@ -350,7 +350,7 @@ class Distiller(Trainer):
     tokens of their cross-entropies, of how many were right, and of one: ``counts`` ``(rows, 3)``.
     """
 
-    objective: Objective
+    objective: DistillationLoss
     meter: Meter
 
     def compute_loss(

@@ -31,6 +31,7 @@ from subarch.networks.loading import loaded
 from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
+from subarch.results.base import Json
 from subarch.tasks.kinds.base import Kind, Units
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
@@ -67,7 +68,7 @@ class Target:
         """Of the outputs."""
         return Units(self.mean, self.scale)
 
-    def settings(self, task: str) -> dict[str, Any]:
+    def settings(self, task: str) -> Json:
         """What the stock config of such a model says."""
         return {"finetuning_task": task, **self.kind.settings(self.label_names)}
 
@@ -103,7 +104,7 @@ def _is_choice(model: nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Learner:
+class TaskNetwork:
     """A network for a task and the tokenizer that it reads with.
 
     Args:
@@ -131,7 +132,7 @@ def read(
     return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
 
 
-def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, length: int) -> Learner:
+def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, length: int) -> TaskNetwork:
     """The encoder of a checkpoint; its head too where it has the task's classes.
 
     Raises:
@@ -144,24 +145,24 @@ def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, l
     keeps_head = bool(target.label_names) and checkpoint.label_names == target.label_names
     keeps_head = keeps_head and target.kind.head == checkpoint.head.kind
     fitting = fitting_length(length, tokenizer, config, checkpoint.positions)
-    return Learner(tokenizer, target, fitting, _Checkpoint(checkpoint, config, target.kind, keeps_head))
+    return TaskNetwork(tokenizer, target, fitting, _Checkpoint(checkpoint, config, target.kind, keeps_head))
 
 
 def from_architecture(
     config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast, target: Target, task: str, length: int
-) -> Learner:
+) -> TaskNetwork:
     """A network of random weights."""
     settings = copy.deepcopy(config)
     _make_for(settings, target, task)
     fitting = fitting_length(length, tokenizer, settings, positions_of(settings))
-    return Learner(tokenizer, target, fitting, _RandomWeights(settings, target.kind))
+    return TaskNetwork(tokenizer, target, fitting, _RandomWeights(settings, target.kind))
 
 
 def _make_for(config: PretrainedConfig, target: Target, task: str) -> None:
     """Let a config say what its network is for now."""
     for key in ACTIVATION_KEYS:  # what outputs of another head went through
         vars(config).pop(key, None)
-    config.update(target.settings(task))
+    config.update(dict(target.settings(task)))
 
 
 # Classes and not closures: a learner travels to other processes.

@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,19 +28,21 @@ from transformers.integrations.integration_utils import TensorBoardCallback, get
 
 from subarch.errors import InputError, MissingPackageError
 from subarch.learning.devices import compilable, fuse, tokens_at_once
-from subarch.learning.distillation import Distiller, Meter, Objective, collated
+from subarch.learning.distillation import DistillationLoss, Distiller, Meter, collated
 from subarch.learning.journal import Journal, synced
 from subarch.learning.logits import LogitCache
 from subarch.learning.students import Initialize, Student, open_student
 from subarch.learning.teachers import Losses, Teacher, alike, open_teacher, settled
-from subarch.learning.training import Schedule
+from subarch.options.pretraining import PretrainSettings
 from subarch.progress import Watch, silent
+from subarch.results.base import Json
+from subarch.results.pretrain import Pretrained
 from subarch.silence import quiet_transformers
-from subarch.storage import claimed, write_json
+from subarch.storage import claimed, read_record, told_when_full, write_json
 from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, open_corpus
 from subarch.text.masking import Samples, most_masked
-from subarch.text.streaming import RowLayout, Rows, open_rows
+from subarch.text.streaming import PackedRows, RowLayout, open_rows
 from subarch.text.tokenizers import save_tokenizer
 
 _ELSEWHERE = (
@@ -49,118 +51,14 @@ _ELSEWHERE = (
     "log_every",
     "device_tokens",
     "compiled",
-)  # of a recipe: what does not change the result
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How long and how a student is trained.
-
-    Args:
-        steps: of the optimiser.
-        batch_size: rows a step, over all processes.
-        length: tokens a row.
-        learning_rate: the peak, reached after warm-up.
-        schedule: how the rate falls from there to zero at the last step.
-        warmup: fraction of the steps over which the rate rises, in [0, 1).
-        weight_decay: decoupled, on matrices only.
-        dropout: while training; the checkpoint's config keeps the architecture's own.
-        whole_words: mask all tokens of a word or none.
-        seed: of order, masks, fresh weights and dropout.
-        bf16: train in mixed precision; wherever the device can when not given, but never on a CPU.
-        cached_logits: keep the teacher's so many most likely tokens at every masked one on disk, and learn these; 0:
-            learn the whole distribution, keep nothing.
-        held_out: rows of held-out documents that the student is judged by.
-        evaluate_every: steps between two judgements; a tenth of the run when not given.
-        save_every: steps between two checkpoints; likewise.
-        log_every: steps between two records of the losses.
-        device_tokens: tokens that a device takes at once; of a larger batch the gradients of parts are added up. As
-            many as fill half of a GPU's memory when not given.
-        compiled: fuse the network's layers and losses into few kernels, which takes a minute; on GPUs when not given.
-        workers: processes that tokenise; as many as cores when not given.
-        report_to: names of the stock trainer's integrations ("tensorboard", "wandb", ...).
-
-    Raises:
-        ValueError: for a value outside its range.
-    """
-
-    steps: int = 1000
-    batch_size: int = 32
-    length: int = 128
-    learning_rate: float = 5e-4
-    schedule: Schedule = "linear"
-    warmup: float = 0.05
-    weight_decay: float = 0.01
-    dropout: float = 0.0
-    whole_words: bool = False
-    seed: int = 0
-    bf16: bool | None = None
-    cached_logits: int = 0
-    held_out: int = 256
-    evaluate_every: int | None = None
-    save_every: int | None = None
-    log_every: int = 10
-    device_tokens: int | None = None
-    compiled: bool | None = None
-    workers: int | None = None
-    report_to: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        ranges = {name: getattr(self, name) >= 1 for name in ("steps", "batch_size", "held_out", "log_every")}
-        ranges |= {name: (getattr(self, name) or 1) >= 1 for name in ("evaluate_every", "save_every", "device_tokens")}
-        ranges |= {
-            "length": self.length >= 8,
-            "learning_rate": 0 < self.learning_rate < math.inf,
-            "schedule": self.schedule in ("constant", "linear", "cosine"),
-            "warmup": 0 <= self.warmup < 1,
-            "weight_decay": 0 <= self.weight_decay < math.inf,
-            "dropout": 0 <= self.dropout < 1,
-            "seed": 0 <= self.seed < 2**32,
-            "cached_logits": self.cached_logits >= 0,
-        }
-        for name, holds in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"{name} is out of range: got {getattr(self, name)!r}; counts are at least 1, rows have at least 8 "
-                    "tokens, rates and decays are positive, warmup and dropout lie in [0, 1)"
-                )
-
-    def every(self, given: int | None) -> int:
-        """So many steps, or a tenth of the run."""
-        return given or max(1, self.steps // 10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pretrained:
-    """A finished pre-training.
-
-    Attributes:
-        checkpoint: folder of the student as a stock checkpoint with language-model head.
-        loss: cross-entropy of held-out masked tokens, in nats.
-        accuracy: fraction of held-out masked tokens that the student guesses.
-        tokens_per_second: text tokens learned from, of all processes; without evaluations and checkpoints.
-        steps: of the optimiser.
-        tokens: learned from in all.
-        losses: weights and settings of the losses, as they were settled.
-    """
-
-    checkpoint: Path
-    loss: float
-    accuracy: float
-    tokens_per_second: float
-    steps: int
-    tokens: int
-    losses: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"checkpoint": str(self.checkpoint)}
+)  # of the settings: what does not change the result
 
 
 def pretrain(
     folder: Path,
     architecture: Mapping[str, Any],
     *,
-    recipe: Recipe | None = None,
+    settings: PretrainSettings | None = None,
     losses: Losses | None = None,
     teacher: str | None = None,
     initialize: Initialize = "scratch",
@@ -178,7 +76,7 @@ def pretrain(
     Args:
         folder: of the job; made when it is not there.
         architecture: a stock config (``architecture.json``), ``model_type`` bert or roberta.
-        recipe: how long and how.
+        settings: how long and how.
         losses: what is learned; what the teacher offers when not given (:func:`~subarch.learning.teachers.settled`).
         teacher: folder or Hugging Face name of the network that is learned from.
         initialize: random weights, or the part of ``source`` that fits.
@@ -195,7 +93,7 @@ def pretrain(
         RuntimeError: when training breaks off, naming the last good checkpoint.
         OSError: when the folder cannot be written.
     """
-    recipe = recipe or Recipe()
+    settings = settings or PretrainSettings()
     cache = cache_folder() if cache is None else cache
     text = open_corpus(corpus, cache=cache)
     learned_from = None if teacher is None else open_teacher(teacher)
@@ -209,24 +107,26 @@ def pretrain(
         cache=cache,
     )
     chosen = settled(losses, learned_from, student.config, student.vocabulary)
-    _check(recipe, chosen, student, learned_from)
-    arguments = _arguments(folder, recipe, student)
+    _check(settings, chosen, student, learned_from)
+    arguments = _arguments(folder, settings, student)
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder) if arguments.process_index == 0 else nullcontext():
-        job = _Job(folder, recipe, chosen, text, student, learned_from, cache, arguments)
+        job = _Job(folder, settings, chosen, text, student, learned_from, cache, arguments)
         return job.finished() or job.run(watch if job.main else silent, callbacks)
 
 
-def _check(recipe: Recipe, losses: Losses, student: Student, teacher: Teacher | None) -> None:
-    get_reporting_integration_callbacks(list(recipe.report_to))  # refuses unknown names
-    if recipe.cached_logits and not losses.logits:
+def _check(settings: PretrainSettings, losses: Losses, student: Student, teacher: Teacher | None) -> None:
+    get_reporting_integration_callbacks(list(settings.report_to))  # refuses unknown names
+    if settings.cached_logits and not losses.logits:
         raise InputError("cached_logits keeps what the loss 'logits' learns from, which has no weight: set it to 0")
     for name, longest in {"student": student.longest, "teacher": teacher and teacher.longest}.items():
-        if longest is not None and recipe.length > longest:
-            raise InputError(f"the {name} has positions for {longest} tokens, got a length of {recipe.length}")
+        if longest is not None and settings.sequence_length > longest:
+            raise InputError(
+                f"the {name} has positions for {longest} tokens, got a length of {settings.sequence_length}"
+            )
 
 
-def _arguments(folder: Path, recipe: Recipe, student: Student) -> TrainingArguments:
+def _arguments(folder: Path, settings: PretrainSettings, student: Student) -> TrainingArguments:
     """The stock trainer's arguments; making them joins the other processes, if there are any."""
     cpu, processes = not torch.cuda.is_available(), int(os.environ.get("WORLD_SIZE", "1"))
     if processes == 1 and torch.cuda.device_count() > 1:
@@ -234,30 +134,32 @@ def _arguments(folder: Path, recipe: Recipe, student: Student) -> TrainingArgume
             f"expected one process a GPU, got one for {torch.cuda.device_count()}: start with "
             "torchrun --nproc-per-node, or set CUDA_VISIBLE_DEVICES to one of them"
         )
-    share, rest = divmod(recipe.batch_size, processes)
+    share, rest = divmod(settings.batch_size, processes)
     if rest:
-        raise InputError(f"batch_size must be a multiple of the {processes} processes, got {recipe.batch_size}")
-    most = max(1, (recipe.device_tokens or tokens_at_once(student.config)) // recipe.length)
+        raise InputError(f"batch_size must be a multiple of the {processes} processes, got {settings.batch_size}")
+    most = max(1, (settings.device_tokens or tokens_at_once(student.config)) // settings.sequence_length)
     part = max(n for n in range(1, share + 1) if share % n == 0 and n <= most)
     return TrainingArguments(
         output_dir=str(folder / ".writing"),
-        max_steps=recipe.steps,
+        max_steps=settings.steps,
         per_device_train_batch_size=part,
         per_device_eval_batch_size=most,
         gradient_accumulation_steps=share // part,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if recipe.schedule == "constant" else recipe.schedule,
-        warmup_steps=math.ceil(recipe.warmup * recipe.steps),
-        weight_decay=recipe.weight_decay,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        warmup_steps=math.ceil(settings.warmup * settings.steps),
+        weight_decay=settings.weight_decay,
         adam_beta2=0.98,
         adam_epsilon=1e-6,
         optim="adamw_torch_fused",
-        logging_steps=recipe.log_every,
+        logging_steps=settings.log_every,
         logging_nan_inf_filter=False,
         eval_strategy="steps",
-        eval_steps=recipe.every(recipe.evaluate_every),
-        save_steps=recipe.every(recipe.save_every),
-        bf16=recipe.bf16 if recipe.bf16 is not None else not cpu and torch.cuda.is_bf16_supported(),
+        eval_steps=settings.every(settings.evaluate_every),
+        save_steps=settings.every(settings.save_every),
+        bf16=not cpu and torch.cuda.is_bf16_supported()
+        if settings.precision is None
+        else settings.precision == "bfloat16",
         use_cpu=cpu,
         ddp_backend="gloo" if cpu and processes > 1 else None,
         ddp_find_unused_parameters=False,
@@ -267,7 +169,7 @@ def _arguments(folder: Path, recipe: Recipe, student: Student) -> TrainingArgume
         disable_tqdm=True,
         log_level="error",
         report_to="none",
-        seed=recipe.seed,
+        seed=settings.seed,
     )
 
 
@@ -277,7 +179,7 @@ class _Job:
     def __init__(
         self,
         folder: Path,
-        recipe: Recipe,
+        settings: PretrainSettings,
         losses: Losses,
         corpus: Corpus,
         student: Student,
@@ -285,25 +187,28 @@ class _Job:
         cache: Path,
         arguments: TrainingArguments,
     ) -> None:
-        self.folder, self.recipe, self.losses, self.corpus = folder, recipe, losses, corpus
+        self.folder, self.settings, self.losses, self.corpus = folder, settings, losses, corpus
         self.student, self.teacher, self.cache, self.arguments = student, teacher, cache, arguments
         self.main = arguments.process_index == 0
         self.same = teacher is None or alike(teacher.vocabulary, student.vocabulary)
         self._identity = self.folder / "identity.json"
         self._check_identity()
 
-    def _determined_by(self) -> dict[str, Any]:
+    def _determined_by(self) -> Json:
         """Everything that the result depends on."""
-        recipe = {name: value for name, value in dataclasses.asdict(self.recipe).items() if name not in _ELSEWHERE}
+        names = [one.name for one in dataclasses.fields(PretrainSettings) if one.name not in _ELSEWHERE]
+        settings: Json = {name: getattr(self.settings, name) for name in names}
+        settings["length"], precision = settings.pop("sequence_length"), settings.pop("precision")  # as runs have it
+        settings["bf16"] = None if precision is None else precision == "bfloat16"
         teacher = None if self.teacher is None else self.teacher.fingerprint
         made_of = {"teacher": teacher, "corpus": self.corpus.fingerprint, "losses": self.losses.to_json()}
-        return json.loads(json.dumps(self.student.fingerprint | made_of | recipe))
+        return json.loads(json.dumps({**self.student.fingerprint, **made_of, **settings}))
 
     def _check_identity(self) -> None:
         if not self._identity.is_file():
             return
         now, before = self._determined_by(), json.loads(self._identity.read_text(encoding="utf-8"))
-        if other := sorted(name for name in now | before if now.get(name) != before.get(name)):
+        if other := sorted(name for name in {*now, *before} if now.get(name) != before.get(name)):
             raise InputError(
                 f"{self.folder} was begun with other values of {', '.join(other)}: give those again to go on, or "
                 "another folder"
@@ -311,12 +216,8 @@ class _Job:
 
     def finished(self) -> Pretrained | None:
         """The result, where the job is done."""
-        file = self.folder / "result.json"
-        if not file.is_file():
-            return None
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found["checkpoint"] = self.folder
-        return Pretrained(**found)
+        found = read_record(Pretrained, self.folder / "result.json")
+        return None if found is None else replace(found, checkpoint=self.folder)
 
     def run(self, watch: Watch, callbacks: Sequence[TrainerCallback]) -> Pretrained:
         """Train to the end."""
@@ -325,15 +226,16 @@ class _Job:
         journal = Journal(self.folder, Path(cast("str", self.arguments.output_dir)), meter, watch, main=self.main)
         last = journal.reopen()
         with torch.random.fork_rng(), quiet_transformers(remarks=True):
-            torch.manual_seed(self.recipe.seed)
-            model = self.student.built(learning, seed=self.recipe.seed, dropout=self.recipe.dropout)
+            torch.manual_seed(self.settings.seed)
+            model = self.student.built(learning, seed=self.settings.seed, dropout=self.settings.dropout)
             trainer = self._trainer(model, learning, held_out, meter, [journal, *callbacks])
             if self.main:
                 write_json(self._identity, self._determined_by())
             try:
-                trainer.train(resume_from_checkpoint=None if last is None else str(last))
-                scores = trainer.evaluate()
-                self._save_weights(trainer, model)
+                with told_when_full(self.folder):
+                    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+                    scores = trainer.evaluate()
+                    self._save_weights(trainer, model)
             except Exception as error:
                 step, good = trainer.state.global_step, journal.last_checkpoint()
                 raise RuntimeError(
@@ -346,7 +248,7 @@ class _Job:
             loss=scores["eval_held_out_loss"],
             accuracy=scores["eval_masked_accuracy"],
             tokens_per_second=tokens / max(seconds, 1e-9),
-            steps=self.recipe.steps,
+            steps=self.settings.steps,
             tokens=tokens,
             losses=self.losses.to_json(),
         )
@@ -355,17 +257,17 @@ class _Job:
             shutil.rmtree(journal.writing, ignore_errors=True)
         return result
 
-    def _rows(self, watch: Watch) -> tuple[Rows, Rows]:
-        layout = RowLayout(self.student.vocabulary, self.recipe.length)
+    def _rows(self, watch: Watch) -> tuple[PackedRows, PackedRows]:
+        layout = RowLayout(self.student.vocabulary, self.settings.sequence_length)
         if self.teacher is not None and not self.same:
-            longest = min(self.teacher.longest or sys.maxsize, 2 * self.recipe.length)
-            layout = RowLayout(self.student.vocabulary, self.recipe.length, self.teacher.vocabulary, longest)
+            longest = min(self.teacher.longest or sys.maxsize, 2 * self.settings.sequence_length)
+            layout = RowLayout(self.student.vocabulary, self.settings.sequence_length, self.teacher.vocabulary, longest)
         return open_rows(
             self.corpus,
             layout,
-            rows=self.recipe.steps * self.recipe.batch_size,
-            held_out=self.recipe.held_out,
-            workers=self.recipe.workers,
+            rows=self.settings.steps * self.settings.batch_size,
+            held_out=self.settings.held_out,
+            workers=self.settings.workers,
             cache=self.cache,
             watch=watch,
         )
@@ -373,19 +275,19 @@ class _Job:
     def _trainer(
         self,
         model: PreTrainedModel,
-        learning: Rows,
-        held_out: Rows,
+        learning: PackedRows,
+        held_out: PackedRows,
         meter: Meter,
         callbacks: Sequence[TrainerCallback],
     ) -> Distiller:
-        recipe, count = self.recipe, self.recipe.steps * self.recipe.batch_size
+        settings, count = self.settings, self.settings.steps * self.settings.batch_size
         teacher: Any = None
         if self.teacher is not None:
             teacher = self.teacher.load(self.losses)
             teacher.to(self.arguments.device, torch.bfloat16 if self.arguments.bf16 else torch.float32)
-        compiled = compilable() if recipe.compiled is None else recipe.compiled
+        compiled = compilable() if settings.compiled is None else settings.compiled
         logits = self._logit_cache(learning, count)
-        objective = Objective(model, self.losses, teacher, same=self.same, cache=logits, compiled=compiled)
+        objective = DistillationLoss(model, self.losses, teacher, same=self.same, cache=logits, compiled=compiled)
         if compiled:  # after the objective: it may listen inside of layers
             for network in filter(None, (model, teacher)):
                 fuse(network)
@@ -393,9 +295,11 @@ class _Job:
             model=model,
             args=self.arguments,
             data_collator=collated,
-            train_dataset=cast("Any", Samples(learning, count=count, seed=recipe.seed, whole_words=recipe.whole_words)),
+            train_dataset=cast(
+                "Any", Samples(learning, count=count, seed=settings.seed, whole_words=settings.whole_words)
+            ),
             # The held-out samples and their masks are the same for every seed.
-            eval_dataset=cast("Any", Samples(held_out, count=min(recipe.held_out, len(held_out)), seed=0)),
+            eval_dataset=cast("Any", Samples(held_out, count=min(settings.held_out, len(held_out)), seed=0)),
             compute_metrics=_scores,
             callbacks=[*callbacks, *self._reports()],
         )
@@ -404,7 +308,7 @@ class _Job:
         return trainer
 
     def _reports(self) -> list[Any]:
-        names = list(self.recipe.report_to)
+        names = list(self.settings.report_to)
         if not self.main or "tensorboard" not in names:
             return get_reporting_integration_callbacks(names) if self.main else []
         try:
@@ -415,18 +319,18 @@ class _Job:
         board = TensorBoardCallback(cast("Any", SummaryWriter)(str(self.folder / "tensorboard")))
         return [*get_reporting_integration_callbacks(others), board]
 
-    def _logit_cache(self, rows: Rows, count: int) -> LogitCache | None:
-        recipe = self.recipe
-        if not recipe.cached_logits:
+    def _logit_cache(self, rows: PackedRows, count: int) -> LogitCache | None:
+        settings = self.settings
+        if not settings.cached_logits:
             return None
-        said = [cast("Teacher", self.teacher).fingerprint, self.losses.temperature, recipe.cached_logits]
-        read = [self.corpus.fingerprint, rows.layout.fingerprint, len(rows), recipe.seed, recipe.whole_words]
+        said = [cast("Teacher", self.teacher).fingerprint, self.losses.temperature, settings.cached_logits]
+        read = [self.corpus.fingerprint, rows.layout.fingerprint, len(rows), settings.seed, settings.whole_words]
         name = hashlib.sha256(repr((said, read)).encode()).hexdigest()[:16]
         return LogitCache(
             self.cache / f"logits-{name}.bin",
             samples=count,
-            masked=most_masked(recipe.length),
-            count=min(recipe.cached_logits, self.student.vocabulary.size),
+            masked=most_masked(settings.sequence_length),
+            count=min(settings.cached_logits, self.student.vocabulary.size),
             vocabulary_size=self.student.vocabulary.size,
         )
 

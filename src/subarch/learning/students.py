@@ -19,10 +19,12 @@ from subarch.networks.encoder import NAMES, plain_config, positions, require_enc
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
+from subarch.results.base import Json
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples
-from subarch.text.streaming import Rows, Vocabulary
+from subarch.text.streaming import PackedRows
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 Initialize = Literal["scratch", "inherit"]
 _CALIBRATION = 64  # rows on which an inheriting student's importance is measured
@@ -39,13 +41,13 @@ class Student:
         source: what it inherits from; None: its weights are random.
     """
 
-    config: dict[str, Any]
+    config: Json
     tokenizer: PreTrainedTokenizerFast
     vocabulary: Vocabulary
     source: Source | None
 
     @property
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> Json:
         """JSON data that determine the network before training, but for seed and text."""
         source = None if self.source is None else cast("Checkpoint", self.source.opened).fingerprint
         return {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
@@ -55,7 +57,7 @@ class Student:
         """Tokens that it has positions for; None where there is no limit."""
         return positions(self.config)
 
-    def built(self, rows: Rows, *, seed: int, dropout: float) -> PreTrainedModel:
+    def built(self, rows: PackedRows, *, seed: int, dropout: float) -> PreTrainedModel:
         """A stock model with language-model head; a head that the source does not have is fresh.
 
         Args:
@@ -76,7 +78,7 @@ class Student:
     def _fresh(config: Mapping[str, Any]) -> PreTrainedModel:
         return AutoModelForMaskedLM.from_config(stock_config({**config, "dtype": "float32"}), dtype=torch.float32)
 
-    def _inherited(self, source: Source, rows: Rows, seed: int) -> PreTrainedModel:
+    def _inherited(self, source: Source, rows: PackedRows, seed: int) -> PreTrainedModel:
         speaks = source.kind == "masked-lm"
         samples = Samples(rows, count=_CALIBRATION, seed=seed)
         tokens = torch.stack([_tokens(samples[n], masked=speaks) for n in range(_CALIBRATION)])
@@ -137,7 +139,7 @@ def open_student(
             "give the architecture's own one"
         )
     if origin is None:
-        config["pad_token_id"] = vocabulary.padding  # this token's embedding is never learned
+        config = {**config, "pad_token_id": vocabulary.padding}  # this token's embedding is never learned
     return Student(config, chosen, vocabulary, origin)
 
 

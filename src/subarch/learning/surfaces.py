@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from subarch.text.relatives import UNSPACED
+from subarch.tasks.relatives import UNSPACED
 
 _GOES_ON = "##"  # how WordPiece writes a piece that is not the first of its word
 _BEGINS = ("\u0120", "\u2581")  # how byte-level BPE and Unigram write one that is: with a space that can be seen

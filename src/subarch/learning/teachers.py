@@ -14,8 +14,9 @@ from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import open_source
-from subarch.text.streaming import Vocabulary
+from subarch.results.base import Json
 from subarch.text.tokenizers import load_tokenizer
+from subarch.text.vocabulary import Vocabulary
 
 MOST_HEADS = 12
 
@@ -80,7 +81,7 @@ class Teacher:
 
     name: str
     checkpoint: Checkpoint
-    config: dict[str, Any]
+    config: Json
     speaks: bool
     vocabulary: Vocabulary
 
@@ -129,7 +130,7 @@ def alike(one: Vocabulary, other: Vocabulary) -> bool:
     return same and (one.start, one.end, one.mask) == (other.start, other.end, other.mask)
 
 
-def settled(losses: Losses | None, teacher: Teacher | None, config: dict[str, Any], vocabulary: Vocabulary) -> Losses:
+def settled(losses: Losses | None, teacher: Teacher | None, config: Json, vocabulary: Vocabulary) -> Losses:
     """The losses as they will be computed: those asked for if they can be, or what the teacher offers.
 
     By default: 0.1 mlm + 0.5 logits at T = 2 (the published weights) where the teacher has a masked-language-model head

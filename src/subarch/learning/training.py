@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Generic, Literal, TypeVar
@@ -91,7 +91,7 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """What happened in one short run.
 
     Attributes:
@@ -181,7 +181,7 @@ class Training(Generic[Batch]):
         """Largest absolute weight."""
         return max((float(p.detach().abs().max()) for p in self._parameters if p.numel()), default=0.0)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Mapping[str, Any]:
         """Weights, optimiser, step and torch's random state: with it and the same batches a run goes on bit for bit."""
         return {
             "step": self.step,
@@ -190,7 +190,7 @@ class Training(Generic[Batch]):
             "random": torch.get_rng_state(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""
         self.step = int(state["step"])
         self._model.load_state_dict(state["model"])
@@ -205,7 +205,7 @@ def fit(
     hyperparameters: Hyperparameters,
     *,
     steps: int,
-) -> Run:
+) -> TrainingRun:
     """Train ``model`` in place for ``steps`` steps, one batch a step.
 
     Args:
@@ -234,7 +234,7 @@ def fit(
     weights = training.weight_norm
     if failure is None and not math.isfinite(weights):
         failure = f"a weight was {weights} after the last step"
-    return Run(tuple(training.losses), training.gradient_norm, weights, failure, time.perf_counter() - start)
+    return TrainingRun(tuple(training.losses), training.gradient_norm, weights, failure, time.perf_counter() - start)
 
 
 def _optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> torch.optim.Optimizer:

@@ -15,9 +15,10 @@ from transformers.models.auto import modeling_auto
 
 from subarch.errors import InputError
 from subarch.networks.encoder import plain_config, stock_config
+from subarch.results.base import Json
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Json:
     """A config from a checkpoint folder or a ``config.json``, with all defaults written out.
 
     Raises:
@@ -32,7 +33,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{file}: {error}") from error
 
 
-def raw_config(path: Path) -> dict[str, Any]:
+def raw_config(path: Path) -> Json:
     """What ``config.json`` of a folder, or a file, holds; it is opened once as long as it does not change.
 
     Raises:

@@ -53,6 +53,8 @@ def count_parts(family: Family, architecture: Mapping[str, Value], sequence_leng
             macs, by_module = module_macs(network, **inputs)
             named = [[network.get_submodule(n) for n in names] for names in (parts.first, parts.middle, parts.last)]
             head_macs = None if head is None else module_macs(head[0], *head[1])[0]
+        except InputError:  # of what was asked for, in words of its own
+            raise
         except Exception as error:
             raise InputError(
                 f"family {family.name!r} could not be counted at {dict(architecture)}: {type(error).__name__}: "

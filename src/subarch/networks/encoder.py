@@ -31,6 +31,7 @@ from subarch.networks.family import Family, Parts, require_names
 from subarch.networks.layouts import KNOWN, LAYOUTS, layout_of, without_pooler
 from subarch.networks.positions import positions_of
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
+from subarch.results.base import Json
 
 NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
 _CODE = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
@@ -55,7 +56,7 @@ class EncoderFamily(Family):
         ValueError: for another kind of network, a parameter of another name or order, or sizes that cannot be built.
     """
 
-    config: dict[str, Any]
+    config: Json
     space: Space
     reference: Architecture
     name: str = "encoder"
@@ -116,6 +117,17 @@ class EncoderFamily(Family):
     def build(self, architecture: Mapping[str, Value]) -> nn.Module:
         return backbone(self.config_for(architecture))
 
+    def served(self, architecture: Mapping[str, Value]) -> nn.Module:
+        """With the head of a classifier; nobody runs a language model's to classify or embed."""
+        if not self._classifies:
+            return self.network(architecture)
+        config = self.config_for(architecture)
+        return cast("nn.Module", AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
+
+    @property
+    def _classifies(self) -> bool:
+        return any("SequenceClassification" in name for name in self.config.get("architectures") or ())
+
     def inputs(self, batch_size: int, sequence_length: int) -> dict[str, Tensor]:
         """Full sequences, so without a mask: a mask of ones would change nothing."""
         return token_inputs(self.config, batch_size, sequence_length)
@@ -131,7 +143,7 @@ class EncoderFamily(Family):
         config.tie_word_embeddings = False
         config.num_hidden_layers = 1  # the head alone is kept
         states = torch.zeros(1, 128, config.hidden_size)  # (batch, sequence, hidden)
-        if any("SequenceClassification" in name for name in self.config.get("architectures") or ()):
+        if self._classifies:
             model, names = AutoModelForSequenceClassification.from_config(config), layout_of(config).classifier
         else:
             model, names = AutoModelForMaskedLM.from_config(config), layout_of(config).words
@@ -148,7 +160,7 @@ class EncoderFamily(Family):
 
     # ------------------------------------------------------------------ files
 
-    def describe(self, architecture: Mapping[str, Value]) -> dict[str, Any]:
+    def describe(self, architecture: Mapping[str, Value]) -> Json:
         """A stock ``config.json`` that ``AutoModel.from_config`` builds and runs."""
         return plain_config(self.config_for(architecture))
 
@@ -226,7 +238,7 @@ def bort_preset() -> EncoderFamily:
     return EncoderFamily(bort_config(), space, reference)
 
 
-def bort_config(layers: int = 4, heads: int = 8, hidden: int = 1024, intermediate: int = 768) -> dict[str, Any]:
+def bort_config(layers: int = 4, heads: int = 8, hidden: int = 1024, intermediate: int = 768) -> Json:
     """Bort as a stock BERT config: RoBERTa's vocabulary, 512 learned positions, one row of segment embeddings."""
     return plain_config(
         {
@@ -251,7 +263,7 @@ def bort_config(layers: int = 4, heads: int = 8, hidden: int = 1024, intermediat
 # ---------------------------------------------------------------------- stock configs
 
 
-def plain_config(config: Mapping[str, Any] | PretrainedConfig) -> dict[str, Any]:
+def plain_config(config: Mapping[str, Any] | PretrainedConfig) -> Json:
     """A config as JSON data with every default written out.
 
     Raises:
@@ -335,7 +347,10 @@ def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: in
     """
     longest = positions(config)
     if sequence_length < 1 or (longest is not None and sequence_length > longest):
-        raise InputError(f"the sequence length must be 1 to {longest} for this network, got {sequence_length}")
+        raise InputError(
+            f"expected a sequence length from 1 to {longest}, the tokens that this network has positions for, got "
+            f"{sequence_length}: give --sequence-length {longest} or less"
+        )
     vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
     ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)
     ids = torch.where(ids == padding, torch.full_like(ids, (padding + 1) % max(vocabulary, 1)), ids)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from subarch.errors import InputError
 from subarch.networks.space import Architecture, Space, Value
+from subarch.results.base import Json
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Family(ABC):
         del name
         return ()
 
-    def describe(self, architecture: Mapping[str, Value]) -> dict[str, Any]:
+    def describe(self, architecture: Mapping[str, Value]) -> Json:
         """What ``architecture.json`` holds."""
         return {"family": self.name, "architecture": dict(architecture)}
 
@@ -97,6 +98,10 @@ class Family(ABC):
         object.__setattr__(clone, "reference", dict(reference or self.reference))
         require_names(clone.reference, clone.space)
         return clone
+
+    def served(self, architecture: Mapping[str, Value]) -> nn.Module:
+        """The network as it answers, which is what is timed: with the source's head where :meth:`build` has none."""
+        return self.network(architecture)
 
     def network(self, architecture: Mapping[str, Value]) -> nn.Module:
         """:meth:`build`, with failures told as the family's.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from subarch.networks.configs import read_config
 from subarch.networks.counting import module_macs, num_parameters
 from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
 from subarch.networks.weights import has_weights
+from subarch.results.base import Json
+from subarch.results.inspect import InspectResult, PublishedResult, StockResult
 
 CONVENTIONS = {
     "total": "backbone: embedding + encoder, without pooler and head",
@@ -46,7 +49,7 @@ _STOCK: dict[str, tuple[str, tuple[int, int, int, int]]] = {
 PRESETS = (*_BORT, *_STOCK)
 
 
-def preset_config(name: str) -> dict[str, Any]:
+def preset_config(name: str) -> Json:
     """The stock config of a preset network.
 
     Raises:
@@ -72,7 +75,7 @@ def preset_config(name: str) -> dict[str, Any]:
     return plain_config({"model_type": kind, "architectures": architectures, **sizes})
 
 
-def inspect_network(name_or_path: str, sequence_length: int = 128) -> dict[str, Any]:
+def inspect_network(name_or_path: str, sequence_length: int = 128) -> InspectResult:
     """Exact counts of a preset, a ``config.json``, or a checkpoint of a BERT-like encoder.
 
     Args:
@@ -80,31 +83,33 @@ def inspect_network(name_or_path: str, sequence_length: int = 128) -> dict[str, 
         sequence_length: tokens of the sequence whose operations are counted, up to the network's positions.
 
     Returns:
-        JSON data: ``name``, ``architecture``, ``parameters`` (total, embedding, encoder, ...), ``macs_per_token``,
-        ``sequence_length``, ``conventions``. For Bort presets ``parameters`` has no segment table, as published;
-        ``stock`` holds the network that runs, and ``published`` the reported figures beside the exact ones.
+        The counts. For Bort presets ``parameters`` has no segment table, as published; ``stock`` holds the network that
+        runs, and ``published`` the reported figures beside the exact ones.
 
     Raises:
         ValueError: for anything else, naming what came.
     """
     config = _config(name_or_path)
-    result: dict[str, Any] = {
-        "name": name_or_path,
-        "architecture": _shape(config),
-        "parameters": count_encoder(config),
-        "macs_per_token": _macs_per_token(config, sequence_length),
-        "sequence_length": sequence_length,
-        "conventions": CONVENTIONS,
-    }
-    if name_or_path in _BORT:
-        result["stock"] = {
-            "parameters": result["parameters"],
-            "note": "type_vocab_size 1: the form that the stock library runs, with one row of segment embeddings",
-        }
-        result["parameters"] = count_encoder({**config, "type_vocab_size": 0})
-        result["conventions"] = {**CONVENTIONS, "parameters": "type_vocab_size 0: no segment table, as published"}
-        result["published"] = published_bort(name_or_path)
-    return result
+    found = InspectResult(
+        name=name_or_path,
+        architecture=_shape(config),
+        parameters=count_encoder(config),
+        macs_per_token=_macs_per_token(config, sequence_length),
+        sequence_length=sequence_length,
+        conventions=CONVENTIONS,
+    )
+    if name_or_path not in _BORT:
+        return found
+    return replace(
+        found,
+        stock=StockResult(
+            parameters=found.parameters,
+            note="type_vocab_size 1: the form that the stock library runs, with one row of segment embeddings",
+        ),
+        parameters=count_encoder({**config, "type_vocab_size": 0}),
+        conventions={**CONVENTIONS, "parameters": "type_vocab_size 0: no segment table, as published"},
+        published=published_bort(name_or_path),
+    )
 
 
 def count_encoder(config: Mapping[str, Any]) -> dict[str, int]:
@@ -149,7 +154,7 @@ def _stock(config: Mapping[str, Any]) -> PretrainedConfig:
     return stock_config({**config, "tie_word_embeddings": True})
 
 
-def _config(name_or_path: str) -> dict[str, Any]:
+def _config(name_or_path: str) -> Json:
     if name_or_path in PRESETS:
         return preset_config(name_or_path)
     path = Path(name_or_path).expanduser()
@@ -197,7 +202,7 @@ _PUBLISHED: tuple[tuple[str, float, str, int], ...] = (  # figure, published, un
 )
 
 
-def published_bort(name: str = "bort") -> list[dict[str, Any]]:
+def published_bort(name: str = "bort") -> tuple[PublishedResult, ...]:
     """The figures that were published for Bort, each with the exact ones of this shape and whether they agree.
 
     A figure was published with few digits and without its convention, so every convention that could be meant is
@@ -205,19 +210,17 @@ def published_bort(name: str = "bort") -> list[dict[str, Any]]:
     are set against operations at 128 tokens.
     """
     exact, flipped = _readings(preset_config(name)), _readings(preset_config("bort-flipped"))
-    return [
-        {
-            "figure": figure,
-            "published": published,
-            "unit": unit,
-            "exact": exact[figure],
-            "reconciles": any(_agree(value, published, digits) for value in exact[figure].values()),
-            "reconciles_with_flipped_shape": any(
-                _agree(value, published, digits) for value in flipped[figure].values()
-            ),
-        }
+    return tuple(
+        PublishedResult(
+            figure=figure,
+            published=published,
+            unit=unit,
+            exact=exact[figure],
+            reconciles=any(_agree(value, published, digits) for value in exact[figure].values()),
+            reconciles_with_flipped_shape=any(_agree(value, published, digits) for value in flipped[figure].values()),
+        )
         for figure, published, unit, digits in _PUBLISHED
-    ]
+    )
 
 
 def _agree(value: float, published: float, digits: int) -> bool:

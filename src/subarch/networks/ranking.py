@@ -49,8 +49,11 @@ class Accumulator:
 
 
 def ridged(covariance: Tensor, ridge: float) -> Tensor:
-    """``covariance`` with ``ridge`` times its mean variance on the diagonal, so that it can be inverted."""
-    level = ridge * covariance.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
+    """``covariance`` with ``ridge`` times its mean variance on the diagonal, so that it can be inverted.
+
+    Where nothing varies at all, it is the smallest number that still has a root and an inverse.
+    """
+    level = (ridge * covariance.diagonal().mean()).clamp_min(torch.finfo(torch.float32).tiny)
     return covariance + level * torch.eye(len(covariance), dtype=covariance.dtype)
 
 

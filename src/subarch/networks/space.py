@@ -332,7 +332,11 @@ class Space:
 
     def leq(self, x: NDArray[Any], y: NDArray[Any]) -> BoolArray:
         """x <= y, broadcasting over leading axes; the last axis is the parameters."""
-        return np.asarray(np.all(np.where(self.ordered, x <= y, x == y), axis=-1), dtype=np.bool_)
+        shape = np.broadcast_shapes(x.shape[:-1], y.shape[:-1])
+        holds = np.ones(shape, dtype=np.bool_)
+        for j, ordered in enumerate(self.ordered):  # axis by axis: one matrix is held, not one for each parameter
+            holds &= x[..., j] <= y[..., j] if ordered else x[..., j] == y[..., j]
+        return holds
 
     # ------------------------------------------------------------------ JSON
 

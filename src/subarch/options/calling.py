@@ -82,20 +82,23 @@ def signature(options: type, positional: Sequence[str], *more: inspect.Parameter
         more: parameters that are no options.
     """
     known = {one.name: one for one in listed(options)}
+    names = [name.lstrip("*") for name in positional]
+    # What comes before a required one by place has no default there; by name it may still be left away.
+    last = max((n for n, name in enumerate(names) if known[name].default is _REQUIRED), default=-1)
     kinds = {"*": inspect.Parameter.VAR_POSITIONAL, "": inspect.Parameter.POSITIONAL_OR_KEYWORD}
     placed = [
         inspect.Parameter(
             name.lstrip("*"),
             kinds["*" if name.startswith("*") else ""],
             annotation=known[name.lstrip("*")].hint,
-            default=_REQUIRED if name.startswith("*") else known[name].default,
+            default=_REQUIRED if name.startswith("*") or n <= last else known[name.lstrip("*")].default,
         )
-        for name in positional
+        for n, name in enumerate(positional)
     ]
     named = [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, annotation=one.hint, default=one.default)
         for name, one in known.items()
-        if name not in {name.lstrip("*") for name in positional}
+        if name not in names
     ]
     return inspect.Signature([*placed, *sorted(named, key=lambda one: one.default is not _REQUIRED), *more])
 
@@ -147,14 +150,17 @@ def _many(value: Any) -> Any:
 
 @cache
 def _words_of(options: type) -> Mapping[str, str]:
-    """What stands under each field in the source, on one line; nothing where there is no source."""
-    try:
-        tree = ast.parse(inspect.getsource(inspect.getmodule(options) or options))
-    except OSError:
-        return {}
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == options.__name__)
+    """What stands under each field in the source, on one line, of the classes above too; nothing without a source."""
     found: dict[str, str] = {}
-    for field, words in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(words, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(words.value)).split())
+    for one in reversed(options.__mro__[:-1]):
+        try:
+            tree = ast.parse(inspect.getsource(inspect.getmodule(one) or one))
+        except OSError:
+            continue
+        body = next(
+            (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == one.__name__), []
+        )
+        for field, words in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(words, ast.Expr):
+                found[field.target.id] = " ".join(str(ast.literal_eval(words.value)).split())
     return found

@@ -36,7 +36,7 @@ class CompressOptions:
     run: Path | None = None
     """Run directory; a new one under runs/ when not given."""
     speedup: Annotated[float | None, FASTER] = None
-    """Target: so many times as fast as the teacher, in the same runtime and precision."""
+    """Target: so many times as fast as the teacher, both as they are served: each in its fastest exported form."""
     max_latency_ms: Annotated[float | None, POSITIVE] = None
     """Target: milliseconds for one text as long as 95 in 100 of yours, on this machine."""
     max_drop: Annotated[float, POINTS] = 1.0
@@ -47,12 +47,23 @@ class CompressOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
+    stop_when_met: bool = False
+    """End with the first rung of the ladder (TF-IDF, static embeddings, the teacher in 8 bits) that is shown to meet
+    all targets on the development rows; otherwise the search goes on."""
     recipe: str = "laptop"
     """Every stage's settings: laptop, gpu, cluster, bort (the published settings), or a .toml file of yours."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SECTION.KEY=VALUE ...")] = ()
     """Single settings over those of the recipe: --set pretrain.steps=500 finetune.seeds=5."""
+    confirm: Annotated[int, at_least(0)] = 0
+    """Train the pick's so many closest rivals to the end as well, and say whether the search's order held."""
+    cascade: bool = False
+    """Join the student and the teacher in 8 bits, too: the teacher is asked where the student is not sure, in one
+    folder that answers like any export. The teacher's quality, or nearly, in a part of its time."""
+    compare: bool = False
+    """Train the student in every way with three seeds, for a table of what each way is worth. Otherwise it learns
+    plainly, from the teacher, from the whole pool and with Agora, each once where the recipe does not say more."""
     threads: Annotated[int | None, at_least(1)] = None
-    """Threads; all cores when not given."""
+    """Threads; all cores when not given, but for what is served, which readings decide on."""
     dry_run: bool = False
     """Check everything, print the plan with its settings and an estimate of time and memory measured here; write
     nothing."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from subarch.errors import InputError
+from subarch.options.found import names_in
+from subarch.options.ladder import ClimbingSettings
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.running import BenchOptions, ExportOptions
 from subarch.options.search import ExtractOptions
@@ -26,7 +28,8 @@ BASE = "laptop"
 _FORMS: Mapping[str, tuple[type, frozenset[str]]] = {  # the options of each section, without what the pipeline knows
     "task": (TaskOptions, frozenset({"task", "data", "rule"})),
     "teacher": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
-    "extract": (ExtractOptions, frozenset({"source", "run", "rule", "json"})),
+    "ladder": (ClimbingSettings, frozenset[str]()),
+    "extract": (ExtractOptions, frozenset({"source", "run", "rule", "forms", "json"})),
     "pretrain": (PretrainOptions, frozenset({"run", "architecture", "json"})),
     "finetune": (FinetuneOptions, frozenset({"model", "run", "where", "loop", "json"})),
     "agora": (AgoraOptions, frozenset({"agora", "teacher"})),
@@ -37,7 +40,7 @@ _FORMS: Mapping[str, tuple[type, frozenset[str]]] = {  # the options of each sec
 
 def presets() -> tuple[str, ...]:
     """Names of the recipes that come with the library."""
-    return tuple(sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml")))
+    return names_in("recipes", suffix=".toml")
 
 
 def read_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Settings:

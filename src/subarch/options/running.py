@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import tyro
 
 from subarch.errors import InputError
-from subarch.options.forms import ArtifactName, Precision, Runtime
+from subarch.options.forms import EXPORTED_TO, ArtifactName, Precision, Runtime
 from subarch.options.ranges import POINTS, at_least, checked
 
 Positional = tyro.conf.Positional
@@ -93,7 +93,7 @@ class BenchOptions:
     """Presets (bort, bert-base, ...; random weights), config.json files, checkpoints, run directories or exports."""
     against: str = "bert-large"
     """The reference: likewise, in PyTorch with 32-bit floats."""
-    runtime: tuple[Runtime, ...] = ("pytorch", "onnxruntime", "openvino")
+    runtime: tuple[Runtime, ...] = ("pytorch", *EXPORTED_TO)
     """What runs the networks; compile is torch.compile."""
     precision: tuple[Precision, ...] = ("float32", "int8")
     """Of the arithmetic, where the runtime has it; PyTorch has float32 and bfloat16."""

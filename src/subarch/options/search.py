@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from subarch.errors import InputError
+from subarch.options.forms import USUAL, ArtifactName
 from subarch.options.ranges import EPSILON, FASTER, FRACTION, POSITIVE, UNSIGNED, at_least, checked
 from subarch.options.tasks import Quoting, TaskOptions
 from subarch.plugins import NAME
@@ -23,6 +24,8 @@ SPLITTING = (
     *("text_columns", "label_column", "kind", "quoting", "missing_label"),
     *("development_data", "test_data", "split_seed"),
 )
+RUNTIMES = ("pytorch", "served", *USUAL)
+"""What times the networks of a search, besides functions of a user's own."""
 DEALT = ("task_data", *SPLITTING, "limit")
 """Options that say how labelled data are read and dealt out, of a task as of a search on it."""
 
@@ -94,13 +97,17 @@ class ExtractOptions:
     the whole Pareto front."""
     epsilon: float = 0.1
     """How far from optimal the answer may be: between 0 and 1; for --strategy interval an integer, the interval."""
+    coarsest_epsilon: float | None = None
+    """Where noise or violations of monotony do not let --epsilon be shown, the finest of 0.15, 0.2, 0.3, 0.4, 0.5 (and
+    finer ones below 0.1) that they do let, up to this, is what is certified; the certificate tells both."""
     strategy: Literal["certified", "interval", "exhaustive"] = "certified"
     """certified: branch and bound with a guarantee; interval: the published algorithm; exhaustive: everything."""
     start: str | None = None
     """Where a candidate starts: inherit (the source's weights; default where there are any), scratch, or
     module.path:name of your own error function."""
     steps: str = "default"
-    """Training steps a candidate: a number, auto (doubled until the errors are resolved), or default."""
+    """Training steps a candidate: a number, a range such as 60-240 (doubled until the errors are resolved), auto for
+    10-640, or default."""
     seeds: Annotated[int, at_least(1)] = 1
     """Seeds a candidate is trained with; its error is their mean."""
     batch_size: Annotated[int | None, at_least(1)] = None
@@ -149,10 +156,15 @@ class ExtractOptions:
     """Tokens of the forward pass that is counted and timed."""
     cost: Literal["macs", "latency_ms"] = "macs"
     """The inference cost in W and on the front: multiply-accumulates (exact), or latency on this machine."""
-    runtime: Literal["pytorch", "onnx", "onnx-int8", "openvino", "openvino-int8"] = "pytorch"
-    """What runs the networks that are timed: PyTorch, or a form that subarch export writes (extras onnx, openvino)."""
+    runtime: str = "pytorch"
+    """What runs the networks that are timed: pytorch, a form that subarch export writes in 32-bit floats or 8-bit
+    integers (such as openvino-int8), served (the fastest of these forms here, decided by readings, T in its own fastest
+    one), or module.path:name of a function of yours, architecture to milliseconds, where networks run elsewhere."""
+    forms: Annotated[tuple[ArtifactName, ...], tyro.conf.Suppress] = USUAL
+    """With --runtime served: the candidates."""
     threads: Annotated[int | None, at_least(1)] = None
-    """Threads for timing and training; all cores when not given."""
+    """Threads for timing and training; all cores when not given, but for timing with --runtime served, which decides
+    on them by readings."""
     speedup: Annotated[float | None, FASTER] = None
     """Limit: at least this many times as fast as the reference (the source when --reference is not given), measured
     here."""
@@ -173,6 +185,9 @@ class ExtractOptions:
     under way when the seconds are over are waited for, as long again at most."""
     training_seconds: Annotated[float | None, POSITIVE] = None
     """A training that takes longer counts as failed: it is ended where the executor can, left out and named."""
+    audit: Annotated[int, at_least(0)] = 0
+    """When the claim is certified, train so many untrained networks, drawn at random, one by one: what they say of the
+    bounds is free of the assumption that larger networks are better. 10 that contradict none leave 26 % at most."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -181,10 +196,20 @@ class ExtractOptions:
         if self.strategy != "interval":
             if not EPSILON.holds(self.epsilon):
                 raise InputError(f"--epsilon {EPSILON.words}, got {self.epsilon:g}")
+            if self.coarsest_epsilon is not None and not self.epsilon <= self.coarsest_epsilon < 1:
+                raise InputError(
+                    f"--coarsest-epsilon lies between --epsilon, {self.epsilon:g}, and 1, got {self.coarsest_epsilon:g}"
+                )
         elif not (self.epsilon >= 1 and self.epsilon.is_integer()):
             raise InputError(f"--epsilon is an integer from 1 with --strategy interval, got {self.epsilon:g}")
-        if not re.fullmatch("[0-9]+|auto|default", self.steps):
-            raise InputError(f"--steps is a number from 0, or auto, got {self.steps!r}")
+        if not re.fullmatch("[0-9]+(-[0-9]+)?|auto|default", self.steps):
+            raise InputError(
+                f"--steps is a number from 0, or auto, got {self.steps!r}; a range such as 60-240 doubles them"
+            )
+        if (steps := self.steps_range) is not None and (steps[0] > steps[1] or ("-" in self.steps and not steps[0])):
+            raise InputError(f"--steps is doubled from the first number, at least 1, to the second, got {self.steps!r}")
+        if self.runtime not in RUNTIMES and not NAME.fullmatch(self.runtime):
+            raise InputError(f"--runtime is one of {', '.join(RUNTIMES)}, or module.path:name, got {self.runtime!r}")
         if self.limits and self.claim not in (None, "constrained"):
             raise InputError(
                 f"a limit on {next(iter(self.limits))} makes the claim 'constrained', but --claim {self.claim} "
@@ -212,6 +237,14 @@ class ExtractOptions:
         return TaskOptions(**named, **{name: getattr(self, name) for name in DEALT}, rule=self.rule)
 
     @property
+    def steps_range(self) -> tuple[int, int] | None:
+        """From how many steps on they are doubled, up to how many; None: the default of the error."""
+        if self.steps == "default":
+            return None
+        first, _, last = ("10-640" if self.steps == "auto" else self.steps).partition("-")
+        return int(first), int(last or first)
+
+    @property
     def limits(self) -> dict[str, float]:
         """The limits that were given, by the names that the certificate uses."""
         given = {
@@ -234,6 +267,8 @@ class VerifyOptions:
     """Run directory."""
     retrain: Annotated[int, at_least(0)] = 0
     """Train this many random trials again and compare: the only defence against a ledger forged as a whole."""
+    audit: Annotated[int, at_least(0)] = 0
+    """Train so many untrained networks, drawn at random by you, and compare them with the bounds of the run."""
     family: str | None = None
     """module.path:Name, for a run of a family of your own: code is run only where you name it, whatever the run says,
     and never from the run's own folder."""

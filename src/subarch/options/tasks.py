@@ -13,6 +13,7 @@ import tyro
 
 from subarch.errors import InputError
 from subarch.options.forms import ArtifactName
+from subarch.options.found import names_in
 from subarch.options.ranges import FRACTION, PART, POSITIVE, UNSIGNED, at_least, checked
 from subarch.plugins import NAME
 
@@ -73,7 +74,12 @@ class TaskOptions:
         return str(self.data) if self.data is not None else str(self.task)
 
 
-PROPOSALS = ("retrieve", "mask_fill", "swap", "recombine")
+PROPOSALS = names_in("learning", "proposals")
+"""Ways of making proposals: a file each, which is not opened here."""
+_HELP = (
+    f"Where new texts come from: {', '.join(PROPOSALS)}, or module.path:function of yours; retrieve with --pool, "
+    "otherwise mask_fill with a language model, otherwise swap."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +94,13 @@ class AgoraOptions:
     """Go on with a teacher that is below the bar on development data."""
     pool: Path | None = None
     """Unlabelled texts to retrieve from: a table with the same text columns, or (single texts) a .txt, a line each."""
-    proposals: tuple[str, ...] = ()
-    """Where new texts come from: retrieve, mask_fill, swap, recombine, or module.path:function of yours; retrieve with
-    --pool, otherwise mask_fill with a language model, otherwise swap."""
+    pool_texts: Annotated[int, at_least(1)] = 20_000
+    """Texts of the pool that the way 'pool' learns from at most, drawn at random; each is learned from once."""
+    ways: tuple[Literal["plain", "distilled", "augmented", "pool", "agora"], ...] = ()
+    """Ways of training the student that are tried; the best on development rows is kept. All when not given: on the
+    labels, on the teacher's, with texts around random rows, with the whole pool, with texts near its mistakes."""
+    proposals: Annotated[tuple[str, ...], tyro.conf.arg(help=_HELP)] = ()
+    """Where new texts come from."""
     language_model: str | None = None
     """A checkpoint with a masked-language-model head for mask_fill; the student itself when it has one."""
     per_mistake: Annotated[int, at_least(1)] = 20
@@ -140,10 +150,10 @@ class AgoraOptions:
     def _check_names(self) -> None:
         if self.agora and self.teacher is None:
             raise InputError("--agora needs --teacher MODEL: a checkpoint that was fine-tuned on this task")
-        if not self.agora and (self.teacher is not None or self.pool is not None or self.refit):
-            raise InputError("--teacher, --pool and --refit belong to Agora: give --agora too")
-        if self.pool is None and {"retrieve", "recombine"} & set(self.proposals):
-            raise InputError("--proposals retrieve and recombine take their texts from --pool FILE, which is missing")
+        if not self.agora and (self.teacher is not None or self.pool is not None or self.refit or self.ways):
+            raise InputError("--teacher, --pool, --ways and --refit belong to Agora: give --agora too")
+        if "pool" in self.ways and self.pool is None:
+            raise InputError("--ways pool learns from unlabelled texts: give --pool FILE, or leave it out")
         if self.space not in ("teacher", "student") and not NAME.fullmatch(self.space):
             raise InputError(f"--space is teacher, student, or module.path:function, got {self.space!r}")
         for name in self.proposals:
@@ -153,8 +163,50 @@ class AgoraOptions:
             raise InputError("--executor threads:N: dropout draws from one generator a process; give processes:N")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FinetuneOptions:
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """How a network is fine-tuned: every learning rate with every seed.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    learning_rates: Annotated[tuple[float, ...], POSITIVE] = (5e-5,)
+    """Hyperparameter sets: each is tried with every seed, the best on development data counts."""
+    seeds: Annotated[int, at_least(1)] = 3
+    """Seeds of head, order and dropout: what the interval is taken over."""
+    epochs: Annotated[int, at_least(1)] = 3
+    """Passes over the training data at most."""
+    batch_size: Annotated[int, at_least(1)] = 32
+    """Examples a step."""
+    patience: Annotated[int | None, at_least(1)] = None
+    """Stop a training after so many epochs without a better development score."""
+    warmup: Annotated[float, FRACTION] = 0.1
+    """Fraction of the steps over which the learning rate rises."""
+    weight_decay: Annotated[float, UNSIGNED] = 0.01
+    """Decoupled weight decay on matrices."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of matrix products in training; bfloat16 is faster where the processor has it (AVX512-BF16, AMX)."""
+
+    def __post_init__(self) -> None:
+        if not self.learning_rates:
+            raise InputError("--learning-rates needs at least one rate, such as 5e-5")
+        checked(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learned:
+    """What is fine-tuned on what."""
+
+    model: str | None = None
+    """A checkpoint folder, a Hugging Face name, or a config.json (random weights); --run's student when not given."""
+    run: Path | None = None
+    """Run directory; a new one under runs/ when not given. Without --model, the network that was extracted there."""
+    where: Annotated[TaskOptions, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions(FinetuneSettings, _Learned):
     """Fine-tune a network on a task: a linear head, every learning rate with every seed, chosen on development data.
 
     The score is that of a sealed split, on which nothing is trained and nothing chosen: the mean over the seeds with
@@ -167,29 +219,8 @@ class FinetuneOptions:
     subarch finetune --run runs/mine --data reviews.csv --agora --teacher ./my-bert-reviews --pool more.csv
     """
 
-    model: str | None = None
-    """A checkpoint folder, a Hugging Face name, or a config.json (random weights); --run's student when not given."""
-    run: Path | None = None
-    """Run directory; a new one under runs/ when not given. Without --model, the network that was extracted there."""
-    where: Annotated[TaskOptions, tyro.conf.arg(name="")]
-    learning_rates: Annotated[tuple[float, ...], POSITIVE] = (5e-5,)
-    """Hyperparameter sets: each is tried with every seed, the best on development data counts."""
-    seeds: Annotated[int, at_least(1)] = 3
-    """Seeds of head, order and dropout: what the interval is taken over."""
-    epochs: Annotated[int, at_least(1)] = 3
-    """Passes over the training data at most."""
-    batch_size: Annotated[int, at_least(1)] = 32
-    """Examples a step."""
     max_length: Annotated[int | None, at_least(8)] = None
     """Tokens that a text, or a pair, is cut to; when not given 128, and up to 512 for benchmarks with long texts."""
-    patience: Annotated[int | None, at_least(1)] = None
-    """Stop a training after so many epochs without a better development score."""
-    warmup: Annotated[float, FRACTION] = 0.1
-    """Fraction of the steps over which the learning rate rises."""
-    weight_decay: Annotated[float, UNSIGNED] = 0.01
-    """Decoupled weight decay on matrices."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of matrix products in training; bfloat16 is faster where the processor has it (AVX512-BF16, AMX)."""
     loop: Annotated[AgoraOptions, tyro.conf.arg(name="")] = field(default_factory=AgoraOptions)
     threads: Annotated[int | None, at_least(1)] = None
     """Threads; all cores when not given."""
@@ -199,9 +230,7 @@ class FinetuneOptions:
     def __post_init__(self) -> None:
         if self.model is None and self.run is None:
             raise InputError("--model (a checkpoint) or --run (a directory with an extracted network) is needed")
-        if not self.learning_rates:
-            raise InputError("--learning-rates needs at least one rate, such as 5e-5")
-        checked(self)
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,8 @@ from typing import Any, Literal, Self, Union, cast, get_args, get_origin, get_ty
 from subarch.errors import InputError
 
 Tone = Literal["plain", "good", "warning", "bad", "dim"]
+Json = Mapping[str, Any]
+"""A JSON object whose fields others decide: a stock library, a plug-in, whoever draws it."""
 
 
 def absent(**more: Any) -> Any:
@@ -83,6 +85,15 @@ class Record:
                 given[one.name] = _plain(value)
         return given
 
+    def __getitem__(self, name: str) -> Any:
+        """A part of the JSON form, which earlier versions returned: ``found["rows"]``, ``"rows" in found``."""
+        return self.to_json()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.to_json()
+
+    __iter__ = None  # not by numbers, as Python would try otherwise
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_json`.
@@ -90,6 +101,8 @@ class Record:
         Raises:
             InputError: for data without a field that is needed, or with one that is not known.
         """
+        if not isinstance(cast("object", data), Mapping):
+            raise InputError(f"expected the JSON form of {cls.__name__}, an object, got {data!r:.60}")
         hints = _hints(cls)
         known = {one.name: one for one in dataclasses.fields(cast("Any", cls)) if "rest" not in one.metadata}
         other = next((one.name for one in dataclasses.fields(cast("Any", cls)) if "rest" in one.metadata), None)

@@ -11,7 +11,7 @@ from subarch.results.base import Line, Record, Result, Rows, Told, Tone, rest
 _TONES: Mapping[str, Tone] = {"strong": "good", "weak": "warning"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ClauseResult(Record):
     """One clause.
 
@@ -27,7 +27,7 @@ class ClauseResult(Record):
     more: Mapping[str, Any] = rest()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CheckResult(Result):
     """Whether a network has the property that the guarantee stands on.
 

@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-from subarch.results.base import Line, Rows, Told
+from subarch.results.base import Line, Record, Rows, Told, absent
 from subarch.results.wording import whole
 
 _MOST = 20  # that are shown, of many
 
 
-def told_by_class(classes: Sequence[Mapping[str, Any]] | None, by_class: Mapping[str, float] | None) -> Iterator[Told]:
-    """The worst first, and measures in which all count alike; nothing where there are no classes.
+@dataclass(frozen=True)
+class ClassScore(Record):
+    """How one class fares.
 
-    Args:
-        classes: of each ``name, examples, answered, right, recall``.
-        by_class: measures by name.
+    Attributes:
+        name: of the class.
+        examples: that have it.
+        answered: how often it was the answer.
+        right: how often rightly.
     """
-    if not classes:
-        return
-    there = sorted((one for one in classes if one["examples"]), key=lambda one: one["recall"])
-    rows = [
-        (one["name"], whole(one["examples"]), whole(one["answered"]), f"{one['right']}", f"{one['recall']:.3f}")
-        for one in there[:_MOST]
-    ]
-    yield Rows(("class", "examples", "answered", "rightly", "recall"), rows)
-    if len(there) > _MOST:
-        yield Line(f"and {len(there) - _MOST} classes with a recall of {rows[-1][-1]} or more")
-    measures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in (by_class or {}).items())
-    yield Line(measures.replace("macro f1", "macro F1"))
+
+    name: str
+    examples: int
+    answered: int
+    right: int
+
+    @property
+    def recall(self) -> float | None:
+        """Share of its examples that are answered rightly; None without examples."""
+        return self.right / self.examples if self.examples else None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether there are examples of it, and none of them is answered rightly."""
+        return self.examples > 0 and self.right == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """With what follows from the counts."""
+        return {**super().to_json(), "recall": self.recall}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Without it."""
+        return super().from_json({name: value for name, value in data.items() if name != "recall"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByClass(Record):
+    """What a score does not show; nothing where there are no classes.
+
+    Attributes:
+        classes: how each class fares.
+        by_class: measures in which all classes count alike, by name.
+    """
+
+    classes: tuple[ClassScore, ...] | None = absent()
+    by_class: Mapping[str, float] | None = absent()
+
+    def told_by_class(self) -> Iterator[Told]:
+        """The worst first, and the measures; nothing where there are no classes."""
+        there = sorted((one for one in self.classes or () if one.examples), key=lambda one: one.right / one.examples)
+        if not there:
+            return
+        rows = [
+            (one.name, whole(one.examples), whole(one.answered), f"{one.right}", f"{one.right / one.examples:.3f}")
+            for one in there[:_MOST]
+        ]
+        yield Rows(("class", "examples", "answered", "rightly", "recall"), rows)
+        if len(there) > _MOST:
+            yield Line(f"and {len(there) - _MOST} classes with a recall of {rows[-1][-1]} or more")
+        measures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in (self.by_class or {}).items())
+        yield Line(measures.replace("macro f1", "macro F1"))
 
 
 def points(value: float | None) -> str:

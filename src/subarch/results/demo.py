@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from subarch.results.base import Line, Result, Rows, Told, rest
+from subarch.results.base import Line, Record, Rows, Told
 from subarch.results.classes import points
-from subarch.results.compress import told_targets
-from subarch.results.extract import CertificateResult
-from subarch.results.report import Page
+from subarch.results.compress import Later
+from subarch.results.extract import ExtractResult
+from subarch.results.verify import VerifyResult
 from subarch.results.wording import whole
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class DemoResult(Result):
-    """The whole story in a table for newcomers.
+@dataclass(frozen=True, kw_only=True)
+class AccuracyResult(Record):
+    """How well the source learned: on its own development and sealed texts, in so many steps."""
+
+    development: float
+    sealed: float
+    steps: int
+    task: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineResult(Record):
+    """One line of the table.
 
     Attributes:
-        certificate: of the search.
-        table: four lines: ``model``, ``accuracy``, ``ms``, ``times_as_fast``, ``bytes``.
-        targets: what was met and what was missed.
-        report: path of the page.
+        model: what it is.
+        accuracy: on the sealed texts.
+        ms: milliseconds a text.
+        times_as_fast: as the first line.
+        bytes: of its file, where it has one.
     """
 
-    certificate: CertificateResult
-    table: tuple[Mapping[str, Any], ...]
-    targets: Mapping[str, Any]
-    report: Page
-    more: Mapping[str, Any] = rest()
+    model: str
+    accuracy: float | None
+    ms: float
+    times_as_fast: float
+    bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DemoResult(Later, ExtractResult):
+    """The whole story in a table for newcomers: the search, and what came after it.
+
+    Attributes:
+        source_accuracy: how well the source learned.
+        verification: whether the certificate holds.
+        table: the reference, the source, the small network as it is trained, and what is deployed.
+    """
+
+    source_accuracy: AccuracyResult
+    verification: VerifyResult
+    table: tuple[LineResult, ...]
 
     def told(self) -> Iterator[Told]:
         certificate = self.certificate
@@ -39,11 +64,11 @@ class DemoResult(Result):
         )
         rows = [
             (
-                one["model"],
-                points(one["accuracy"]),
-                f"{one['ms']:.2f}",
-                f"{one['times_as_fast']:.0f}",
-                "" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}",
+                one.model,
+                points(one.accuracy),
+                f"{one.ms:.2f}",
+                f"{one.times_as_fast:.0f}",
+                "" if one.bytes is None else f"{one.bytes / 1e6:.1f}",
             )
             for one in self.table
         ]
@@ -52,6 +77,8 @@ class DemoResult(Result):
             "Accuracy: per cent of the sealed texts, which no network here has learned from. Times: one text, on this "
             "processor, in PyTorch where no other form is named; BERT-large has random weights, its time alone counts."
         )
+        if self.ladder is not None:
+            yield from self.ladder.told()
         yield Line("Asked of the small network, against the source in the same form:")
-        yield from told_targets(self.targets)
+        yield from self.targets.told()
         yield Line(f"wrote {self.report}")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from subarch.results.base import Line, Result, Rows, Told, absent, rest
-from subarch.results.classes import told_by_class
+from subarch.results.classes import ByClass
 from subarch.results.wording import relatives, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateResult(Result):
+class EvaluateResult(ByClass, Result):
     """Scores of a model.
 
     Attributes:
@@ -21,10 +21,9 @@ class EvaluateResult(Result):
         metrics: by name, between 0 and 1 (a correlation from -1).
         examples: how many were scored.
         model: as it was given.
+        artifact: of an export, the form that answered.
         related: of sealed rows, how many are too much like rows that were learned from.
         apart: the score on the others.
-        classes: how each class fares.
-        by_class: measures in which all classes count alike.
     """
 
     task: str
@@ -32,10 +31,9 @@ class EvaluateResult(Result):
     metrics: Mapping[str, float]
     examples: int
     model: str
+    artifact: str | None = absent()
     related: int | None = absent()
     apart: float | None = None
-    classes: tuple[Mapping[str, Any], ...] | None = absent()
-    by_class: Mapping[str, float] | None = absent()
     more: Mapping[str, Any] = rest()
 
     def told(self) -> Iterator[Told]:
@@ -43,4 +41,4 @@ class EvaluateResult(Result):
         yield Rows(("metric", "value"), [(name, f"{value:.4f}") for name, value in self.metrics.items()])
         if told := relatives(self.related, self.examples, {"score": self.apart}):
             yield Line(told)
-        yield from told_by_class(self.classes, self.by_class)
+        yield from self.told_by_class()

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from subarch.results.base import Line, Record, Result, Rows, Told, Tone, rest
-from subarch.results.wording import check_command, claim_in_words, decimal, describe, short, whole
+from subarch.results.base import Line, Record, Result, Rows, Told, absent, rest
+from subarch.results.certificate import CertificateResult, Shape
+from subarch.results.wording import check_command, decimal, describe, short, timing_in_words
 
-_TONES: Mapping[str, Tone] = {"certified": "good", "unresolved": "warning"}
+# ------------------------------------------------------------------------------------------------------- architectures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,11 @@ class PointResult(Record):
         architecture: value of each architectural parameter.
         parameters: of the backbone with its embeddings.
         macs: multiply-accumulates of a forward pass.
-        latency_ms: milliseconds of one, where that was measured.
+        latency_ms: milliseconds of one, where that was measured or a latency table says it.
         error: of the training, between 0 and 1.
     """
 
-    architecture: Mapping[str, Any]
+    architecture: Shape
     parameters: int
     macs: int
     latency_ms: float | None
@@ -33,51 +34,111 @@ class PointResult(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertificateResult(Result):
-    """How far from optimal an extraction can be.
+class PickResult(PointResult):
+    """One that was chosen.
 
     Attributes:
-        claim: what is certified: ``w``, ``constrained`` or ``front``.
-        verdict: ``certified``, ``unresolved``, or what was reached otherwise.
-        reason: why.
-        epsilon: how far from optimal was asked for.
-        achieved: and what was reached.
-        delta: violation of monotony that is allowed for.
-        evaluated: architectures that were trained.
-        space_size: architectures of the space.
-        spread: between the errors of the largest and the smallest architecture.
-        noise: standard deviation of one architecture's error.
-        violations: of monotony that were seen.
-        repeats: trainings for scale and noise.
+        w: size saved times operations saved over error.
+        certified: whether the certificate is about it.
+        missed: limits on time that it misses, measured again, in words.
     """
 
-    claim: str
-    verdict: str
-    reason: str
-    epsilon: float
-    achieved: float
-    delta: float
-    evaluated: int
-    space_size: int
-    spread: float
-    noise: float
-    violations: tuple[Mapping[str, Any], ...]
-    repeats: int
+    w: float
+    certified: bool
+    missed: tuple[str, ...] | None = absent()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedResult(PointResult):
+    """One training of the search.
+
+    Attributes:
+        number: of it, from 0.
+        standard_error: of the error over the seeds.
+        w: as of a pick.
+        seconds: that it took.
+    """
+
+    number: int
+    standard_error: float | None
+    w: float
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntrainedResult(Record):
+    """One that was bounded out.
+
+    Attributes:
+        architecture, parameters, macs: as of a point.
+        error_bound: that its error cannot be below; None where nothing is known of it.
+    """
+
+    architecture: Shape
+    parameters: int
+    macs: int
+    error_bound: float | None
     more: Mapping[str, Any] = rest()
 
-    def told(self) -> Iterator[Told]:
-        yield Line(self.reason, lead=self.verdict, tone=_TONES.get(self.verdict, "bad"))
-        yield Line(
-            f"trained {self.evaluated} of {whole(self.space_size)} architectures (and {self.repeats} for scale and "
-            f"noise); epsilon {decimal(self.achieved, 3)} reached, {self.epsilon:g} asked; delta "
-            f"{decimal(self.delta, 3)}, spread {decimal(self.spread, 3)}, noise {decimal(self.noise, 2)}, "
-            f"{len(self.violations)} violations"
-        )
 
-    @property
-    def in_words(self) -> str:
-        """What is claimed about the architectures that were not trained."""
-        return claim_in_words(self.to_json())
+@dataclass(frozen=True, kw_only=True)
+class SourceResult(Record):
+    """The reference's own figures.
+
+    Attributes:
+        name: of the source.
+        architecture, parameters, macs, latency_ms: as of a point.
+    """
+
+    name: str
+    architecture: Shape
+    parameters: int
+    macs: int
+    latency_ms: float | None
+    more: Mapping[str, Any] = rest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult(Record):
+    """Where a search was after a training.
+
+    Attributes:
+        trained: architectures so far.
+        seconds: since it began.
+        best: the best value found.
+        bound: no other can be better.
+        achieved: how far from optimal the best can be.
+    """
+
+    trained: int
+    seconds: float
+    best: float | None
+    bound: float | None
+    achieved: float | None
+    more: Mapping[str, Any] = rest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedWith(Record):
+    """What latencies were measured with.
+
+    Attributes:
+        runtime, threads: of the networks.
+        reference_runtime, reference_threads: of the reference, which runs in its own fastest form.
+        networks: that the latency table was made of.
+        error: of its fit at networks that it did not have, the median.
+    """
+
+    runtime: str
+    threads: int | None
+    reference_runtime: str | None = absent()
+    reference_threads: int | None = absent()
+    networks: int | None = absent()
+    error: float | None = absent()
+    more: Mapping[str, Any] = rest()
+
+
+# ---------------------------------------------------------------------------------------------------------- the search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,19 +154,31 @@ class ExtractResult(Result):
         picks: of each kind: ``w``, ``knee``, ``constrained``.
         certificate: how far from optimal the pick can be.
         source: the reference's own figures.
+        trained: every training of the search.
+        untrained: what was bounded out, of large spaces a sample.
+        untrained_total: how many these are in all.
+        progress: where the search was after each training of the last call.
+        timed_with: what latencies were measured with.
+        seconds: of this run's trainings (``search``), and of timing networks (``timing``), where that was needed.
     """
 
     run: str
-    architecture: Mapping[str, Any]
+    architecture: Shape
     parameters: int
     macs: int
     latency_ms: float | None
     error: float
     w: float | None
     front: tuple[PointResult, ...]
-    picks: Mapping[str, Any]
+    picks: Mapping[str, PickResult | None]
     certificate: CertificateResult
-    source: Mapping[str, Any]
+    source: SourceResult
+    trained: tuple[TrainedResult, ...]
+    untrained: tuple[UntrainedResult, ...]
+    untrained_total: int
+    progress: tuple[StepResult, ...]
+    timed_with: TimedWith
+    seconds: Mapping[str, float] | None = absent()
     more: Mapping[str, Any] = rest()
 
     def told(self) -> Iterator[Told]:
@@ -113,7 +186,10 @@ class ExtractResult(Result):
         yield from self.certificate.told()
         yield Line(describe(self.architecture), lead="the pick")
         yield Line("  " + ", ".join(self._gains()))
-        for missed in (self.picks.get("constrained") or {}).get("missed", []):
+        if timing := timing_in_words(self.timed_with.to_json(), self.seconds):
+            yield Line(timing)
+        constrained = self.picks.get("constrained")
+        for missed in (constrained and constrained.missed) or ():
             yield Line(f"  the target is missed: {missed}", tone="warning")
         yield Line(
             f"{self.run}/report.html shows it all; {self.run}/architecture.json is its config; check it with: "
@@ -121,23 +197,24 @@ class ExtractResult(Result):
         )
 
     def _gains(self) -> list[str]:
+        source = self.source
         gains = [
-            f"{short(self.parameters)} parameters ({self.parameters / self.source['parameters']:.1%} of the reference)",
-            f"{self.source['macs'] / self.macs:.1f} times fewer operations",
+            f"{short(self.parameters)} parameters ({self.parameters / source.parameters:.1%} of the reference)",
+            f"{source.macs / self.macs:.1f} times fewer operations",
         ]
-        if self.latency_ms and self.source["latency_ms"]:
-            gains.append(f"{self.source['latency_ms'] / self.latency_ms:.1f} times as fast here")
+        if self.latency_ms and source.latency_ms:
+            gains.append(f"{source.latency_ms / self.latency_ms:.1f} times as fast here")
         return [*gains, f"error {decimal(self.error, 3)}"]
 
 
-def told_front(front: Sequence[PointResult], picks: Mapping[str, Any]) -> Rows:
+def told_front(front: Sequence[PointResult], picks: Mapping[str, PickResult | None]) -> Rows:
     """The front as a table, with the picks by name."""
     rows: list[tuple[str, ...]] = []
     for point in front:
         names = [
-            f"{name}{' (certified)' if pick['certified'] else ''}"
+            f"{name}{' (certified)' if pick.certified else ''}"
             for name, pick in picks.items()
-            if pick and pick["architecture"] == point.architecture
+            if pick and pick.architecture == point.architecture
         ]
         rows.append(
             (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from subarch.results.base import Line, Result, Told, rest
+from subarch.results.base import Line, Result, Told, absent, rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class PredictResult(Result):
         path: the file, JSONL or CSV.
         examples: rows that it answers.
         model: as it was given.
+        artifact: of an export, the form that answered.
         text_columns: that were read.
     """
 
@@ -25,6 +26,7 @@ class PredictResult(Result):
     examples: int
     model: str
     text_columns: tuple[str, ...]
+    artifact: str | None = absent()
     more: Mapping[str, Any] = rest()
 
     def told(self) -> Iterator[Told]:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from subarch.results.base import Line, Result, Told, rest
+from subarch.results.base import Line, Record, Result, Told, rest
 from subarch.results.wording import short, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainResult(Result):
-    """A finished pre-training.
+class Pretrained(Record):
+    """How good a language model a student became.
 
     Attributes:
-        run: its directory.
         checkpoint: folder of the student, with a masked-language-model head.
         loss: cross-entropy of held-out masked tokens, in nats.
         accuracy: fraction of them that the student guesses.
-        tokens_per_second: that were learned from, of all processes.
+        tokens_per_second: that were learned from, of all processes; without evaluations and checkpoints.
         steps: of the optimiser.
         tokens: learned from in all.
-        losses: weights and settings of the losses.
-        teacher: that was learned from, if any.
-        initialize: ``scratch`` or ``inherit``.
+        losses: weights and settings of the losses, as they were settled.
     """
 
-    run: str
     checkpoint: Path
     loss: float
     accuracy: float
@@ -36,6 +33,19 @@ class PretrainResult(Result):
     steps: int
     tokens: int
     losses: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult(Pretrained, Result):
+    """A finished pre-training.
+
+    Attributes:
+        run: its directory.
+        teacher: that was learned from, if any.
+        initialize: ``scratch`` or ``inherit``.
+    """
+
+    run: str
     teacher: str | None
     initialize: str
     more: Mapping[str, Any] = rest()
@@ -50,4 +60,4 @@ class PretrainResult(Result):
         )
         yield Line(f"learned: {learned}; weights: {self.initialize}; teacher: {self.teacher or 'none'}")
         yield Line(f"wrote {self.checkpoint}")
-        yield Line(f"go on with: subarch finetune --run {self.run} --task TASK")
+        yield Line(f"go on with: subarch finetune --run {shlex.quote(str(self.run))} --task TASK")

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 ABSENT = "not stated"
 
@@ -24,8 +24,6 @@ _LIMITS = {
     "latency_ms": "at most {} ms a forward pass",
     "macs": "at most {} operations a forward pass",
 }
-
-_TARGETS = {"latency_ms": "milliseconds a text", "speedup": "times as fast as the teacher", "drop": "points lost"}
 
 
 def finite(value: object) -> float | None:
@@ -61,24 +59,6 @@ def relatives(related: object, sealed: object, scores: Mapping[str, object]) -> 
     said = f"{whole(count)} of the {whole(among)} sealed rows ({100 * count / among:.0f} %) are {kin}"
     told = ", ".join(f"{name} {100 * value:.1f}" for name, one in scores.items() if (value := finite(one)) is not None)
     return f"{said}. On the others: {told}." if told else f"{said}: no other row is left to score on."
-
-
-def apart(result: Mapping[str, Any]) -> str:
-    """The same of a fine-tuning."""
-    scores = {row["method"]: row.get("apart") for row in result["rows"]}
-    return relatives(result.get("related"), result["data"]["examples"]["sealed"], scores)
-
-
-def apart_as_exported(sealed: Mapping[str, Any]) -> str:
-    """The same of an exported form beside its teacher."""
-    return relatives(sealed.get("related"), sealed.get("examples"), sealed.get("apart") or {})
-
-
-def target_in_words(one: Mapping[str, Any]) -> str:
-    """One target, asked and got."""
-    got, asked = f"{float(one['got']):.3g}", f"{float(one['asked']):.3g}"
-    limit = "at least" if one["target"] == "speedup" else "at most"
-    return f"{_TARGETS.get(one['target'], one['target'])}: {limit} {asked} asked, {got} measured"
 
 
 def whole(value: object) -> str:
@@ -119,6 +99,28 @@ def percent(value: object, digits: int = 3) -> str:
 def milliseconds(value: object) -> str:
     """Write a latency in milliseconds with its unit."""
     return ABSENT if finite(value) is None else f"{decimal(value, 3)} ms"
+
+
+def timing_in_words(timed_with: Mapping[str, Any], seconds: Mapping[str, Any] | None) -> str:
+    """How networks were timed and how long that took beside the search, in sentences; nothing where no table was."""
+    if timed_with.get("networks") is None or not seconds or finite(seconds.get("timing")) is None:
+        return ""
+
+    def form(runtime: object, threads: object) -> str:
+        return f"{runtime}" if threads is None else f"{runtime} on {counted(cast('int', threads), 'thread')}"
+
+    ours, theirs = (form(timed_with.get(f"{of}runtime"), timed_with.get(f"{of}threads")) for of in ("", "reference_"))
+    return (
+        f"Times are those of networks as they are served, {ours}, and of the reference in its own fastest form, "
+        f"{theirs}: {timed_with['networks']} networks were timed in {duration(seconds['timing'])}, the others follow "
+        f"from these; the trainings of the search took {duration(seconds.get('search'))}."
+    )
+
+
+def took_in_words(stages: Mapping[str, float]) -> str:
+    """Write how long all took, and each stage: ``12 min 3 s: teacher 2 min, extract 6 min 10 s``."""
+    each = ", ".join(f"{name} {duration(seconds)}" for name, seconds in stages.items())
+    return f"{duration(sum(stages.values()))}: {each}"
 
 
 def duration(value: object) -> str:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.executors import fresh_processes
+from subarch.running.timing import Key, Pass, timed, visited
 
-Key = TypeVar("Key", bound=Hashable)
-Pass = Callable[[], Any]
-_WARM = 3  # untimed passes of a visit: the caches still hold what ran before
+_WARM = 3  # untimed passes of a visit
 _LEAST = 3  # timed ones
 
 
@@ -29,12 +27,14 @@ class Readings:
         p50_ms: the median of the rounds' medians.
         p95_ms: of all passes.
         min_ms: likewise.
+        fast_ms: in the program's fast mode, as of :func:`subarch.running.timing.in_turns`.
         passes: how many were timed.
     """
 
     p50_ms: float
     p95_ms: float
     min_ms: float
+    fast_ms: float
     passes: int
 
 
@@ -57,23 +57,11 @@ def interleaved(
     visits = 0
     for _ in range(rounds):
         for key, run in programs.items():
-            found[key].append(_visit(run, seconds))
+            found[key].append(timed(run, _WARM, _LEAST, seconds))
             visits += 1
             if tick is not None:
                 tick(visits, rounds * len(programs))
     return {key: _summary(readings) for key, readings in found.items()}
-
-
-def _visit(run: Pass, seconds: float) -> list[float]:
-    for _ in range(_WARM):
-        run()
-    readings: list[float] = []
-    until = time.perf_counter() + seconds
-    while len(readings) < _LEAST or time.perf_counter() < until:
-        start = time.perf_counter()
-        run()
-        readings.append(1000 * (time.perf_counter() - start))
-    return readings
 
 
 def _summary(rounds: list[list[float]]) -> Readings:
@@ -82,6 +70,7 @@ def _summary(rounds: list[list[float]]) -> Readings:
         p50_ms=statistics.median(statistics.median(one) for one in rounds),
         p95_ms=float(np.percentile(everything, 95)),
         min_ms=float(everything.min()),
+        fast_ms=min(visited(one).fast_ms for one in rounds),
         passes=len(everything),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,36 +17,11 @@ from transformers import PreTrainedModel
 from subarch.errors import InputError
 from subarch.options.forms import ArtifactName, Precision
 from subarch.progress import Watch, silent
-from subarch.running.artifacts import FORMS, Artifact, Inputs
+from subarch.running.artifacts import FORMS
+from subarch.running.base import Artifact, Inputs
 from subarch.running.graphs import Graph
-from subarch.running.processor import features, saturates
-from subarch.running.timing import Builder, Pass
+from subarch.running.timing import Pass
 from subarch.threads import pinned
-
-
-def require(form: Artifact) -> None:
-    """Make sure that what makes and runs a form is installed.
-
-    Raises:
-        ImportError: when it is not, naming the extra.
-    """
-    if form.runtime == "onnxruntime":
-        import_module("subarch.running.onnx_export")
-    else:
-        from subarch.running import openvino_export
-
-        openvino_export.require(quantizer=form.precision == "int8")
-
-
-def requirements(form: Artifact, folder: Path) -> dict[str, Any]:
-    """What the file of a form asks of a runtime: format, operator sets, and the oldest version that has them."""
-    if form.runtime == "onnxruntime":
-        from subarch.running import onnx_export
-
-        return onnx_export.requirements(folder / form.file)
-    from subarch.running import openvino_export
-
-    return openvino_export.requirements(folder / form.file)
 
 
 def write(
@@ -61,7 +36,7 @@ def write(
 
     Args:
         graph: of the network.
-        folder: where files go; those that are there are not made again.
+        folder: where files go; forms that share one have it once.
         names: of the forms.
         calibration: inputs that the ranges of 8-bit activations are measured on.
         watch: told of every form.
@@ -71,57 +46,50 @@ def write(
         ImportError: when a runtime is not installed, naming the extra.
     """
     forms = [FORMS[name] for name in names]
-    made = set[str]()
+    made = dict[str, Artifact]()
+
+    def make(form: Artifact) -> None:
+        if form.made_from is not None:
+            make(FORMS[form.made_from])
+        if form.file not in made:
+            form.write(graph, folder, calibration)
+            made[form.file] = form
+
     for number, form in enumerate(forms):
         watch("writing forms", done=number, total=len(forms), note=form.name)
-        if form.runtime == "onnxruntime":
-            _write_onnx(graph, folder, form, calibration, made)
-        elif form.file not in made:
-            from subarch.running import openvino_export
-
-            ranges = calibration if form.precision == "int8" else None
-            openvino_export.write(graph, folder / form.file, calibration=ranges)
-        made.add(form.file)
-    plain = FORMS["onnx"]
-    if plain not in forms:  # it was only a step on the way
-        (folder / plain.file).unlink(missing_ok=True)
+        make(form)
+    asked = {file for form in forms for file in form.files()}
+    for file in {file for form in made.values() for file in form.files()} - asked:  # only steps on the way
+        (folder / file).unlink(missing_ok=True)
     watch("writing forms", done=len(forms), total=len(forms))
     return forms
 
 
-def _write_onnx(graph: Graph, folder: Path, form: Artifact, calibration: Sequence[Inputs], made: set[str]) -> None:
-    from subarch.running import onnx_export
-
-    plain, reduce_range = folder / FORMS["onnx"].file, saturates(features())
-    if FORMS["onnx"].file not in made:
-        onnx_export.write(graph, plain)
-        made.add(FORMS["onnx"].file)
-    if form.name == "onnx-int8":
-        onnx_export.quantize(plain, folder / form.file, reduce_range=reduce_range)
-    elif form.name == "onnx-int8-static":
-        onnx_export.quantize_with_ranges(plain, folder / form.file, calibration, reduce_range=reduce_range)
-
-
-def builder(name: ArtifactName, threads: int | None) -> Builder:
-    """Puts networks into one form, for the timing of a search.
+def passes(
+    network: nn.Module, inputs: Mapping[str, Tensor], kinds: Sequence[tuple[str, int | None]]
+) -> dict[tuple[str, int | None], Pass]:
+    """A network in some forms, to be timed.
 
     Args:
-        name: of the form.
-        threads: of one pass; all cores when not given.
+        network: a stock encoder.
+        inputs: of one pass.
+        kinds: forms, each with the threads of a pass (None: all cores).
+
+    Raises:
+        ValueError: for a network of another kind, or one that a runtime cannot have.
+        ImportError: when a runtime is not installed, naming the extra.
     """
-
-    def build(network: nn.Module, inputs: Mapping[str, Tensor]) -> Pass:
-        if not isinstance(network, PreTrainedModel):
-            raise InputError(f"only stock encoders run as {name}, got a {type(network).__name__}: time it in PyTorch")
-        graph = Graph.of(network)
-        ids = inputs["input_ids"].numpy()
-        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        with tempfile.TemporaryDirectory(prefix="subarch-") as folder:
-            (form,) = write(graph, Path(folder), [name], [given])
-            program = form.open(Path(folder), threads)
-        return lambda: program(given)
-
-    return build
+    names = list(dict.fromkeys(name for name, _ in kinds))
+    if not isinstance(network, PreTrainedModel):
+        told = ", ".join(names)
+        raise InputError(f"only stock encoders run as {told}, got a {type(network).__name__}: time it in PyTorch")
+    graph = Graph.of(network)
+    ids = inputs["input_ids"].numpy()
+    given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    with tempfile.TemporaryDirectory(prefix="subarch-") as folder:
+        write(graph, Path(folder), names, [given])
+        opened = {(name, n): FORMS[name].open(Path(folder), n) for name, n in kinds}
+    return {kind: partial(program, given) for kind, program in opened.items()}
 
 
 class TorchProgram:

@@ -1,8 +1,7 @@
 """A stock model as one graph: named inputs, one output, any batch and any length.
 
-The stock library's models are traced by ``torch.export``. For ONNX Runtime, attention is written as one operator of
-that runtime where its mask says nothing but which keys are text, instead of a pattern that its optimiser would have to
-find again. Windows, causal masks and position biases keep the whole mask.
+The stock library's models are traced by ``torch.export``, with attention as one operator of torch's that reads whole
+masks; a runtime may bring another kind for its own tracing.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, bidirectional_mask_function, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
 from subarch.errors import InputError
@@ -26,7 +25,7 @@ from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
 from subarch.options.forms import Head
 
-FUSED, WHOLE = "subarch_fused", "subarch_whole"
+WHOLE = "subarch_whole"
 _LANGUAGE_MODELS = ("ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM")
 _UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
 _ANY_LENGTH = 1 << 16  # of networks without a limit
@@ -187,12 +186,9 @@ class _Forward(nn.Module):
 
 # --- attention --------------------------------------------------------------------------------------------------------
 
-# Of what a model may hand to its attention: what changes nothing in evaluation, or is in the mask already.
-_HARMLESS = {"dropout", "scaling", "sliding_window", "deterministic", "is_causal", "position_ids", "cache_position"}
 
-
-class _Whole:
-    """torch's own attention with whole masks, as all runtimes read them.
+class WholeAttention:
+    """torch's own attention with whole masks, as all runtimes read them; another kind for tracing is derived from it.
 
     Masks are handed to torch as numbers that are added to the products. Not as truth values: versions of OpenVINO up to
     2025 read those wrongly, without a word. And not with minus infinity: where a token sees nothing, as padding beyond
@@ -230,74 +226,20 @@ class _Whole:
         return numbers
 
 
-class _Fused(_Whole):
-    """Attention as ``com.microsoft::MultiHeadAttention``, for tracing alone, wherever that says the same.
-
-    The operator takes a mask of keys ``(batch, length)``. So a layer has it where the model asked for nothing but such
-    a mask and gave it to that layer as it was; where the model asked for more (a window, a causal mask, a bias), the
-    layer keeps torch's attention with the whole mask.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._keys: list[tuple[Tensor, Tensor]] = []
-        self._squares: list[Tensor] = []
-
-    def mask(self, **asked: Any) -> Tensor:
-        """What the model's mask becomes: of keys ``(batch, length)``, or whole ``(batch, 1, length, length)``."""
-        keys = asked.get("attention_mask")
-        square = asked.get("q_offset", 0) == 0 and asked.get("kv_offset", 0) == 0
-        if asked.get("mask_function") is bidirectional_mask_function and square and keys is not None and keys.ndim == 2:
-            self._keys.append((keys.to(torch.int32), super().mask(**asked)))
-            return self._keys[-1][0]
-        self._squares.append(super().mask(**asked))
-        return self._squares[-1]
-
-    def attention(
-        self,
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None = None,
-        **given: Any,
-    ) -> tuple[Tensor, None]:
-        """As of :class:`_Whole`."""
-        whole = next((whole for keys, whole in self._keys if attention_mask is keys), None)
-        if whole is None:
-            if self._keys and not any(attention_mask is one for one in self._squares):
-                # Perhaps made from a mask of keys, which has other numbers and another shape than torch's.
-                raise _UnknownMaskError(f"{type(module).__name__} changes its mask on the way")
-            return super().attention(module, query, key, value, attention_mask, **given)
-        more = any(one is not None and name not in _HARMLESS for name, one in given.items())
-        if more or query.shape[1] != key.shape[1] or query.shape[3] != value.shape[3] or given.get("is_causal"):
-            return super().attention(module, query, key, value, whole, **given)
-        batch, heads, length, size = query.shape
-        flat = [states.transpose(1, 2).reshape(batch, -1, heads * size) for states in (query, key, value)]
-        found = torch.onnx.ops.symbolic(
-            "com.microsoft::MultiHeadAttention",
-            (*flat, None, attention_mask),
-            attrs={"num_heads": heads, "scale": float(given.get("scaling") or size**-0.5)},
-            dtype=query.dtype,
-            shape=(batch, length, heads * size),
-            version=1,
-        )
-        return found.reshape(batch, length, heads, size), None
-
-
-class _UnknownMaskError(Exception):
-    """A mask of which nobody knows whether it is of keys alone."""
-
-
 @contextmanager
-def attention_of(model: PreTrainedModel, implementation: str) -> Generator[None]:
+def attention_of(model: PreTrainedModel, implementation: str, kind: WholeAttention | None = None) -> Generator[None]:
     """Let a model's attention be of one kind, and put its own back afterwards.
 
     A model that does not run torch's attention, by its nature or by its config, keeps what it has.
+
+    Args:
+        model: stock.
+        implementation: name that the stock library is to know the kind by.
+        kind: for one tracing; torch's operator with whole masks when not given.
     """
-    for name, kind in ((FUSED, _Fused()), (WHOLE, _Whole())):
-        AttentionInterface.register(name, cast("Any", kind.attention))
-        AttentionMaskInterface.register(name, cast("Any", kind.mask))
+    kind = kind or WholeAttention()
+    AttentionInterface.register(implementation, cast("Any", kind.attention))
+    AttentionMaskInterface.register(implementation, cast("Any", kind.mask))
     before = str(cast("Any", model.config)._attn_implementation)
     if before == "sdpa":
         model.set_attn_implementation(implementation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, fisher_exact
 
 from subarch.options.forms import ArtifactName, Head, Precision
+from subarch.results.export import FormResult
 
 Outputs = Sequence[NDArray[np.float32]]
 _ROUNDING = 1e-3  # of the largest output: 32-bit floats in another order differ by less
@@ -46,7 +47,7 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class JudgedRows:
     """What is known of the judged examples.
 
     Attributes:
@@ -60,49 +61,6 @@ class Rows:
     names: Sequence[str] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """One form beside the network in PyTorch with 32-bit floats.
-
-    Attributes:
-        artifact: name of the form.
-        metric: its score on development data in [0, 1], many texts a pass or one, whichever is less; None without such
-            data.
-        drop: points of 100 below PyTorch's; negative where it is better; None without data.
-        label_flips: examples that get another label; None where labels are numbers, or without a head.
-        examples: how many were compared.
-        largest_difference: between outputs, absolute.
-        alone: how many examples were also asked one by one.
-        alone_flips: those of them that get another label alone than in company; None as of ``label_flips``.
-        alone_difference: the largest one between outputs alone and in company, absolute.
-        long: how many texts of the greatest length were asked.
-        long_flips: those of them that get another label than PyTorch gives; None as of ``label_flips``.
-        long_difference: the largest one between outputs of these, absolute.
-        lost: names of classes that PyTorch gives and this form never does.
-        passed: whether it may be chosen.
-        reason: why, in words.
-    """
-
-    artifact: ArtifactName
-    metric: float | None
-    drop: float | None
-    label_flips: int | None
-    examples: int
-    largest_difference: float
-    alone: int = 0
-    alone_flips: int | None = None
-    alone_difference: float = 0.0
-    long: int = 0
-    long_flips: int | None = None
-    long_difference: float = 0.0
-    lost: tuple[str, ...] = field(default=())
-    passed: bool
-    reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def judged(
     name: ArtifactName,
     precision: Precision,
@@ -110,9 +68,9 @@ def judged(
     reference: Said,
     said: Said,
     *,
-    rows: Rows,
+    rows: JudgedRows,
     max_drop: float,
-) -> Parity:
+) -> FormResult:
     """Whether a form may take the network's place.
 
     It may not where any of these holds, in this order:
@@ -170,7 +128,7 @@ def judged(
         good = "it agrees with PyTorch"
     else:
         good = f"it loses {drop:.2f} points" if drop is not None and drop > 0 else "it loses nothing"
-    return Parity(
+    return FormResult(
         artifact=name,
         metric=metric,
         drop=drop,
@@ -218,7 +176,7 @@ def _lost(reference: Said, said: Said, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names[n] if n < len(names) else str(n) for n in sorted(found, key=lambda n: -given[n]))
 
 
-def _fallen(reference: Said, said: Said, rows: Rows) -> str | None:
+def _fallen(reference: Said, said: Said, rows: JudgedRows) -> str | None:
     """The class whose recall fell farthest, in words, where one fell far."""
     if rows.labels is None:
         return None

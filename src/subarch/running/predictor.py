@@ -20,11 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.options.forms import ArtifactName, Head
+from subarch.options.forms import ArtifactName, FormName, Head
 from subarch.progress import say_once
-from subarch.running.artifacts import FORMS, Program
+from subarch.results.export import ReadWith
+from subarch.running.artifacts import FORMS
+from subarch.running.base import Form, Program, TextProgram
+from subarch.running.plain import PLAIN
 from subarch.storage import sha256_of
-from subarch.text.encoding import Reader, Stored, Tokenizing, Tokens
+from subarch.text.encoding import TOKENIZER, Reader, Stored, Tokenizing, Tokens
 from subarch.text.examples import Example
 from subarch.text.given import examples_of
 
@@ -97,23 +100,28 @@ def _parts(tokens: Tokens, size: int) -> Iterator[list[int]]:
 class Predictor:
     """A network, ready to answer any number of threads at once; make one with :meth:`from_pretrained`.
 
+    >>> import subarch
+    >>> predictor = subarch.Predictor.from_pretrained("runs/small/export")
+    >>> sorted(predictor(["a good film", "a bad film"])[0])
+    ['label', 'probabilities']
+
     Attributes:
         program: that runs.
-        tokenizer: its own.
+        tokenizer: its own; None where the program reads texts as they are.
         head: what it predicts.
         label_names: of its classes.
         length: tokens that a text, or a pair, is cut to.
-        artifact: the form that runs.
+        artifact: the form that runs; of a rung of the ladder that is no network its own; ``pytorch`` for a checkpoint.
         batch_size: texts a pass, at most: 1 in forms in which the texts of a pass change each other's answers.
         texts: how many texts each example has, single or a pair, where it was fine-tuned on either.
     """
 
-    program: Program
-    tokenizer: Tokenizing
+    program: Program | TextProgram
+    tokenizer: Tokenizing | None
     head: Head
     label_names: tuple[str, ...]
     length: int
-    artifact: ArtifactName
+    artifact: FormName
     batch_size: int = 32
     texts: int | None = None
 
@@ -121,7 +129,9 @@ class Predictor:
         _ = self._read  # before several threads come
 
     @cached_property
-    def _read(self) -> Reader:
+    def _read(self) -> Reader | None:
+        if self.tokenizer is None:
+            return None
         types = "token_type_ids" in self.program.inputs
         return Reader.of(self.tokenizer, length=self.length, choice=self.head == "choice", types=types)
 
@@ -135,12 +145,12 @@ class Predictor:
         batch_size: int = 32,
         passes: int | None = None,
     ) -> Predictor:
-        """Open an export.
+        """Open an export, or a rung of the ladder.
 
         Args:
-            folder: that ``subarch export`` wrote.
+            folder: that ``subarch export`` or ``subarch ladder`` wrote.
             artifact: another form than the chosen one.
-            threads: of one pass; all cores when not given.
+            threads: of one pass; what the export was made for when not given, or else all cores.
             batch_size: texts a pass.
             passes: that may run at the same time, for several threads that ask; each takes memory of its own. As many
                 as the cores allow (in OpenVINO at most eight) when not given.
@@ -150,25 +160,30 @@ class Predictor:
             ImportError: when the runtime is not installed, naming the extra.
         """
         for name, number in (("threads", threads), ("batch_size", batch_size), ("passes", passes)):
-            if number is not None and number < 1:
-                raise InputError(f"{name} must be at least 1, got {number}")
+            if number is not None and not (isinstance(cast("object", number), int) and number >= 1):
+                raise InputError(f"{name} must be an integer from 1, got {number!r}")
         folder = Path(folder)
         known = read_export(folder)
         name = cast("ArtifactName", artifact or known["chosen"])
         held = [one["artifact"] for one in known["parity"]]
-        if name not in held:
+        forms: Mapping[str, Form] = {**FORMS, **PLAIN}
+        if name not in held or name not in forms:
             raise InputError(f"expected one of the forms {', '.join(held)} that {folder} holds, got {name!r}")
-        form = FORMS[name]
-        for file in form.files():
+        form = forms[name]
+        digests = known["sha256"]
+        for file in (*form.files(), *({TOKENIZER} & digests.keys())):  # earlier versions kept none of the tokenizer
             path = folder / file
-            if not path.is_file() or sha256_of(path) != known["sha256"][file]:
-                raise InputError(f"{path} is not the file that was exported (damaged, or cut off): export it again")
+            if not path.is_file() or sha256_of(path) != digests.get(file):
+                raise InputError(
+                    f"{path} is not the file that was exported (missing, changed, damaged, or cut off): export it again"
+                )
         head: Head = known["head"]
         if head == "masked-lm":
             raise InputError(f"{folder} holds a masked language model, which answers no texts: export a fine-tuned one")
+        program = form.open(folder, threads or _decided(known), passes)
         return cls(
-            program=form.open(folder, threads, passes),
-            tokenizer=_tokenizer(folder, known),
+            program=program,
+            tokenizer=None if isinstance(program, TextProgram) else _tokenizer(folder, known),
             head=head,
             label_names=tuple(known["label_names"]),
             length=int(known["length"]),
@@ -187,10 +202,21 @@ class Predictor:
             tick: called with examples done and all examples.
 
         Raises:
-            ValueError: for what is no text, by its place.
+            ValueError: for what is no text, and for a text of which the network says what is no number, by its place.
         """
         given = examples_of(examples, each=self.texts)
-        return answers(self.program, self._read(given), self.head, batch_size=self.batch_size, tick=tick)
+        if isinstance(self.program, TextProgram):
+            found = list(self.program.texts(given))
+        else:
+            assert self._read is not None, "a program of tokens comes with a tokenizer"
+            found = answers(self.program, self._read(given), self.head, batch_size=self.batch_size, tick=tick)
+        for place, one in enumerate(found):
+            if not np.isfinite(one).all():  # it would pass for the first label
+                raise InputError(
+                    f"expected finite numbers from the network, got {one[~np.isfinite(one)][0]} for the text at place "
+                    f"{place}: its weights are too large, train it again with a lower learning rate"
+                )
+        return found
 
     def __call__(self, texts: Texts) -> list[dict[str, Any]]:
         """Answers in the order of the texts.
@@ -213,6 +239,11 @@ class Predictor:
         said: list[dict[str, Any]] = []
         for one in found:
             shares = _shares(one)
+            if len(shares) != len(self.label_names):
+                raise InputError(
+                    f"expected names of {len(shares)} classes in {EXPORT}, got {len(self.label_names)}: it was "
+                    "changed; export the network again"
+                )
             named = {name: float(share) for name, share in zip(self.label_names, shares, strict=True)}
             said.append({"label": self.label_names[int(shares.argmax())], "probabilities": named})
         return said
@@ -241,7 +272,7 @@ def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _tokenizer(folder: Path, known: Mapping[str, Any]) -> Tokenizing:
     if "tokenizer" in known:
-        return Stored.opened(folder, known["tokenizer"])
+        return Stored.opened(folder, ReadWith.from_json(known["tokenizer"]))
     say_once(
         _LOG,
         f"{folder} was exported by an earlier version: its tokenizer is opened by transformers, which takes seconds; "
@@ -262,4 +293,37 @@ def read_export(folder: Path) -> dict[str, Any]:
         found: Any = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"expected a folder that subarch export wrote, with {EXPORT}, got {folder}") from error
+    wrong = [name for name, kind in _SAID.items() if not isinstance(_part(found, name), kind)]
+    if not wrong:
+        wrong += ["parity"] if not all(isinstance(_part(one, "artifact"), str) for one in found["parity"]) else []
+        wrong += ["label_names"] if not all(isinstance(name, str) for name in found["label_names"]) else []
+        reading = found.get("tokenizer", dict.fromkeys(_READING))
+        wrong += ["tokenizer"] if not isinstance(reading, dict) or not reading.keys() >= _READING else []
+    if wrong:
+        raise InputError(
+            f"{folder / EXPORT} does not say what subarch export writes ({', '.join(wrong)}): it was changed or "
+            "damaged, or another program wrote it; export it again"
+        )
     return found
+
+
+_SAID: Mapping[str, type] = {
+    "chosen": str,
+    "parity": list,
+    "sha256": dict,
+    "head": str,
+    "label_names": list,
+    "length": int,
+}
+
+
+_READING = {"pad_token_id", "truncation_side", "model_input_names"}
+
+
+def _decided(known: Mapping[str, Any]) -> int | None:
+    threads: object = known.get("threads")
+    return threads if isinstance(threads, int) and threads >= 1 else None
+
+
+def _part(document: object, name: str) -> object:
+    return cast("dict[str, object]", document).get(name) if isinstance(document, dict) else None

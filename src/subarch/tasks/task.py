@@ -27,7 +27,7 @@ class Task:
         length: tokens of a sequence that do for nearly all of its examples.
         text_columns: what a table calls its texts; empty for other tasks.
         label_column: what a table calls its label.
-        common: texts that keep nothing together (:func:`subarch.text.dealing.common_texts`).
+        common: texts that keep nothing together (:func:`subarch.tasks.dealing.common_texts`).
         train: what a network learns from.
         development: what choices are made on.
         sealed: for the final score alone.

@@ -4,157 +4,140 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from subarch.results.wording import (
-    apart,
-    apart_as_exported,
-    claim_in_words,
-    describe,
-    milliseconds,
-    short,
-    target_in_words,
-)
+from subarch.results.base import Rows
+from subarch.results.compress import CompressResult, TargetsResult
+from subarch.results.confirm import ConfirmResult
+from subarch.results.extract import told_front
+from subarch.results.finetune import FinetuneResult
+from subarch.results.wording import describe, short
 
-Record = Mapping[str, Any]
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
+_MOST_OF_THE_FRONT = 20
 
 
-def render_card(result: Record, manifest: Record) -> str:
+def render_card(result: CompressResult, command: str) -> str:
     """A card for the model that ``compress`` made.
 
     Args:
-        result: the content of ``compress.json``.
-        manifest: of the run.
+        result: of all stages.
+        command: as it was typed.
     """
-    return "\n".join([*_metadata(result), *_text(result, manifest)]) + "\n"
+    extract = result.extract
+    certificate = extract.certificate
+    front = told_front(extract.front[:_MOST_OF_THE_FRONT], extract.picks)
+    sections: Mapping[str, Iterable[str]] = {
+        "Targets": _targets(result.targets),
+        "Intended use": _use(result.finetune),
+        "Scores on sealed rows": _scores(result),
+        "The plainest rivals": _ladder(result),
+        "Time": [*_table(result.bench.table(_names(result))), f"\nMeasured on: {result.bench.cpu.name}."],
+        "The certificate": [
+            f"Verdict: {certificate.verdict}. {certificate.in_words}\n",
+            "It is about the error after a short training, under the assumptions that certificate.json lists; it is no "
+            "promise about the score after the full one"
+            f"{'.' if result.confirm is None else ', which the next section looks at.'}",
+        ],
+        **({} if result.confirm is None else {"Short against long": _confirmed(result.confirm)}),
+        "The front": _table(front),
+        "How it was made": [
+            f"`{command or 'subarch compress'}`, with recipe.toml. Seeds, versions and data: manifest.json."
+        ],
+    }
+    lines = [
+        *_metadata(result),
+        f"# A small model for {_plain(Path(result.task).name)}",
+        "",
+        f"A network with {describe(extract.architecture)}, {short(extract.parameters)} parameters in its backbone, "
+        f"extracted from one with {describe(extract.source.architecture)} and taught by it.",
+    ]
+    for title, content in sections.items():
+        lines += ["", f"## {title}", "", *content]
+    return "\n".join(lines) + "\n"
 
 
-def _metadata(result: Record) -> Iterator[str]:
+def _metadata(result: CompressResult) -> Iterator[str]:
     """Front matter; strings are written as JSON has them, which is YAML too."""
-    sealed, kind = result["sealed"], result["finetune"]["kind"]
+    sealed = result.sealed
     task = "text-classification"
-    name = str(result["task"])
     yield "---"
     yield "library_name: transformers"
     yield f"pipeline_tag: {task}"
     yield "tags: [subarch, distillation, neural-architecture-search]"
     yield "model-index:"
-    yield f"- name: {json.dumps('subarch student of ' + Path(result['given_teacher']).name, ensure_ascii=False)}"
+    yield f"- name: {json.dumps('subarch student of ' + Path(result.given_teacher).name, ensure_ascii=False)}"
     yield "  results:"
     yield "  - task:"
     yield f"      type: {task}"
     yield "    dataset:"
-    yield f"      name: {json.dumps(Path(name).name, ensure_ascii=False)}"
-    yield f"      type: {json.dumps('text' if kind == 'regression' else Path(name).stem, ensure_ascii=False)}"
+    yield f"      name: {json.dumps(Path(result.task).name, ensure_ascii=False)}"
+    kind = "text" if result.finetune.kind == "regression" else Path(result.task).stem
+    yield f"      type: {json.dumps(kind, ensure_ascii=False)}"
     yield "      split: sealed"
     yield "    metrics:"
-    yield f"    - type: {json.dumps(str(sealed['metric']))}"
-    yield f"      value: {float(sealed['exported']):.4f}"
+    yield f"    - type: {json.dumps(sealed.metric)}"
+    yield f"      value: {sealed.exported:.4f}"
     yield f"      name: {json.dumps('on sealed rows, as exported')}"
     yield "---"
 
 
-def _text(result: Record, manifest: Record) -> Iterator[str]:
-    extract, certificate = result["extract"], result["extract"]["certificate"]
-    sealed, tuned = result["sealed"], result["finetune"]
-    yield f"# A small model for {_plain(Path(str(result['task'])).name)}"
-    yield ""
-    yield (
-        f"A network with {describe(extract['architecture'])}, {short(float(extract['parameters']))} parameters in its "
-        f"backbone, extracted from one with {describe(extract['source']['architecture'])} and taught by it."
-    )
-    yield ""
-    yield "## Targets"
-    yield ""
-    for word, sign in (("met", "met"), ("missed", "**missed**")):
-        for one in result["targets"][word]:
-            yield f"- {sign}: {target_in_words(one)}"
-    yield ""
-    yield "## Intended use"
-    yield ""
-    labels = ", ".join(map(_plain, tuned["label_names"]))
-    columns = ", ".join(map(_plain, tuned["text_columns"])) or "text"
+def _targets(targets: TargetsResult) -> Iterator[str]:
+    for word, one in targets.rows():
+        yield f"- {'met' if word == 'met' else f'**{word}**'}: {one.in_words}"
+
+
+def _use(tuned: FinetuneResult) -> Iterator[str]:
+    labels = ", ".join(map(_plain, tuned.label_names))
+    columns = ", ".join(map(_plain, tuned.text_columns)) or "text"
     yield f"Texts like those of the data ({columns}), in their language, " + (
         f"sorted into: {labels}." if labels else "to a number."
     )
     yield "It has seen no others, and says something about every text, also about those that make no sense to it."
-    yield ""
-    yield "## Scores on sealed rows"
-    yield ""
-    kept = f" What is deployed is of the kind '{tuned['method']}'; D are the training rows, E the development rows."
-    yield f"{sealed['examples']} rows that no choice was made on; {tuned['metric']}; means with 95 % intervals.{kept}"
-    yield ""
-    yield from _table(
-        ("way of training", "mean", "± 95 %", "seeds"),
-        [(row["method"], f"{100 * row['mean']:.1f}", _half(row), str(row["seeds"])) for row in tuned["rows"]],
-    )
-    if told := apart(tuned):
-        yield f"\n{told}"
-    if "chosen" in tuned:
-        yield f"\n{tuned['chosen']['told']}"
-    yield (
-        f"\nAs exported ({result['export']['chosen']}): {100 * sealed['exported']:.1f}, that is {sealed['drop']:+.1f} "
-        "points of loss against the teacher. A teacher that had seen these rows before has too high a score here."
-    )
-    if told := apart_as_exported(sealed):
-        yield f"\n{told}"
-    yield ""
-    yield "## Time"
-    yield ""
-    rows: Sequence[Record] = result["bench"]["rows"]
-    yield from _table(
-        ("network", "runs on", "tokens", "threads", "median", "times as fast as the reference"),
-        [
-            (
-                _network(str(row["name"]), result),
-                f"{row['runtime']} {row['precision']}",
-                str(row["sequence_length"]),
-                str(row["threads"]),
-                milliseconds(float(row["p50_ms"])),
-                f"{float(row['ratio']):.1f}",
-            )
-            for row in rows
-        ],
-    )
-    yield f"\nMeasured on: {result['bench']['cpu']['name']}."
-    yield ""
-    yield "## The certificate"
-    yield ""
-    yield f"Verdict: {certificate['verdict']}. {claim_in_words(certificate)}"
-    yield ""
-    yield (
-        "It is about the error after a short training, under the assumptions that certificate.json lists; it is no "
-        "promise about the score after the full one."
-    )
-    yield ""
-    yield "## The front"
-    yield ""
-    yield from _table(
-        ("architecture", "parameters", "operations", "error"),
-        [
-            (
-                describe(one["architecture"]),
-                short(float(one["parameters"])),
-                short(float(one["macs"])),
-                f"{float(one['error']):.4f}",
-            )
-            for one in extract["front"][:20]
-        ],
-    )
-    yield ""
-    yield "## How it was made"
-    yield ""
-    command = manifest.get("command") or "subarch compress"
-    yield f"`{command}`, with recipe.toml. Seeds, versions and data: manifest.json."
 
 
-def _network(name: str, result: Record) -> str:
-    """A row of the bench, for people."""
-    known = {str(result["run"]): "this model", str(result["extract"]["source"]["name"]): "its teacher"}
-    return known.get(name, _plain(Path(name).name))
+def _scores(result: CompressResult) -> Iterator[str]:
+    sealed, tuned = result.sealed, result.finetune
+    kept = f" What is deployed is of the kind '{tuned.method}'; D are the training rows, E the development rows."
+    yield f"{sealed.examples} rows that no choice was made on; {tuned.metric}; means with 95 % intervals.{kept}"
+    yield ""
+    yield from _table(tuned.table())
+    yield from (f"\n{told}" for told in (tuned.apart, tuned.chosen and tuned.chosen.told) if told)
+    yield (
+        f"\nAs exported ({result.export.chosen}): {100 * sealed.exported:.1f}, that is {sealed.drop:+.1f} points of "
+        "loss against the teacher. A teacher that had seen these rows before has too high a score here."
+    )
+    if told := sealed.apart_in_words():
+        yield f"\n{told}"
+
+
+def _confirmed(found: ConfirmResult) -> Iterator[str]:
+    yield f"**{_plain(found.in_words)}**"
+    if len(found.networks) > 1:
+        yield ""
+        yield from _table(found.table())
+        yield f"\n{found.how}"
+    yield from (f"\n{told}" for told in (found.apart, found.advice) if told)
+
+
+def _ladder(result: CompressResult) -> Iterator[str]:
+    if result.ladder is None:
+        yield "None were asked."
+        return
+    yield (
+        "What others would do, on the same rows; points lost against the teacher with 95 % intervals; ms from one text "
+        "to its answer, tokens included."
+    )
+    yield ""
+    yield from _table(result.ladder.table())
+    yield f"\n{_plain(result.ladder.sentence().words)}."
+
+
+def _names(result: CompressResult) -> Callable[[str], str]:
+    """What a network of the bench is called, for people."""
+    known = {result.run: "this model", result.extract.source.name: "its teacher"}
+    return lambda name: known.get(name, Path(name).name)
 
 
 def _plain(text: object) -> str:
@@ -162,12 +145,8 @@ def _plain(text: object) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(str(text).split()))
 
 
-def _half(row: Record) -> str:
-    return "" if row.get("ci95") is None else f"{100 * float(row['ci95']):.1f}"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(header) + " |"
-    yield "|" + " --- |" * len(header)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
+def _table(rows: Rows) -> Iterator[str]:
+    yield "| " + " | ".join(rows.columns) + " |"
+    yield "|" + " --- |" * len(rows.columns)
+    for row in rows.rows:
+        yield "| " + " | ".join(map(_plain, row)) + " |"

@@ -22,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from subarch.results.base import Result, Rows, Tone
 
@@ -91,9 +92,10 @@ class Console:
             self._out.print(f"{lead}{words}", soft_wrap=True)
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+        # As texts: names of classes and files may hold brackets, which are markup to whoever is given plain words.
+        table = Table(title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False)
         for n, name in enumerate(columns):
-            table.add_column(name, justify="right" if n and len(columns) < 4 else "left", overflow="fold")
+            table.add_column(Text(name), justify="right" if n and len(columns) < 4 else "left", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self._out.print(table)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from subarch.results.base import Json
 from subarch.results.wording import (
     counted,
     decimal,
@@ -27,7 +28,6 @@ from subarch.results.wording import (
     whole,
 )
 
-Record = Mapping[str, Any]
 Cost = Literal["macs", "latency_ms"]
 
 COST_TITLES: dict[Cost, str] = {"macs": "Operations (multiply-accumulates)", "latency_ms": "Latency (ms)"}
@@ -60,7 +60,7 @@ class Series:
     symbol: str
     color: str
     size: int
-    points: tuple[Record, ...]
+    points: tuple[Json, ...]
     mode: Literal["markers", "lines"] = "markers"
 
 
@@ -81,7 +81,7 @@ class Figures:
     plots: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
 
-def draw(extract: Record, certificate: Record) -> Figures:
+def draw(extract: Json, certificate: Json) -> Figures:
     """Build every figure of a run.
 
     Args:
@@ -107,7 +107,7 @@ def draw(extract: Record, certificate: Record) -> Figures:
     return figures
 
 
-def bounded(extract: Record) -> list[Record]:
+def bounded(extract: Json) -> list[Json]:
     """Return the untrained architectures whose error has a proven positive lower bound, as drawable records."""
     kept = ((one, finite(one.get("error_bound"))) for one in extract.get("untrained") or [])
     return [{**one, "error": bound} for one, bound in kept if bound is not None and bound > 0]
@@ -118,18 +118,18 @@ def pick_label(name: str) -> str:
     return {"w": "Best W", "knee": "Knee of the front", "constrained": "Best within the limits"}.get(name, name)
 
 
-def _series(extract: Record, certificate: Record) -> Iterable[Series]:
+def _series(extract: Json, certificate: Json) -> Iterable[Series]:
     trained = [one for one in extract.get("trained") or [] if (finite(one.get("error")) or 0) > 0]
     number = {identity(one.get("architecture")): one for one in trained}
     front = list(extract.get("front") or [])
     on_front = {identity(one.get("architecture")) for one in front}
     certified = certificate.get("verdict") == "certified"
 
-    def with_text(record: Record, state: str) -> Record:
+    def with_text(record: Json, state: str) -> Json:
         known = number.get(identity(record.get("architecture")), {})
         return {**record, "text": _hover({**known, **record}, state)}
 
-    def some(records: Iterable[Record], state: str) -> tuple[Record, ...]:
+    def some(records: Iterable[Json], state: str) -> tuple[Json, ...]:
         return tuple(with_text(one, state) for one in records)
 
     yield Series(
@@ -155,7 +155,7 @@ def _series(extract: Record, certificate: Record) -> Iterable[Series]:
     yield Series("extracted", label, "circle-open", "--ink", 22, some([extract], label))
 
 
-def _hover(record: Record, state: str) -> str:
+def _hover(record: Json, state: str) -> str:
     error = decimal(record.get("error"))
     if "error_bound" in record:
         error = f"at least {error}"
@@ -175,7 +175,7 @@ def _hover(record: Record, state: str) -> str:
     return "<br>".join(lines)
 
 
-def _axis(title: str, values: Iterable[object], **more: Any) -> dict[str, Any]:
+def _axis(title: str, values: Iterable[object], **more: Any) -> Json:
     numbers = [number for number in map(finite, values) if number is not None]
     logarithmic = bool(numbers) and min(numbers) > 0 and max(numbers) > _LOG_FROM * min(numbers)
     axis: dict[str, Any] = {"title": {"text": title}, "type": "log" if logarithmic else "linear", "tickformat": "~s"}
@@ -202,7 +202,7 @@ def _values(series: Sequence[Series], name: str) -> list[object]:
     return [point.get(name) for one in series for point in one.points]
 
 
-def _scatter3d(series: Sequence[Series], cost: Cost) -> dict[str, Any]:
+def _scatter3d(series: Sequence[Series], cost: Cost) -> Json:
     traces: list[dict[str, Any]] = []
     for one in series:
         if one.mode == "markers":
@@ -211,10 +211,8 @@ def _scatter3d(series: Sequence[Series], cost: Cost) -> dict[str, Any]:
                 marker |= {"size": 3, "opacity": 0.5}
             if one.key == "extracted":
                 marker["size"] = 16
-            traces.append(
-                _trace(one, "scatter3d", x=f"@{one.key}.parameters", y=f"@{one.key}.{cost}", z=f"@{one.key}.error")
-                | {"marker": marker}
-            )
+            axes = {"x": f"@{one.key}.parameters", "y": f"@{one.key}.{cost}", "z": f"@{one.key}.error"}
+            traces.append({**_trace(one, "scatter3d", **axes), "marker": marker})
     look: dict[str, Any] = {"showbackground": False, "showspikes": False, "nticks": 5}
     scene = {
         "xaxis": _axis("Size", _values(series, "parameters"), **look),
@@ -227,7 +225,7 @@ def _scatter3d(series: Sequence[Series], cost: Cost) -> dict[str, Any]:
     return {"data": traces, "layout": {"scene": scene, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}}
 
 
-def _trace(one: Series, kind: str, **columns: str) -> dict[str, Any]:
+def _trace(one: Series, kind: str, **columns: str) -> Json:
     return {
         "type": kind,
         "mode": one.mode,
@@ -239,7 +237,7 @@ def _trace(one: Series, kind: str, **columns: str) -> dict[str, Any]:
     }
 
 
-def _scatter(series: Sequence[Series], name: str, title: str, source: Record, limits: Record) -> dict[str, Any]:
+def _scatter(series: Sequence[Series], name: str, title: str, source: Json, limits: Json) -> Json:
     traces: list[dict[str, Any]] = []
     for one in series:
         if one.mode == "lines":
@@ -248,16 +246,15 @@ def _scatter(series: Sequence[Series], name: str, title: str, source: Record, li
             traces.append({**_trace(one, "scatter"), "x": x, "y": y, "line": line, "hoverinfo": "skip"})
             traces[-1].pop("hovertext")
         else:
-            traces.append(
-                _trace(one, "scatter", x=f"@{one.key}.{name}", y=f"@{one.key}.error") | {"marker": _marker(one)}
-            )
+            axes = {"x": f"@{one.key}.{name}", "y": f"@{one.key}.error"}
+            traces.append({**_trace(one, "scatter", **axes), "marker": _marker(one)})
     reach = [*_values(series, name), source.get(name)]
     layout = {"xaxis": _axis(title, reach, nticks=8), "yaxis": _axis(_ERROR_TITLE, _values(series, "error"), nticks=8)}
     _add_verticals(layout, {"source": source.get(name), "limit": limits.get(name, limits.get(f"max_{name}"))})
     return {"data": traces, "layout": layout}
 
 
-def _marker(one: Series) -> dict[str, Any]:
+def _marker(one: Series) -> Json:
     # Open and thin symbols are drawn by their line alone, filled ones need an edge to stand apart where they overlap.
     edge = "--paper" if one.symbol in ("circle", "square", "diamond") else one.color
     symbol = "cross-thin" if one.symbol == "cross" else one.symbol
@@ -275,7 +272,7 @@ def _marker(one: Series) -> dict[str, Any]:
     }
 
 
-def _staircase(points: Sequence[Record], name: str) -> tuple[list[float], list[float]]:
+def _staircase(points: Sequence[Json], name: str) -> tuple[list[float], list[float]]:
     pairs = sorted((finite(one.get(name)), finite(one.get("error"))) for one in points if finite(one.get(name)))
     x: list[float] = []
     y: list[float] = []
@@ -314,7 +311,7 @@ def _add_verticals(layout: dict[str, Any], places: Mapping[str, object]) -> None
     layout["shapes"], layout["annotations"] = shapes, notes
 
 
-def _progress(extract: Record, certificate: Record) -> dict[str, Any] | None:
+def _progress(extract: Json, certificate: Json) -> Json | None:
     steps = [one for one in extract.get("progress") or [] if finite(one.get("trained")) is not None]
     if not steps:
         return None
@@ -343,7 +340,7 @@ def _progress(extract: Record, certificate: Record) -> dict[str, Any] | None:
     return {"data": traces, "layout": layout}
 
 
-def _bound_traces(steps: Sequence[Record], claim: str, epsilon: float | None) -> list[dict[str, Any]]:
+def _bound_traces(steps: Sequence[Json], claim: str, epsilon: float | None) -> Sequence[Json]:
     x = [finite(one.get("trained")) for one in steps]
     best = [finite(one.get("best")) for one in steps]
     bound = [finite(one.get("bound")) for one in steps]
@@ -366,12 +363,12 @@ def _bound_traces(steps: Sequence[Record], claim: str, epsilon: float | None) ->
     return traces
 
 
-def _marked(trace: dict[str, Any], symbol: str, color: str) -> dict[str, Any]:
+def _marked(trace: dict[str, Any], symbol: str, color: str) -> Json:
     marker = {"symbol": symbol, "size": 6, "color": color, "line": {"color": color, "width": 1.5}}
     return {**trace, "marker": marker, "meta": symbol}
 
 
-def _achieved_traces(steps: Sequence[Record], epsilon: float | None) -> list[dict[str, Any]]:
+def _achieved_traces(steps: Sequence[Json], epsilon: float | None) -> Sequence[Json]:
     x = [finite(one.get("trained")) for one in steps]
     reached = [finite(one.get("achieved")) for one in steps]
     line = {"color": "--trained", "width": 2.5, "shape": "hv"}
@@ -392,7 +389,7 @@ def _achieved_traces(steps: Sequence[Record], epsilon: float | None) -> list[dic
     return traces
 
 
-def _step_text(step: Record) -> str:
+def _step_text(step: Json) -> str:
     lines = [f"<b>{counted(round(finite(step.get('trained')) or 0), 'network')} trained</b>"]
     lines += [f"after {duration(step['seconds'])}"] if finite(step.get("seconds")) is not None else []
     lines += [f"{name} {decimal(step[name])}" for name in ("best", "bound") if finite(step.get(name)) is not None]

@@ -14,6 +14,8 @@ from typing import Any
 
 import plotly.offline
 
+from subarch import __version__
+from subarch.results.base import Rows
 from subarch.results.wording import ABSENT, decimal, finite, whole
 
 # plotly.js compiles its WebGL helpers with `new Function`, hence 'unsafe-eval'; nothing can be fetched all the same.
@@ -21,6 +23,10 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
+
+
+GENERATOR = f'<meta name="generator" content="subarch {__version__}">'
+"""In every page: what wrote it."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,27 @@ def _cell(cell: Cell, *, first: bool) -> Html:
     return tag("th", cell.text, scope="row", **attributes) if first else tag("td", cell.text, **attributes)
 
 
+def listed(caption: str, rows: Rows) -> Html:
+    """A table that a result gives; columns of numbers sort by them."""
+    columns = list(zip(*rows.rows, strict=True)) or [()] * len(rows.columns)
+    numeric = [any(column) and all(_number(text) is not None for text in column if text) for column in columns]
+    cells = [
+        [
+            Cell(text or "–", _number(text), numeric=True) if right else Cell(text)
+            for text, right in zip(row, numeric, strict=True)
+        ]
+        for row in rows.rows
+    ]
+    return table(caption, [name[:1].upper() + name[1:] for name in rows.columns], cells)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return None
+
+
 def number_cell(value: object, write: Callable[[float], str]) -> Cell:
     """Build a cell of a number, a dash where there is none; it sorts by the number itself."""
     number = finite(value)
@@ -145,7 +172,8 @@ def document(title: str, body: Html, data: Mapping[str, Any]) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="subarch">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"{GENERATOR}\n"
         f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n<style>{_STYLE}</style>\n</head>\n<body>\n'
         f"<main>{body.text}</main>\n"
         f'<script type="application/json" id="report-data">{payload}</script>\n'

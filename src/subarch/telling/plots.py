@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-Record = Mapping[str, Any]
+from subarch.results.base import Json
 
 
-def axis(title: str, **more: Any) -> dict[str, Any]:
+def axis(title: str, **more: Any) -> Json:
     """An axis in the page's colours."""
     style = {"gridcolor": "--grid", "linecolor": "--grid", "zerolinecolor": "--grid", "color": "--muted"}
     return {"title": {"text": title}, "automargin": True, **style, **more}
 
 
-def figure(traces: Sequence[Record], x: Record, y: Record, **more: Any) -> dict[str, Any]:
+def figure(traces: Sequence[Json], x: Json, y: Json, **more: Any) -> Json:
     """A plot of these traces; the legend is shown where there are several."""
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
     layout = {"xaxis": x, "yaxis": y, "showlegend": len(traces) > 1, "legend": legend, **more}
     return {"any": {"data": list(traces), "layout": layout}}
 
 
-def line(name: str, x: Sequence[Any], y: Sequence[Any], color: str, dash: str = "solid") -> dict[str, Any]:
+def line(name: str, x: Sequence[Any], y: Sequence[Any], color: str, dash: str = "solid") -> Json:
     """A line through points, which are marked where they are few."""
     mode = "lines+markers" if len(x) < 40 else "lines"
     look = {"color": color, "width": 2, "dash": dash}
     return {"type": "scatter", "mode": mode, "name": name, "x": list(x), "y": list(y), "line": look, "meta": name}
 
 
-def bars(name: str, x: Sequence[Any], y: Sequence[Any], color: str, **more: Any) -> dict[str, Any]:
+def bars(name: str, x: Sequence[Any], y: Sequence[Any], color: str, **more: Any) -> Json:
     """A bar for each ``x``."""
     return {"type": "bar", "name": name, "x": list(x), "y": list(y), "marker": {"color": color}, "meta": name, **more}
 
 
-def cloud(x: Sequence[float], y: Sequence[float], color: str, place: int = 1) -> dict[str, Any]:
+def marks(
+    name: str, x: Sequence[Any], y: Sequence[Any], color: str, *, halves: Sequence[float | None], text: Sequence[str]
+) -> Json:
+    """Points with the halves of their intervals, and what each says when it is pointed at."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "marker": {"color": color, "size": 10},
+        "error_y": {"type": "data", "array": [half or 0 for half in halves], "color": color},
+        "hovertext": list(text),
+        "hoverinfo": "text",
+        "meta": name,
+    }
+
+
+def cloud(x: Sequence[float], y: Sequence[float], color: str, place: int = 1) -> Json:
     """Small points on the pair of axes of that number."""
     marker = {"color": color, "size": 2.5, "opacity": 0.7}
     axes = {} if place == 1 else {"xaxis": f"x{place}", "yaxis": f"y{place}"}
@@ -48,7 +66,7 @@ def cloud(x: Sequence[float], y: Sequence[float], color: str, place: int = 1) ->
     }
 
 
-def panels(rows: Sequence[Sequence[Record]], titles: Sequence[str], span: float) -> dict[str, Any]:
+def panels(rows: Sequence[Sequence[Json]], titles: Sequence[str], span: float) -> Json:
     """Clouds side by side: a row of pictures below the other, all of one scale.
 
     Args:

@@ -9,12 +9,13 @@ search, and how to do it again.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from subarch.errors import InputError
+from subarch.results.base import Json
 from subarch.results.wording import (
     check_command,
     claim_in_words,
@@ -23,38 +24,43 @@ from subarch.results.wording import (
     describe,
     duration,
     finite,
-    identity,
     limits_in_words,
     milliseconds,
     short,
-    whole,
+    timing_in_words,
 )
 from subarch.storage import write_text
 from subarch.telling import trust
-from subarch.telling.figures import COST_TITLES, COST_WORDS, Figures, Record, Series, bounded, draw, pick_label
+from subarch.telling.figures import COST_TITLES, COST_WORDS, Figures, Series, bounded, draw
+from subarch.telling.numbers import numbers
 from subarch.telling.page import (
-    Cell,
+    GENERATOR,
     Html,
     chart,
     definitions,
     document,
     evidence,
     join,
-    number_cell,
     section,
-    table,
     tag,
 )
 from subarch.telling.stages import Stage, stages
 
-_MOST_ROWS = 500
 _DEFINING = ("description", "words", "definition", "distance", "metric", "loss", "kind", "name")
 _EXPECTED = {"extract.json": "architecture", "certificate.json": "verdict", "manifest.json": "command"}
+_FIRST = ("targets", "ladder")  # what a reader asks first
 _VERDICTS = {
     "certified": ("good", "✓ Certified"),
     "unresolved": ("warn", "≈ Unresolved"),
     "no guarantee": ("bad", "✕ No guarantee"),
 }
+_SECTION, _WHOLE_SECTION = (
+    re.compile('<section id="([^"]*)"'),
+    re.compile('<section id="([^"]*)".*?</section>', re.DOTALL),
+)
+_LINK = re.compile('<a href="#([^"]*)">[^<]*</a>')
+_LATER = re.compile("ladder|cascade|confirm|targets|pretraining|finetuning.*|agora.*|export|bench.*")
+_DATA = '<script type="application/json" id="report-data">'
 _SYMBOLS = {
     "cross": '<path d="M7 2v10M2 7h10" stroke="C" stroke-width="1.800"/>',
     "line": '<path d="M1 3h5v5h7" fill="none" stroke="C" stroke-width="2"/>',
@@ -78,12 +84,12 @@ class Run:
         stages: what came after the search.
     """
 
-    extract: Record
-    certificate: Record
-    manifest: Record
+    extract: Json
+    certificate: Json
+    manifest: Json
     stages: Sequence[Stage] = ()
 
-    def rows(self, name: str) -> list[Record]:
+    def rows(self, name: str) -> list[Json]:
         """Return one of the lists of ``extract.json``, empty where it is absent."""
         return list(self.extract.get(name) or [])
 
@@ -118,7 +124,7 @@ def read_run(run: Path) -> Run:
     return Run(extract, certificate, made_with, stages(run))
 
 
-def _read(run: Path, name: str, key: str) -> Record:
+def _read(run: Path, name: str, key: str) -> Json:
     try:
         data: object = json.loads((run / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -141,21 +147,53 @@ def _read(run: Path, name: str, key: str) -> Record:
 def render(run: Run) -> str:
     """Return the whole report of a run as HTML."""
     figures = draw(run.extract, run.certificate)
-    parts = {one.key: (one.title, one.content) for one in run.stages if one.key == "targets"}
+    parts = {one.key: (one.title, one.content) for one in run.stages if one.key in _FIRST}
     parts |= {
         "front": ("The front", _front(run, figures)),
         "bound": ("How the bound closed", trust.bound(run.certificate, figures)),
         "resolution": ("Do the errors tell architectures apart?", trust.resolution(run.certificate)),
         "certificate": ("The certificate in plain words", trust.explanation(run.certificate)),
-        "numbers": ("The numbers", _numbers(run)),
+        "numbers": ("The numbers", numbers(run.extract)),
     }
-    parts |= {stage.key: (stage.title, stage.content) for stage in run.stages if stage.key != "targets"}
+    parts |= {stage.key: (stage.title, stage.content) for stage in run.stages if stage.key not in _FIRST}
     parts["reproduce"] = ("How to do it again", _reproduce(run))
     plots = figures.plots | {name: plot for stage in run.stages for name, plot in stage.plots.items()}
     links = tag("nav", *(tag("a", title, href=f"#{name}") for name, (title, _) in parts.items()), aria_label="Sections")
     body = join([_headline(run), links, *(section(name, title, *content) for name, (title, content) in parts.items())])
     data = {"columns": figures.columns, "plots": plots, "costs": figures.costs, "costNames": COST_WORDS}
     return document(f"subarch report: {_source_name(run)}", body, data)
+
+
+def searched(run: Path, page: str) -> bool | None:
+    """Whether a page tells of the search what the run's files hold, whatever it tells of later stages.
+
+    Args:
+        run: the directory.
+        page: a report of it.
+
+    Returns:
+        None where another version has written it.
+    """
+    if GENERATOR not in page:
+        return None
+    files = read_run(run)
+    expected = render(Run(files.extract, files.certificate, files.manifest))
+    return _without_stages(page, expected) == _without_stages(expected, expected)
+
+
+def _without_stages(page: str, expected: str) -> tuple[str, object]:
+    """A page and its data without the sections of later stages, their links and their plots."""
+    kept = set(_SECTION.findall(expected))
+
+    def shorter(found: re.Match[str]) -> str:
+        return found.group() if found.group(1) in kept or not _LATER.fullmatch(found.group(1)) else ""
+
+    head, _, rest = page.partition(_DATA)
+    payload, _, tail = rest.partition("</script>")
+    data = json.loads(payload)
+    plots = json.loads(expected.partition(_DATA)[2].partition("</script>")[0])["plots"]
+    data["plots"] = {name: plot for name, plot in data["plots"].items() if name in plots}
+    return _LINK.sub(shorter, _WHOLE_SECTION.sub(shorter, head)) + tail, data
 
 
 def story(title: str, found: Sequence[Stage]) -> str:
@@ -180,6 +218,8 @@ def _headline(run: Run) -> Html:
     size = round(finite(certificate.get("space_size")) or trained)
     effort = f"{trained:,} of {counted(size, 'architecture')} trained"
     effort += f", {duration(sum(seconds))} of training in all." if seconds else "."
+    if timing := timing_in_words(extract.get("timed_with") or {}, extract.get("seconds")):
+        effort += f" {timing}"
     limits = limits_in_words(certificate.get("limits"))
     shape = describe(extract.get("architecture"))
     return tag(
@@ -194,7 +234,7 @@ def _headline(run: Run) -> Html:
     )
 
 
-def _asked(certificate: Record) -> str:
+def _asked(certificate: Json) -> str:
     claim = str(certificate.get("claim"))
     return {
         "w": "the best balance of size, speed and error (the highest W)",
@@ -203,7 +243,7 @@ def _asked(certificate: Record) -> str:
     }.get(claim, claim)
 
 
-def _tiles(extract: Record, source: Record) -> Iterable[Html]:
+def _tiles(extract: Json, source: Json) -> Iterable[Html]:
     for name, (more, less), unit in (
         ("parameters", ("smaller", "larger"), " parameters"),
         ("macs", ("fewer operations", "more operations"), " operations"),
@@ -229,7 +269,7 @@ def _tile(value: str, what: str, detail: str) -> Html:
     return tag("div", tag("b", value), tag("span", what), tag("small", detail), class_="tile")
 
 
-def _error_definition(certificate: Record) -> str:
+def _error_definition(certificate: Json) -> str:
     definition = (certificate.get("objectives") or {}).get("error")
     if isinstance(definition, Mapping):
         words = next((definition[key] for key in _DEFINING if definition.get(key)), "")
@@ -237,7 +277,7 @@ def _error_definition(certificate: Record) -> str:
     return str(definition or "")
 
 
-def _verdict(certificate: Record) -> Html:
+def _verdict(certificate: Json) -> Html:
     verdict = str(certificate.get("verdict"))
     tone, words = _VERDICTS.get(verdict, ("warn", verdict))
     reason = str(certificate.get("reason") or claim_in_words(certificate))
@@ -320,67 +360,6 @@ def _legend_button(one: Series) -> Html:
     return tag("button", icon, text, type="button", aria_pressed="true", data_series=one.key)
 
 
-def _numbers(run: Run) -> list[Html]:
-    front = run.rows("front")
-    chosen: dict[str, list[str]] = {identity(run.extract.get("architecture")): ["extracted"]}
-    points = {identity(one.get("architecture")): one for one in [run.extract, *front]}
-    for name, pick in (run.extract.get("picks") or {}).items():
-        if pick:
-            mark = "certified" if pick.get("certified") else "not certified"
-            chosen.setdefault(identity(pick.get("architecture")), []).append(f"{pick_label(name)} ({mark})")
-            points[identity(pick.get("architecture"))] = pick
-    source = run.extract.get("source") or {}
-    ordered = sorted(points.items(), key=lambda item: finite(item[1].get("parameters")) or 0)
-    trained = run.rows("trained")
-    errors = {identity(one.get("architecture")): one for one in trained}
-    rows = [_row({**errors.get(key, {}), **one}, source, ", ".join(chosen.get(key, ["front"]))) for key, one in ordered]
-    header = (
-        "Architecture",
-        "Role",
-        "Parameters",
-        "Operations",
-        "Latency (ms)",
-        "Error",
-        "±",
-        "W",
-        "Of source",
-    )
-    caption = f"The front and the picks: {counted(len(rows), 'architecture')}, smallest first. Press a heading to sort."
-    listed = [_row(one, source, f"no. {whole(one.get('number'))}") for one in trained[:_MOST_ROWS]]
-    more = f" (the first {_MOST_ROWS})" if len(trained) > _MOST_ROWS else ""
-    every = table(f"Trained architectures, in the order of training{more}", *_filled(header, listed))
-    return [
-        table(caption, *_filled(header, rows)),
-        tag("details", tag("summary", f"All {counted(len(trained), 'trained architecture')}{more}"), every),
-        tag(
-            "p",
-            "± is the standard error over seeds. Operations are multiply-accumulates of one forward pass.",
-            class_="note",
-        ),
-    ]
-
-
-def _filled(header: Sequence[str], rows: Sequence[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
-    """Leave out the columns in which no row has a value."""
-    kept = [place for place in range(len(header)) if not rows or any(row[place].value != "" for row in rows)]
-    return [header[place] for place in kept], [[row[place] for place in kept] for row in rows]
-
-
-def _row(one: Record, source: Record, role: str) -> list[Cell]:
-    size, all_of_it = finite(one.get("parameters")), finite(source.get("parameters"))
-    return [
-        Cell(describe(one.get("architecture"))),
-        Cell(role),
-        number_cell(size, whole),
-        number_cell(one.get("macs"), whole),
-        number_cell(one.get("latency_ms"), lambda value: decimal(value, 3)),
-        number_cell(one.get("error"), decimal),
-        number_cell(one.get("standard_error"), lambda value: decimal(value, 2)),
-        number_cell(one.get("w"), decimal),
-        number_cell(size / all_of_it if size and all_of_it else None, lambda share: f"{100 * share:.1f} %"),
-    ]
-
-
 def _reproduce(run: Run) -> list[Html]:
     manifest, certificate = run.manifest, run.certificate
     command = manifest.get("command")
@@ -395,12 +374,13 @@ def _reproduce(run: Run) -> list[Html]:
         if objectives.get(key):
             content += [tag("h3", title), evidence(objectives[key])]
     reference = {"reference": certificate.get("reference")} if certificate.get("reference") else {}
-    facts = {key: manifest.get(key) for key in ("data", "seeds", "versions", "hardware", "source", "created")}
-    content += [tag("h3", "Data, seeds, versions, machine"), definitions({**_known(facts), **reference})]
-    hashes = {key: certificate.get(key) for key in ("space_hash", "ledger_hash")}
-    rest = {**hashes, "space": certificate.get("space"), "options": manifest.get("options")}
-    if _known(rest):
-        content.append(tag("details", tag("summary", "Options, space and fingerprints"), definitions(_known(rest))))
+    names = ("data", "seeds", "versions", "hardware", "source", "created")
+    facts = {key: manifest[key] for key in names if manifest.get(key) not in (None, {})}
+    content += [tag("h3", "Data, seeds, versions, machine"), definitions({**facts, **reference})]
+    told = {key: certificate.get(key) for key in ("space_hash", "ledger_hash", "space")}
+    told["options"] = manifest.get("options")
+    if rest := {key: value for key, value in told.items() if value not in (None, {})}:
+        content.append(tag("details", tag("summary", "Options, space and fingerprints"), definitions(rest)))
     content.append(
         tag(
             "p",
@@ -409,7 +389,3 @@ def _reproduce(run: Run) -> list[Html]:
         )
     )
     return content
-
-
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None and value != {}}

@@ -9,13 +9,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from subarch.results.wording import apart, apart_as_exported, decimal, finite, short, target_in_words, whole
-from subarch.telling.page import Cell, Html, chart, number_cell, table, tag
-from subarch.telling.plots import axis, bars, figure, line
+from subarch.results.base import Json, Rows
+from subarch.results.bench import BenchResult
+from subarch.results.cascade import CascadeResult
+from subarch.results.compress import CompressResult
+from subarch.results.confirm import ConfirmResult
+from subarch.results.export import ExportResult
+from subarch.results.finetune import FinetuneResult, LoopResult, MethodResult
+from subarch.results.ladder import LadderResult
+from subarch.results.pretrain import Pretrained
+from subarch.results.wording import decimal, percent, short, took_in_words, whole
+from subarch.storage import read_record
+from subarch.telling import ladder
+from subarch.telling.page import Cell, Html, chart, escape, listed, number_cell, table, tag
+from subarch.telling.plots import axis, bars, figure, line, marks
 
-Record = Mapping[str, Any]
 _COLORS = ("--trained", "--front", "--pick-w", "--pick-knee", "--pick-c", "--untrained", "--accent")
 _MOST_SAMPLES = 12
 _MOST_RECORDS = 400
@@ -35,35 +44,34 @@ class Stage:
     key: str
     title: str
     content: list[Html]
-    plots: dict[str, Any] = field(default_factory=dict[str, Any])
+    plots: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
 def stages(run: Path) -> list[Stage]:
     """The stages that a run directory holds, in their order."""
     found: list[Stage] = []
-    if (result := _json(run / "compress.json")) is not None and "targets" in result:
-        found.append(_targets(result))
-    if (result := _json(run / "pretrain" / "result.json")) is not None:
-        found.append(_pretraining(result, _lines(run / "pretrain" / "log.jsonl")))
+    if (compressed := read_record(CompressResult, run / "compress.json")) is not None:
+        found.append(_targets(compressed))
+    climbed = read_record(LadderResult, run / "ladder.json") if compressed is None else compressed.ladder
+    if climbed is not None:
+        found.append(Stage("ladder", "What others would do", *ladder.content(climbed)))
+    if compressed is not None and compressed.cascade is not None:
+        found.append(_cascade(compressed.cascade))
+    if compressed is not None and compressed.confirm is not None:
+        found.append(_confirmed(compressed.confirm))
+    if (pretrained := read_record(Pretrained, run / "pretrain" / "result.json")) is not None:
+        found.append(_pretraining(pretrained, _lines(run / "pretrain" / "log.jsonl")))
     for number, file in enumerate(sorted(run.glob("finetune/**/finetune.json"))):
-        if (result := _json(file)) is not None:
-            found.append(_finetuning(result, number))
-    if (result := _json(run / "export" / "export.json")) is not None:
-        found.append(_export(result))
-    if (result := _json(run / "benchmark.json")) is not None and result.get("rows"):
-        found.append(_bench(result))
+        if (tuned := read_record(FinetuneResult, file)) is not None:
+            found.append(_finetuning(tuned, number))
+    if (exported := read_record(ExportResult, run / "export" / "export.json")) is not None:
+        found.append(_export(exported))
+    if (timed := read_record(BenchResult, run / "benchmark.json")) is not None and timed.rows:
+        found.append(_bench(timed))
     return found
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    try:
-        found: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _lines(file: Path) -> list[dict[str, Any]]:
+def _lines(file: Path) -> list[Json]:
     try:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
@@ -73,30 +81,81 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 # --- the whole story --------------------------------------------------------------------------------------------------
 
 
-def _targets(result: Record) -> Stage:
+def _targets(result: CompressResult) -> Stage:
     """What was asked of ``compress``, and what came out."""
-    sealed = result["sealed"]
-    rows = [
-        [Cell(target_in_words(one)), Cell("✓ met" if word == "met" else "✕ missed")]
-        for word in ("met", "missed")
-        for one in result["targets"][word]
-    ]
+    sealed, targets = result.sealed, result.targets
     words = (
-        f"On {whole(sealed['examples'])} sealed rows the exported model reaches {100 * sealed['exported']:.1f}, its "
-        f"teacher {100 * sealed['teacher']:.1f} ({sealed['metric']})."
+        f"On {whole(sealed.examples)} sealed rows the exported model reaches {100 * sealed.exported:.1f}, its "
+        f"teacher {100 * sealed.teacher:.1f} ({sealed.metric})."
     )
-    if told := apart_as_exported(sealed):
+    if told := sealed.apart_in_words():
         words += f" {told}"
-    if any(one["target"] in ("speedup", "latency_ms") for word in ("met", "missed") for one in result["targets"][word]):
-        words += " The search was given a limit of time of its own, so that its pick keeps the target as it will run."
-    content = [tag("p", words), table("Targets, asked and measured on what was exported", ("Target", "Verdict"), rows)]
+    if any(one.target in ("speedup", "latency_ms") for _, one in targets.rows()):
+        words += (
+            " The search's limit of time is the target itself, in the form that is served; the teacher in its best."
+        )
+    content = [tag("p", words), listed("Targets, asked and measured on what was exported", targets.table())]
+    if result.confirm is not None and result.confirm.advice:
+        content.append(tag("p", tag("strong", result.confirm.reason), f" {result.confirm.advice}"))
+    if result.stages:
+        content.append(tag("p", f"All of it took {took_in_words(result.stages)}.", class_="note"))
     return Stage("targets", "What was asked, and what came out", content)
+
+
+def _cascade(result: CascadeResult) -> Stage:
+    """The student and the teacher in 8 bits as one."""
+    rows = [
+        (result.first, decimal(result.first_ms, 3), "", ""),
+        (result.second, decimal(result.second_ms, 3), "", f"{result.second_per_second:,.0f}"),
+        ("both", decimal(result.mean_ms, 3), decimal(result.p95_ms, 3), f"{result.texts_per_second:,.0f}"),
+    ]
+    columns = ("who answers", "mean ms a text", "95 in 100", "texts a second")
+    how = (
+        f"The first is sure enough from a probability of {decimal(result.least, 3)} on, which was chosen on the "
+        f"development rows, {percent(result.development_deferred, 2)} of which were passed on. Served from "
+        f"{result.folder}."
+    )
+    sentence = result.in_words()
+    content = [tag("p", sentence[0].upper() + sentence[1:] + "."), listed("Times", Rows(columns, rows)), tag("p", how)]
+    return Stage("cascade", "The student, and the teacher where it is not sure", content)
+
+
+def _confirmed(result: ConfirmResult) -> Stage:
+    """The pick beside its closest rivals after full training."""
+    content, plots = [tag("p", tag("strong", result.in_words))], dict[str, Json]()
+    if len(result.networks) > 1:
+        label = "Scatter chart of the score after full training against the error of the short run; the table has both."
+        caption = tag("p", "Bars are 95 % intervals over seeds. Where the order holds the pick is at the top.")
+        content += [
+            chart("confirm-scores", "Short error and final score", caption, label),
+            listed("The pick and its closest rivals, trained to the end", result.table()),
+            tag("p", result.how, class_="note"),
+        ]
+        plots["confirm-scores"] = _short_and_long(result)
+    content += [tag("p", told) for told in (result.apart, result.advice) if told]
+    return Stage("confirm", "Short against long", content, plots)
+
+
+def _short_and_long(result: ConfirmResult) -> Json:
+    pick, *rivals = [one for one in result.networks if one.failure is None]
+    traces = [
+        marks(
+            name,
+            [one.error for one in some],
+            [100 * (one.mean or 0) for one in some],
+            color,
+            halves=[None if one.ci95 is None else 100 * one.ci95 for one in some],
+            text=[f"{escape(one.name)}<br>{100 * (one.mean or 0):.1f}" for one in some],
+        )
+        for name, some, color in (("the pick", [pick], "--front"), ("its rivals", rivals, "--trained"))
+    ]
+    return figure(traces, axis("Error of the short run", tickformat="~g"), axis(f"Final score ({result.metric})"))
 
 
 # --- pre-training -----------------------------------------------------------------------------------------------------
 
 
-def _pretraining(result: Record, log: Sequence[Record]) -> Stage:
+def _pretraining(result: Pretrained, log: Sequence[Json]) -> Stage:
     learning = [one for one in log if "mlm" in one]
     stride = max(1, len(learning) // _MOST_RECORDS)
     learning = learning[::stride]
@@ -106,11 +165,11 @@ def _pretraining(result: Record, log: Sequence[Record]) -> Stage:
         line("held out", [one["step"] for one in held_out], [one["held_out_loss"] for one in held_out], "--trained"),
     ]
     words = (
-        f"After {whole(result['steps'])} steps and {short(result['tokens'])} tokens "
-        f"({short(result['tokens_per_second'])} a second), the student guesses {100 * result['accuracy']:.1f} % of the "
-        f"held-out masked tokens; its loss there is {decimal(result['loss'], 4)} nats."
+        f"After {whole(result.steps)} steps and {short(result.tokens)} tokens ({short(result.tokens_per_second)} a "
+        f"second), the student guesses {100 * result.accuracy:.1f} % of the held-out masked tokens; its loss there is "
+        f"{decimal(result.loss, 4)} nats."
     )
-    learned = {name: weight for name, weight in result.get("losses", {}).items() if weight and name in _LOSSES}
+    learned = {name: weight for name, weight in result.losses.items() if weight and name in _LOSSES}
     told = ", ".join(f"{_LOSSES[name]} (weight {weight:g})" for name, weight in learned.items())
     label = "Line chart of the loss of masked tokens against steps, while learning and held out."
     content = [
@@ -132,56 +191,44 @@ _LOSSES = {
 # --- fine-tuning ------------------------------------------------------------------------------------------------------
 
 
-def _finetuning(result: Record, number: int) -> Stage:
-    key = f"finetuning-{number}"
-    rows = result["rows"]
-    sizes = result["data"]["examples"]
+def _finetuning(result: FinetuneResult, number: int) -> Stage:
+    key, rows, sizes = f"finetuning-{number}", result.rows, result.data.examples
     words = (
-        f"{result['metric']} on {whole(sizes['sealed'])} sealed examples, on which nothing was trained or chosen; "
-        f"learned from {whole(sizes['train'])}, chosen on {whole(sizes['development'])}. Means over seeds with 95 % "
-        "intervals."
+        f"{result.metric} on {whole(sizes.sealed)} sealed examples, on which nothing was trained or chosen; learned "
+        f"from {whole(sizes.train)}, chosen on {whole(sizes.development)}. Means over seeds with 95 % intervals."
     )
-    if told := apart(result):
-        words += f" {told}"
-    if "chosen" in result:
-        words += f" {result['chosen']['told']}"
-    if any(row["method"].endswith("D and E") for row in rows):
+    words += "".join(f" {told}" for told in (result.apart, result.chosen and result.chosen.told) if told)
+    if any(row.method.endswith("D and E") for row in rows):
         words += " The ways 'on D and E' have learned from the development rows as well."
-    means = [100 * row["mean"] for row in rows]
-    halves = [100 * (row["ci95"] or 0) for row in rows]
-    colors = ["--front" if row["method"].startswith("agora") else "--trained" for row in rows]
-    columns = bars("score", [row["method"] for row in rows], means, "--trained")
-    columns |= {"marker": {"color": colors}, "error_y": {"type": "data", "array": halves, "color": "--ink"}}
-    lowest = max(0.0, min(mean - half for mean, half in zip(means, halves, strict=True)) - 5)
-    label = f"Bar chart of the score of each way of training on {result['task']}; the table has the values."
-    listed = [
-        [
-            Cell(row["method"]),
-            number_cell(100 * row["mean"], lambda value: f"{value:.1f}"),
-            number_cell(None if row["ci95"] is None else 100 * row["ci95"], lambda value: f"{value:.1f}"),
-            Cell(", ".join(f"{100 * score:.1f}" for score in row["scores"])),
-            number_cell(row["steps"] or None, whole),
-        ]
-        for row in rows
-    ]
-    content = [tag("p", words)]
-    plots: dict[str, Any] = {}
+    content, plots = [tag("p", words)], dict[str, Json]()
     if len(rows) > 1:
-        content.append(
-            chart(f"{key}-scores", "Ways of training", tag("p", "In points of 100; higher is better."), label)
-        )
-        plots[f"{key}-scores"] = figure([columns], axis(""), axis("Score", range=[lowest, min(100, max(means) + 8)]))
-    content.append(table(f"Scores on {result['task']}", ["Way", "Mean", "±", "Each seed", "Steps"], listed))
-    for loop in result.get("rounds", ()):
-        more, drawn = _loop(loop, f"{key}-seed-{loop['seed']}")
+        label = f"Bar chart of the score of each way of training on {result.task}; the table has the values."
+        caption = tag("p", "In points of 100; higher is better.")
+        content.append(chart(f"{key}-scores", "Ways of training", caption, label))
+        plots[f"{key}-scores"] = _scores(rows)
+    content.append(listed(f"Scores on {result.task}", result.table()))
+    for loop in result.rounds or ():
+        more, drawn = _loop(loop, f"{key}-seed-{loop.seed}")
         content += more
         plots |= drawn
-    return Stage(key, f"Fine-tuning: {result['task']}", content, plots)
+    return Stage(key, f"Fine-tuning: {result.task}", content, plots)
 
 
-def _loop(loop: Record, key: str) -> tuple[list[Html], dict[str, Any]]:
+def _scores(rows: Sequence[MethodResult]) -> Json:
+    means, halves = [100 * row.mean for row in rows], [100 * (row.ci95 or 0) for row in rows]
+    colors = ["--front" if row.method.startswith("agora") else "--trained" for row in rows]
+    columns = {
+        **bars("score", [row.method for row in rows], means, "--trained"),
+        "marker": {"color": colors},
+        "error_y": {"type": "data", "array": halves, "color": "--ink"},
+    }
+    lowest = max(0.0, min(mean - half for mean, half in zip(means, halves, strict=True)) - 5)
+    return figure([columns], axis(""), axis("Score", range=[lowest, min(100, max(means) + 8)]))
+
+
+def _loop(loop: LoopResult, key: str) -> tuple[list[Html], Mapping[str, Json]]:
     """One seed's rounds of Agora."""
-    rounds = loop["rounds"]
+    rounds = loop.rounds
     numbers = [one["number"] for one in rounds]
     traces = [
         line("best of the round", numbers, [100 * one["scores"][str(one["best"])] for one in rounds], "--front"),
@@ -204,135 +251,74 @@ def _loop(loop: Record, key: str) -> tuple[list[Html], dict[str, Any]]:
     header = ["Round", "Learned from", "Score", "Mistakes", "Asked near", "Proposals", "Kept", "Refused", "Sets left"]
     label = "Line chart of the development score by round; the table has the values."
     content = [
-        tag("h3", f"Agora's rounds, seed {loop['seed']}"),
-        tag("p", loop["told"] + ". Scores by round are on development data, where the choice is made: no evidence."),
+        tag("h3", f"Agora's rounds, seed {loop.seed}"),
+        tag("p", loop.told + ". Scores by round are on development data, where the choice is made: no evidence."),
         *([chart(key, "Development score by round", tag("p", "In points of 100."), label)] if len(rounds) > 1 else []),
-        table(f"Rounds, seed {loop['seed']}", header, rows),
+        table(f"Rounds, seed {loop.seed}", header, rows),
         *_balance(loop),
         *_samples(loop),
     ]
     return content, {key: figure(traces, axis("Round", dtick=1), axis("Score"))} if len(rounds) > 1 else {}
 
 
-def _balance(loop: Record) -> Iterable[Html]:
-    if loop.get("classes"):
-        told = "; ".join(f"{name}: {whole(count)}" for name, count in loop["classes"].items())
+def _balance(loop: LoopResult) -> Iterable[Html]:
+    if loop.classes:
+        told = "; ".join(f"{name}: {whole(count)}" for name, count in loop.classes.items())
         yield tag("p", f"What it learned from in the end, by class: {told}.", class_="note")
 
 
-def _samples(loop: Record) -> Iterable[Html]:
-    samples = [one for one in loop.get("samples", ()) if isinstance(one, Mapping)][:_MOST_SAMPLES]
-    if samples:
-        rows = [
-            [Cell(" | ".join(one["mistake"])), Cell(" | ".join(one["proposal"])), Cell(one["label"])] for one in samples
-        ]
-        listed = table("Mistakes, and texts learned beside them", ["Mistake", "Text", "The teacher says"], rows)
-        yield tag("details", tag("summary", "A look at what was proposed"), listed)
+def _samples(loop: LoopResult) -> Iterable[Html]:
+    if loop.samples:
+        rows = [(" | ".join(one.mistake), " | ".join(one.proposal), one.label) for one in loop.samples[:_MOST_SAMPLES]]
+        found = Rows(("mistake", "text", "the teacher says"), rows)
+        summary = tag("summary", "A look at what was proposed")
+        yield tag("details", summary, listed("Mistakes, and texts learned beside them", found))
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-def _export(result: Record) -> Stage:
-    times = {row["artifact"]: row["p50_ms"] for row in result["latency"]}
-    verdicts = {one["artifact"]: one for one in result["parity"]}
-    length = result["latency"][0]["sequence_length"]
-    names = list(times)
-    colors = ["--front" if name == result["chosen"] else "--trained" for name in names]
-    columns = bars("milliseconds", names, [times[name] for name in names], "--trained") | {"marker": {"color": colors}}
-    rows = [
-        [
-            Cell("PyTorch" if name == "pytorch" else name),
-            number_cell(times[name], lambda value: decimal(value, 3)),
-            number_cell(times["pytorch"] / times[name], lambda value: f"{value:.1f}"),
-            number_cell(result["sizes"].get(name), lambda value: f"{value / 1e6:.1f}"),
-            number_cell(verdicts.get(name, {}).get("drop"), lambda value: f"{value:.2f}"),
-            number_cell(verdicts.get(name, {}).get("label_flips"), whole),
-            Cell(_verdict(name, verdicts, result["chosen"])),
-        ]
-        for name in names
-    ]
-    header = ["Form", "Milliseconds", "Times as fast", "MB", "Points lost", "Other labels", ""]
+def _export(result: ExportResult) -> Stage:
+    times, length = result.times, result.latency[0].sequence_length
+    colors = ["--front" if name == result.chosen else "--trained" for name in times]
+    columns = {**bars("milliseconds", list(times), list(times.values()), "--trained"), "marker": {"color": colors}}
     label = "Bar chart of the milliseconds of a pass in each form; the table has the values."
     content = [
-        tag("p", f"{result['chosen']}: {result['reason']}."),
+        tag("p", f"{result.chosen}: {result.reason}."),
         chart("export-times", "One pass", tag("p", f"One text of {length} tokens; lower is better."), label),
-        table(f"Forms, judged on {whole(result['examples'])} examples ({result['judged_on']})", header, rows),
+        listed(f"Forms, judged on {whole(result.examples)} examples ({result.judged_on})", result.table()),
     ]
-    return Stage(
-        "export",
-        "What runs fastest here",
-        content,
-        {"export-times": figure([columns], axis(""), axis("Milliseconds"))},
-    )
+    plots = {"export-times": figure([columns], axis(""), axis("Milliseconds"))}
+    return Stage("export", "What runs fastest here", content, plots)
 
 
-def _verdict(name: str, verdicts: Mapping[str, Record], chosen: str) -> str:
-    if name == "pytorch":
-        return "the measure"
-    if name == chosen:
-        return "chosen"
-    return "passes" if verdicts[name]["passed"] else "refused"
-
-
-def _bench(result: Record) -> Stage:
-    rows = result["rows"]
-    lengths = list(dict.fromkeys(row["sequence_length"] for row in rows))
-    forms = list(dict.fromkeys((row["name"], row["runtime"], row["precision"]) for row in rows))
-    first = (rows[0]["threads"], rows[0]["batch_size"])
+def _bench(result: BenchResult) -> Stage:
+    threads, batch, _ = result.rows[0].cell
     here = {
-        (row["name"], row["runtime"], row["precision"], row["sequence_length"]): row
-        for row in rows
-        if (row["threads"], row["batch_size"]) == first
+        (row.name, row.runtime, row.precision, row.sequence_length): row.ratio
+        for row in result.rows
+        if row.cell[:2] == (threads, batch)
     }
-    named = [" ".join(form) for form in reversed(forms)]
+    forms = list(dict.fromkeys((row.name, row.runtime, row.precision) for row in reversed(result.rows)))
+    lengths = dict.fromkeys(row.sequence_length for row in result.rows)
     traces = [
         bars(
             f"{length} tokens",
-            [finite(here.get((*form, length), {}).get("ratio")) for form in reversed(forms)],
-            named,
+            [here.get((*form, length)) for form in forms],
+            [" ".join(form) for form in forms],
             _COLORS[number % len(_COLORS)],
             orientation="h",
         )
         for number, length in enumerate(lengths)
     ]
-    listed = [
-        [
-            Cell(row["name"]),
-            Cell(row["runtime"]),
-            Cell(row["precision"]),
-            number_cell(row["threads"], whole),
-            number_cell(row["batch_size"], whole),
-            number_cell(row["sequence_length"], whole),
-            number_cell(row["p50_ms"], lambda value: decimal(value, 3)),
-            number_cell(row["p95_ms"], lambda value: decimal(value, 3)),
-            number_cell(row["ratio"], lambda value: f"{value:.1f}"),
-            number_cell(row["size_bytes"], lambda value: f"{value / 1e6:.0f}"),
-            number_cell(row["peak_memory_bytes"], lambda value: f"{value / 1e6:.0f}"),
-        ]
-        for row in rows
-    ]
-    base, cpu = rows[0]["name"], result["cpu"]
-    header = [
-        "Network",
-        "Runtime",
-        "Precision",
-        "Threads",
-        "Batch",
-        "Length",
-        "p50 ms",
-        "p95 ms",
-        "Ratio",
-        "MB",
-        "RAM MB",
-    ]
-    words = f"{cpu['name']} ({', '.join(cpu['features'])}). Ratios: times as fast as {base} in PyTorch, 32-bit floats."
-    where = f"{first[0]} threads, {first[1]} text(s) a pass; higher is better."
+    base, cpu = result.reference, result.cpu
+    words = f"{cpu.name} ({', '.join(cpu.features)}). Ratios: times as fast as {base} in PyTorch, 32-bit floats."
+    where = f"{threads} threads, {batch} text(s) a pass; higher is better."
     label = f"Bar chart of speed against {base}; the table has the values."
     content = [
         tag("p", words),
         chart("bench-ratios", f"Times as fast as {base}", tag("p", where), label),
-        table("Everything that was timed", header, listed),
+        listed("Everything that was timed", result.table()),
     ]
     ratios = axis("Times as fast", type="log", tickformat="~g", dtick="D2")
     return Stage("bench", "Speed", content, {"bench-ratios": figure(traces, ratios, axis(""), barmode="group")})

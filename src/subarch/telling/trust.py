@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from subarch.results.base import Json
+from subarch.results.certificate import AuditResult
 from subarch.results.wording import claim_in_words, counted, decimal, describe, finite, limits_in_words, percent, whole
-from subarch.telling.figures import Figures, Record
+from subarch.telling.figures import Figures
 from subarch.telling.page import Cell, Html, chart, evidence, number_cell, table, tag
 
 _MOST_VIOLATIONS = 20
-_RESOLVED_FROM = 10.0  # the public rule: the spread of the errors is at least this many times the repeat noise
+_SEPARATING = 3.0  # the public rule: epsilon is at least this many times the relative noise
 _TONES = {
     **dict.fromkeys(("checked", "holds", "strong", "passed", "yes"), ("good", "✓ ")),
     **dict.fromkeys(("assumed", "weak", "not shown", "unknown"), ("warn", "? ")),
@@ -17,12 +19,17 @@ _TONES = {
 }
 
 
-def bound(certificate: Record, figures: Figures) -> list[Html]:
+def bound(certificate: Json, figures: Figures) -> list[Html]:
     """Show how the distance between the best architecture and the proven bound went down."""
     epsilon = finite(certificate.get("epsilon"))
     asked = percent(epsilon) if epsilon is not None and 0 < epsilon < 1 else None
     reached = finite(certificate.get("achieved"))
+    first = finite((certificate.get("question") or {}).get("epsilon"))
     words = [f"Distance from optimal that was asked for: at most {asked}."] if asked else []
+    if asked and first is not None and epsilon is not None and first < epsilon:
+        words = [
+            f"Distance from optimal that was asked for: at most {percent(first)}; that these errors can tell: {asked}."
+        ]
     words += [f"Reached: {percent(reached)}." if reached is not None else "No bound was reached."]
     content = [tag("p", " ".join(words))]
     if "progress" in figures.plots:
@@ -39,43 +46,55 @@ def bound(certificate: Record, figures: Figures) -> list[Html]:
     return content
 
 
-def resolution(certificate: Record) -> list[Html]:
+def resolution(certificate: Json) -> list[Html]:
     """Say whether the measured errors tell architectures apart, and what speaks for and against it."""
     resolved = certificate.get("resolved")
     words = "This was not measured."
     if isinstance(resolved, bool):
         words = (
-            "Yes: the differences between architectures are well above the noise."
+            "Yes: they tell networks apart, and noise is too small to have decided."
             if resolved
-            else "No: the errors do not separate. Size and speed alone decided, whatever the bound says."
+            else "No: the errors do not separate. Size and speed alone decided, or noise, whatever the bound says."
         )
     items = [tag("li", sentence) for sentence in _findings(certificate)]
     return [tag("p", tag("strong", words)), *([tag("ul", *items)] if items else []), *_violations(certificate)]
 
 
-def _findings(certificate: Record) -> Iterable[str]:
+def _findings(certificate: Json) -> Iterable[str]:
     spread, noise, delta = (finite(certificate.get(key)) for key in ("spread", "noise", "delta"))
     if spread is not None:
         yield f"From the best to the worst trained architecture the error changes by {decimal(spread)}."
     if noise is not None:
         repeats = finite(certificate.get("repeats"))
         times = f" ({counted(round(repeats), 'repeat')})" if repeats else ""
-        change = f"The same architecture with other seeds and batches{times} changes it by {decimal(noise, 3)}"
-        yield change + _ratio(spread, noise)
+        yield f"The same architecture with other seeds and batches{times} changes it by {decimal(noise, 3)}."
+        yield _compared(certificate)
     if delta is not None:
         yield f"Allowed for: a larger network may be up to {percent(delta)} worse (delta)" + _delta(certificate, delta)
+    yield from _by_delta(certificate)
 
 
-def _ratio(spread: float | None, noise: float) -> str:
-    if spread is None:
-        return "."
-    if noise == 0:
-        return ": no noise was seen."
-    enough = "enough" if spread >= _RESOLVED_FROM * noise else "not enough"
-    return f" (standard deviation). The spread is {decimal(spread / noise, 3)} times that: {enough}, 10 times is asked."
+def _compared(certificate: Json) -> str:
+    """What noise does where errors are compared, against what was asked."""
+    relative, epsilon = finite(certificate.get("relative_noise")), finite(certificate.get("epsilon"))
+    if relative is None:
+        return "How much it changes errors that are compared is not known."
+    told = f"Compared with the pick's, under the same seeds and batches, it changes by {percent(relative)} at most"
+    if epsilon is None or not 0 < epsilon < 1:
+        return f"{told}."
+    enough = "enough" if _SEPARATING * relative <= epsilon else "not enough"
+    return f"{told}; three times that against epsilon, {percent(epsilon)}: {enough}."
 
 
-def _delta(certificate: Record, delta: float) -> str:
+def _by_delta(certificate: Json) -> Iterable[str]:
+    """What would be proved if monotony were broken by more than was seen."""
+    for one in list(certificate.get("epsilon_by_delta") or [])[1:]:
+        delta, reached = finite(one.get("delta")), finite(one.get("epsilon"))
+        if delta is not None and reached is not None:
+            yield f"Were a larger network up to {percent(delta)} worse, {percent(reached)} would still be proved."
+
+
+def _delta(certificate: Json, delta: float) -> str:
     epsilon = finite(certificate.get("epsilon"))
     if epsilon is None or not 0 < epsilon < 1:
         return "."
@@ -84,7 +103,7 @@ def _delta(certificate: Record, delta: float) -> str:
     return f": not below epsilon, {percent(epsilon)}, so only training everything could prove anything."
 
 
-def _violations(certificate: Record) -> list[Html]:
+def _violations(certificate: Json) -> list[Html]:
     found = sorted(certificate.get("violations") or [], key=lambda one: -(finite(one.get("size")) or 0))
     if certificate.get("violations") is None:
         return []
@@ -112,7 +131,7 @@ def _violations(certificate: Record) -> list[Html]:
     return [tag("p", words), table(caption, header, rows)]
 
 
-def explanation(certificate: Record) -> list[Html]:
+def explanation(certificate: Json) -> list[Html]:
     """Say what is claimed, under which assumptions, with which evidence."""
     limits = limits_in_words(certificate.get("limits"))
     space = f"The space has {whole(certificate.get('space_size'))} architectures."
@@ -125,12 +144,20 @@ def explanation(certificate: Record) -> list[Html]:
             "Assumptions that this rests on", ("Assumption", "Status", "Evidence"), assumptions, "status"
         ),
     ]
+    if isinstance(audit := certificate.get("audit"), Mapping):
+        content.insert(1, tag("p", tag("strong", "Audited. "), " ".join(_audits(AuditResult.from_json(audit)))))
     if not assumptions:
         content[-1] = tag("p", "The certificate lists no assumptions.", class_="note")
     return [*content, *_abnc(certificate.get("abnc"))]
 
 
-def _assumption_table(caption: str, header: Sequence[str], rows: Sequence[Record], key: str) -> Html:
+def _audits(last: AuditResult) -> Iterable[str]:
+    """What random untrained networks say, the last audit first."""
+    yield last.in_words
+    yield from (f"An audit before that, after which the search went on: {one.in_words}" for one in last.earlier)
+
+
+def _assumption_table(caption: str, header: Sequence[str], rows: Sequence[Json], key: str) -> Html:
     cells = [
         [Cell(str(one.get("name"))), Cell(_chip(one.get(key))), Cell(evidence(one.get("evidence")))] for one in rows
     ]

@@ -171,7 +171,7 @@ def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 def _quoted(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """As RFC 4180 has it: the standard library's reader, on a file that has been seen to be so."""
-    numbers = _Numbered(content(path, dialect))
+    numbers = _Numbered(content(path, dialect), dialect.skipped)
     with _long_fields():
         reader = csv.reader(numbers, delimiter=dialect.delimiter, strict=True)
         while True:
@@ -185,11 +185,11 @@ def _quoted(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 
 class _Numbered:
-    """Lines, and the number of the last one that was taken."""
+    """Lines, and the number of the last one that was taken; of those ``before`` them, while none was."""
 
-    def __init__(self, content: Iterator[tuple[int, str]]) -> None:
+    def __init__(self, content: Iterator[tuple[int, str]], before: int) -> None:
         self._content = content
-        self.last = 0
+        self.last = before
 
     def __iter__(self) -> _Numbered:
         return self

@@ -15,18 +15,18 @@ import csv
 import logging
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from subarch.errors import InputError
-from subarch.text.delimited import DELIMITERS, Dialect, Quoting, Way, columnwise, content, exact, grammar_of, records
-from subarch.text.files import MAX_LINE_BYTES, format_of, lines
+from subarch.text.delimited import DELIMITERS, Dialect, Quoting, Way, records
+from subarch.text.files import format_of, lines
+from subarch.text.readings import Evidence, FirstSeen, TableReading, evidence
 
 _LOG = logging.getLogger(__name__)
 
-_SUSPECTS = 100  # lines inside of quotes that are kept as evidence
 _FEW_VALUES, _SHORT = 100, 60  # different values of a column that has classes, and characters of each
 _CURE = (
     "write the table with a program that puts fields with quotes into quotes and doubles the quotes inside, or as JSON "
@@ -38,292 +38,7 @@ _CHOICE = "say which is meant: --quoting doubled or --quoting none"
 # --- readings ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Reading:
-    """One way to read a file, followed until something contradicts it."""
-
-    way: Way
-    delimiter: str
-    columns: int | None = None
-    rows: int = 0
-    trailing: bool | None = None
-    header: str = ""
-    second: int = 0  # the row below the header
-    broken: tuple[int, str] | None = None  # row, and what contradicts the reading there
-    blank: int | None = None  # the first blank line between rows; in a single column also behind them
-    _blank: int | None = None
-    unruly: int | None = None  # the first row that no rule of a program explains
-    over_lines: int | None = None  # the first row over several lines
-    proven: bool = False  # whether a field on one line needs its quotes
-    backslashes: dict[tuple[bool, str], int] = field(default_factory=dict[tuple[bool, str], int])
-    suspects: list[tuple[int, list[str]]] = field(default_factory=list[tuple[int, list[str]]])
-    _rules: list[re.Pattern[str]] = field(default_factory=list[re.Pattern[str]])
-    _pending: list[str] = field(default_factory=list[str])
-    _opened: int = 0
-    _size: int = 0
-    _exact: re.Pattern[str] | None = None
-
-    def __post_init__(self) -> None:
-        self._grammar = grammar_of(self.way, self.delimiter)
-
-    @property
-    def holds(self) -> bool:
-        return self.broken is None
-
-    @property
-    def waits(self) -> bool:
-        """Whether the last line ended inside of a field."""
-        return bool(self._pending)
-
-    @property
-    def watches(self) -> bool:
-        """Whether lines without quotes and backslashes tell anything but their number of columns."""
-        restrictive = bool(self._rules) and self._rules != [self._grammar.rules[0]]
-        return bool(self._pending) or self.rows < 2 or restrictive
-
-    def overlook(self) -> None:
-        """Lines without quotes are not shown any more: what they say of blanks at the ends of fields is not known."""
-        if len(self._rules) > 1 and self._rules[0] is self._grammar.rules[0]:
-            self._rules = [rule for rule in self._rules if rule not in self._grammar.rules[3::6]]
-            self._settle()
-
-    @property
-    def always(self) -> bool:
-        """Whether every field of every row stands in quotes."""
-        return len(self._grammar.rules) > 1 and self._grammar.rules[1] in self._rules
-
-    def take(self, number: int, line: str) -> None:
-        """The next line, with its line break."""
-        if self._pending:
-            self._go_on(number, line)
-        elif line in ("\n", "\r\n"):
-            if self.rows:
-                self._blank = self._blank or number
-        elif self._exact is not None and self._exact.fullmatch(line) and "\\" not in line:
-            self._sure(line)
-        elif self._grammar.closed.fullmatch(line):
-            self._end(number, line)
-        elif self._grammar.opens.fullmatch(line):
-            self._pending, self._opened, self._size = [line], number, len(line)
-        else:
-            self._break(number, self._reason(line))
-
-    def _sure(self, line: str) -> None:
-        """One more line as nearly all are: a record of the usual width, by the rules that hold."""
-        self.rows += 1
-        self.blank = self.blank or self._blank
-        if not self.proven and '"' in line:
-            bare = line.count(self.delimiter) + 1 if self.delimiter else 1
-            self.proven = bare > (self.columns or 0) or self._grammar.escape.search(line) is not None
-
-    def _settle(self) -> None:
-        """Know the lines of which nothing is learned: by the narrowest rule that holds, which implies the others."""
-        rules, known = self._rules, self._grammar.rules
-        if self.trailing or self.columns is None or self.rows < 2:
-            self._exact = None
-        elif self.way not in ("doubled", "backslash") or not rules:
-            self._exact = exact(self.way, self.delimiter, self.columns)
-        elif rules == [known[0]]:
-            self._exact = exact(self.way, self.delimiter, self.columns, 0)
-        elif known[1] in rules:
-            self._exact = exact(self.way, self.delimiter, self.columns, 1)
-        else:
-            self._exact = rules[0] if len(rules) == 1 and rules[0] not in known else None
-
-    def _go_on(self, number: int, line: str) -> None:
-        self._pending.append(line)
-        self._size += len(line)
-        if self._grammar.closes.fullmatch(line):
-            record, self._pending = "".join(self._pending), []
-            self._end(self._opened, record)
-        elif self._size > MAX_LINE_BYTES:
-            self._break(self._opened, f"a quote opens that nobody closes within {MAX_LINE_BYTES:,} characters")
-        elif not (self._grammar.inside.fullmatch(line) or self._grammar.opens_again.fullmatch(line)):
-            self._break(self._opened, f"a quote opens, and in row {number} text follows the quote that closes it")
-
-    def finish(self) -> None:
-        """The file has ended."""
-        if self._pending:
-            self._break(self._opened, "a quote opens that nobody closes")
-        if not self.delimiter:
-            self.blank = self.blank or self._blank
-
-    def _reason(self, line: str) -> str:
-        if "\r" in line.removesuffix("\n").removesuffix("\r"):
-            return "lines must end with LF or CR LF, not with CR alone: is that a line break inside of a text?"
-        return "a quote stands inside of a field that has none around it, or text follows the quote that closes one"
-
-    def _break(self, number: int, reason: str) -> None:
-        self.broken = self.broken or (number, reason)
-        self._pending = []
-
-    def cells(self, record: str) -> list[str]:
-        """Fields of a whole record as they stand."""
-        return self._grammar.token.findall(record)
-
-    def _end(self, number: int, record: str) -> None:
-        """A record is whole."""
-        self.blank = self.blank or self._blank
-        count = bare = record.count(self.delimiter) + 1 if self.delimiter else 1
-        if count > 1 and self.way != "none" and ('"' in record or "\\" in record):
-            count = len(self.cells(record))
-        self._count(number, record, count)
-        if self.broken is not None or self.rows < 2:
-            return
-        if self.way not in ("doubled", "backslash"):
-            self._settle()
-            return
-        if record.count("\n") > 1:
-            self.over_lines = self.over_lines or number
-            if self.delimiter:
-                self._suspect(number, record)
-        elif not self.proven and '"' in record:
-            self.proven = bare > count or self._grammar.escape.search(record) is not None
-        if "\\" in record:
-            for one in self.cells(record):
-                for kind, pattern in _BACKSLASHES.items():
-                    if "\\" in one and pattern.search(one):
-                        self.backslashes.setdefault((one.startswith('"'), kind), number)
-        self._follow_rules(number, record)
-
-    def _count(self, number: int, record: str, count: int) -> None:
-        """A record with so many fields."""
-        if self.rows == 1:
-            self.second = number
-        if self.columns is None:
-            self.columns, self.header = count, record
-        elif count == self.columns + 1 and self.trailing is not False and _ends_empty(record, self.delimiter):
-            self.trailing = True
-        elif self.trailing:
-            self._break(number, f"expected a {self.delimiter!r} at the end as in the rows before, got none")
-        elif count != self.columns:
-            self._break(number, f"expected {self.columns} columns as in the first row, got {count}")
-        else:
-            self.trailing = False
-        self.rows += self.holds
-
-    def _follow_rules(self, number: int, record: str) -> None:
-        if self.rows == 2:
-            self._rules = [*self._grammar.rules]
-            if '"' in record:
-                self._rules.append(columnwise(self.way, self.delimiter, record))
-        if self._rules:
-            self._rules = [rule for rule in self._rules if rule.fullmatch(record)]
-            if not self._rules:
-                self.unruly = number
-        self._settle()
-
-    def _suspect(self, number: int, record: str) -> None:
-        """Keep lines inside of quotes that may be rows of the table."""
-        for line in record.split("\n")[1:-1]:
-            cells = line.removesuffix("\r").split(self.delimiter)
-            if len(cells) == self.columns and len(self.suspects) < _SUSPECTS:
-                self.suspects.append((number, cells))
-
-    def doubled_backslash(self, *, inside: bool) -> int | None:
-        """The first row with two backslashes inside of quotes, or outside, where there is none alone."""
-        return None if (inside, "lone") in self.backslashes else self.backslashes.get((inside, "pair"))
-
-
-_BACKSLASHES = {"lone": re.compile(r'(?<!\\)(?:\\\\)*+\\(?!["\\])'), "pair": re.compile(r"\\\\")}
-
-
-def _ends_empty(record: str, delimiter: str) -> bool:
-    return bool(delimiter) and record.removesuffix("\n").removesuffix("\r").endswith(delimiter)
-
-
 # --- one pass over a file ---------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Seen:
-    """The first rows in which quotes and backslashes have one form or another."""
-
-    quote: int | None = None
-    backslash: int | None = None
-    escaped_quote: int | None = None  # after a backslash
-    bare_quote: int | None = None  # without one
-    pair: int | None = None  # of backslashes
-    enclosed: int | None = None  # a field between two quotes, where lines are rows
-    num_enclosed: int = 0
-    other_end: int | None = None  # a line that ends otherwise than the header does
-    regular: dict[str, int] | None = None  # of a single column: delimiters of which every line has as many
-
-    def look(self, number: int, line: str, enclosed: re.Pattern[str] | None) -> None:
-        if '"' in line:
-            self.quote = self.quote or number
-            if enclosed is not None and enclosed.search(line):
-                self.num_enclosed += 1
-                self.enclosed = self.enclosed or number
-            if self.bare_quote is None and _BARE_QUOTE.search(line):
-                self.bare_quote = number
-        if "\\" in line:
-            self.backslash = self.backslash or number
-            if self.escaped_quote is None and _ESCAPED_QUOTE.search(line):
-                self.escaped_quote = number
-            if self.pair is None and "\\\\" in line:
-                self.pair = number
-
-
-_ESCAPED_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*+\\"')
-_BARE_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*+"')
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """What a pass over a file has found.
-
-    Attributes:
-        readings: as far as they hold.
-        seen: where quotes and backslashes are.
-        single: whether the header has one column.
-    """
-
-    readings: dict[Way, _Reading]
-    seen: _Seen
-    single: bool
-
-
-def _evidence(path: Path, dialect: Dialect, ways: Sequence[Way], *, single: bool) -> _Evidence:
-    delimiter = dialect.delimiter
-    readings: dict[Way, _Reading] = {way: _Reading(way, "" if single else delimiter) for way in ways}
-    seen, alive, total = _Seen(), list(readings.values()), 0
-    d = re.escape("" if single else delimiter)
-    enclosed = re.compile(rf'(?:^|{d or "(?!)"})"[^{d}\n]*"\r?(?:{d or "(?!)"}|$)')
-    width, quiet, plain = -1, False, readings.get("none")
-    line_end: str | None = None
-    for number, line in content(path, dialect):
-        if '"' in line or "\\" in line:
-            seen.look(number, line, enclosed if plain is not None and plain.holds else None)
-        elif (
-            quiet
-            and len(line) > 2
-            and (single or line.count(delimiter) == width)
-            and ("\r" in line) == (line_end == "\r\n")
-        ):
-            total += 1  # as nearly all lines of nearly all tables: no reading learns anything from it
-            continue
-        ends = "\r\n" if line.endswith("\r\n") else "\n"
-        inside = any(reading.waits for reading in alive)
-        if single and line_end is not None and seen.regular != {}:
-            counts = {one: line.count(one) for one in DELIMITERS if one in line}
-            seen.regular = dict((counts if seen.regular is None else seen.regular).items() & counts.items())
-        if ends != (line_end or ends) and not inside:
-            seen.other_end = seen.other_end or number
-        line_end = line_end or ends
-        for reading in alive:
-            reading.take(number, line)
-        alive = [reading for reading in alive if reading.holds]
-        if not alive:
-            break
-        for reading in alive:
-            reading.overlook()
-        width = (alive[0].columns or 0) - 1
-        quiet = line != ends and all(one.columns == width + 1 and not one.trailing and not one.watches for one in alive)
-    for reading in readings.values():
-        reading.finish()
-        reading.rows += total
-    return _Evidence(readings, seen, single)
 
 
 # --- the decision -----------------------------------------------------------------------------------------------------
@@ -343,7 +58,7 @@ def dialect_of(path: Path, expected: Collection[str] = (), *, quoting: Quoting |
     delimiter, skipped, columns = _header(path, expected)
     dialect = Dialect(delimiter, skipped=skipped)
     ways: tuple[Way, ...] = ("doubled", "backslash", "none", "escaped") if quoting is None else (quoting,)
-    found = _evidence(path, dialect, ways, single=columns == 1)
+    found = evidence(path, dialect, ways, single=columns == 1)
     way = quoting if quoting is not None and found.readings[quoting].holds else _decided(path, dialect, found)
     reading = found.readings[way]
     if reading.blank is not None:
@@ -364,9 +79,9 @@ def dialect_of(path: Path, expected: Collection[str] = (), *, quoting: Quoting |
     return replace(dialect, delimiter=reading.delimiter, way=way, trailing=bool(reading.trailing))
 
 
-def _decided(path: Path, dialect: Dialect, found: _Evidence) -> Way:
+def _decided(path: Path, dialect: Dialect, found: Evidence) -> Way:
     readings, seen = found.readings, found.seen
-    held: dict[Way, _Reading] = {way: reading for way, reading in readings.items() if reading.holds}
+    held: dict[Way, TableReading] = {way: reading for way, reading in readings.items() if reading.holds}
     if seen.quote is None:
         way = _of_backslashes(path, dialect, found) if seen.backslash is not None else None
         if way is None and "none" not in held:
@@ -388,7 +103,7 @@ def _decided(path: Path, dialect: Dialect, found: _Evidence) -> Way:
         return way
     if "escaped" in held and seen.backslash is not None and ("none" not in held or seen.bare_quote is None):
         return _escaped(path, found)
-    more = _evidence(path, dialect, ("blanks", "loose"), single=found.single).readings
+    more = evidence(path, dialect, ("blanks", "loose"), single=found.single).readings
     if more["blanks"].holds and (seen.enclosed is not None or "none" not in held):
         return _leniently(path, found, more["blanks"])
     if "none" in held and seen.num_enclosed <= held["none"].rows / 2:
@@ -399,7 +114,7 @@ def _decided(path: Path, dialect: Dialect, found: _Evidence) -> Way:
     raise _refusal(path, dialect, found)
 
 
-def _leniently(path: Path, found: _Evidence, reading: _Reading) -> Way:
+def _leniently(path: Path, found: Evidence, reading: TableReading) -> Way:
     """A reading that is not as programs write tables, which is said."""
     row, reason = found.readings["doubled"].broken or (0, "")
     _LOG.warning("%s, row %d: %s: %s", path, row, reason, _LENIENT[reading.way])
@@ -407,7 +122,7 @@ def _leniently(path: Path, found: _Evidence, reading: _Reading) -> Way:
     return reading.way
 
 
-def _tell_characters(path: Path, found: _Evidence) -> None:
+def _tell_characters(path: Path, found: Evidence) -> None:
     """Say what could be otherwise where quotes are characters like others."""
     seen, (row, reason) = found.seen, found.readings["doubled"].broken or (0, "")
     if found.readings["escaped"].holds and seen.backslash is not None:
@@ -435,7 +150,7 @@ _LENIENT: Mapping[str, str] = {
 }
 
 
-def _tell_doubts(path: Path, dialect: Dialect, found: _Evidence, way: Way) -> None:
+def _tell_doubts(path: Path, dialect: Dialect, found: Evidence, way: Way) -> None:
     """Say what could be otherwise where quotes are the table's."""
     chosen, seen, others = found.readings[way], found.seen, found.readings
     always = chosen.always and chosen.header.startswith('"')
@@ -463,7 +178,7 @@ def _tell_doubts(path: Path, dialect: Dialect, found: _Evidence, way: Way) -> No
         _LOG.warning("%s, row %d: %s", path, row, _UNRULY[way])
 
 
-def _with_quotes(path: Path, held: dict[Way, _Reading], seen: _Seen) -> Way:
+def _with_quotes(path: Path, held: dict[Way, TableReading], seen: FirstSeen) -> Way:
     """Quotes that are the table's: with those inside doubled, or after backslashes."""
     if "doubled" not in held:
         if (row := held["backslash"].doubled_backslash(inside=False)) is not None:
@@ -485,7 +200,7 @@ def _with_quotes(path: Path, held: dict[Way, _Reading], seen: _Seen) -> Way:
     return "doubled"
 
 
-def _of_backslashes(path: Path, dialect: Dialect, found: _Evidence) -> Way | None:
+def _of_backslashes(path: Path, dialect: Dialect, found: Evidence) -> Way | None:
     """What backslashes are in a file without quotes; None where no reading holds."""
     plain, escaped, row = found.readings["none"], found.readings["escaped"], found.seen.backslash
     if not escaped.holds:
@@ -508,7 +223,7 @@ def _of_backslashes(path: Path, dialect: Dialect, found: _Evidence) -> Way | Non
     return "none"
 
 
-def _escaped(path: Path, found: _Evidence) -> Way:
+def _escaped(path: Path, found: Evidence) -> Way:
     """Backslashes escape what follows; said, unless lines that are rows would not fit."""
     letters = found.readings["escaped"].delimiter == "\t"  # MySQL, PostgreSQL and Hive do not agree on those
     if found.readings["none"].holds or found.seen.bare_quote is not None or letters:
@@ -521,7 +236,7 @@ def _escaped(path: Path, found: _Evidence) -> Way:
     return "escaped"
 
 
-def _require_apart(path: Path, dialect: Dialect, found: _Evidence, chosen: _Reading) -> None:
+def _require_apart(path: Path, dialect: Dialect, found: Evidence, chosen: TableReading) -> None:
     """Refuse, or tell, quotes that seem to have swallowed rows of the table.
 
     Raises:
@@ -554,7 +269,7 @@ def _require_apart(path: Path, dialect: Dialect, found: _Evidence, chosen: _Read
     )
 
 
-def _swallowing(path: Path, dialect: Dialect, reading: _Reading) -> int | None:
+def _swallowing(path: Path, dialect: Dialect, reading: TableReading) -> int | None:
     """The first row whose quotes hold a line that looks like a row: in columns of few values, or of numbers, too."""
     if not reading.suspects:
         return None
@@ -587,7 +302,7 @@ def _swallowing(path: Path, dialect: Dialect, reading: _Reading) -> int | None:
 _IS_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 
 
-def _refusal(path: Path, dialect: Dialect, found: _Evidence) -> InputError:
+def _refusal(path: Path, dialect: Dialect, found: Evidence) -> InputError:
     """No reading holds: where each of them fails first."""
     quoted = next((found.readings[way] for way in ("doubled", "backslash") if way in found.readings), None)
     plain = found.readings.get("none") or next(iter(found.readings.values()))

@@ -6,7 +6,7 @@ tokenizers, so that an export answers without the libraries that networks learn 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from subarch.errors import InputError
+from subarch.results.export import ReadWith
 from subarch.text.examples import Example
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Stored:
     pad_token_id: int | None
 
     @classmethod
-    def opened(cls, folder: Path, settings: Mapping[str, Any]) -> Stored:
+    def opened(cls, folder: Path, settings: ReadWith) -> Stored:
         """The tokenizer of a folder.
 
         Args:
@@ -75,18 +76,16 @@ class Stored:
             backend = Tokenizer.from_file(str(file))
         except Exception as error:  # the Rust library raises bare Exception for files that it cannot read
             raise InputError(f"{file} is no tokenizer ({error}): damaged, or cut off") from error
-        padding = settings["pad_token_id"]
-        names = tuple(str(name) for name in settings["model_input_names"])
-        return cls(backend, str(settings["truncation_side"]), names, None if padding is None else int(padding))
+        return cls(backend, settings.truncation_side, settings.model_input_names, settings.pad_token_id)
 
 
-def settings_to_read_with(tokenizer: Tokenizing) -> dict[str, Any]:
-    """What ``tokenizer.json`` does not say of a tokenizer, and reading depends on, as JSON."""
-    return {
-        "pad_token_id": cast("Any", tokenizer).pad_token_id,
-        "truncation_side": str(tokenizer.truncation_side),
-        "model_input_names": list(tokenizer.model_input_names),
-    }
+def settings_to_read_with(tokenizer: Tokenizing) -> ReadWith:
+    """What ``tokenizer.json`` does not say of a tokenizer, and reading depends on."""
+    return ReadWith(
+        pad_token_id=cast("Any", tokenizer).pad_token_id,
+        truncation_side=str(tokenizer.truncation_side),
+        model_input_names=tuple(tokenizer.model_input_names),
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.text.streaming import Rows, Vocabulary
+from subarch.text.streaming import PackedRows
+from subarch.text.vocabulary import Vocabulary
 
 MASKED_SHARE = 0.15
 IGNORED = -100
@@ -44,7 +45,7 @@ class Samples:
         ValueError: when the tokenizer has no mask token.
     """
 
-    def __init__(self, rows: Rows, *, count: int, seed: int, whole_words: bool = False) -> None:
+    def __init__(self, rows: PackedRows, *, count: int, seed: int, whole_words: bool = False) -> None:
         if rows.layout.vocabulary.mask is None:
             raise InputError("masked language modelling needs a tokenizer with a mask token, this one has none")
         self.rows, self.seed, self.whole_words = rows, seed, whole_words

@@ -26,14 +26,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
 from subarch.progress import Watch, silent
 from subarch.storage import held, written_whole
 from subarch.surroundings import cache_folder
 from subarch.text.corpora import Corpus, in_turns, is_held_out
-from subarch.text.tokenizers import settings_of
+from subarch.text.vocabulary import Vocabulary
 
 SIDES = ("learning", "held-out")
 _FORMAT = 1
@@ -42,50 +41,6 @@ Row = NDArray[np.void]
 
 
 # --- tokenizers -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What rows need to know of a tokenizer.
-
-    Attributes:
-        backend: the tokenizer as JSON, without truncation and padding.
-        start: the token that a piece begins with.
-        end: the token that it ends with.
-        padding: the token that fills up a row.
-        mask: the token that hides another one; None where the tokenizer has none.
-        size: tokens in all.
-    """
-
-    backend: str
-    start: int
-    end: int
-    padding: int
-    mask: int | None
-    size: int
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
-        """Of a fast tokenizer.
-
-        Raises:
-            ValueError: when it has no start or end token.
-        """
-        known = cast("Any", tokenizer)
-        start = known.cls_token_id if known.cls_token_id is not None else known.bos_token_id
-        end = known.sep_token_id if known.sep_token_id is not None else known.eos_token_id
-        if start is None or end is None:
-            raise InputError("expected a tokenizer with [CLS] and [SEP] (or <s> and </s>), got one without them")
-        padding = known.pad_token_id if known.pad_token_id is not None else end
-        mask = known.mask_token_id
-        return cls(
-            settings_of(tokenizer), int(start), int(end), int(padding), None if mask is None else int(mask), len(known)
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of everything that decides on a text's tokens."""
-        return hashlib.sha256(repr((self.backend, self.start, self.end, self.padding)).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4)
@@ -136,7 +91,7 @@ class RowLayout:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-class Rows:
+class PackedRows:
     """Packed rows on disk, read at random; holds no more memory than the list of its files."""
 
     def __init__(self, files: Sequence[Path], layout: RowLayout) -> None:
@@ -271,7 +226,7 @@ def open_rows(
     chunk: int = 2_000_000,
     cache: Path | None = None,
     watch: Watch = silent,
-) -> tuple[Rows, Rows]:
+) -> tuple[PackedRows, PackedRows]:
     """The rows of a corpus, for learning and held out: as many as asked for or a few more, or all there are.
 
     Which rows these are depends on the arguments alone, not on what lies in the cache. Processes that open the same
@@ -295,7 +250,8 @@ def open_rows(
     store = _Store((cache_folder() if cache is None else cache) / f"rows-{identity.hexdigest()[:16]}", layout, chunk)
     counts = store.filled(corpus, (rows, held_out), _cores() if workers is None else workers, watch)
     learning, kept = (
-        Rows([store.file(n, side) for n in range(count)], layout) for side, count in zip(SIDES, counts, strict=True)
+        PackedRows([store.file(n, side) for n in range(count)], layout)
+        for side, count in zip(SIDES, counts, strict=True)
     )
     if not len(learning) or not len(kept):
         raise InputError(

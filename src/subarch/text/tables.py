@@ -58,10 +58,8 @@ def rows(path: Path, expected: Collection[str] = (), *, quoting: Quoting | None 
     elif kind in (".csv", ".tsv"):
         yield from _delimited_rows(path, expected, quoting)
     else:
-        got = f"{kind!r}, {_CURES[kind]}" if kind in _CURES else repr(kind)
-        raise InputError(
-            f"{path}: expected a file of labelled texts (.csv, .tsv, .jsonl, .json or .parquet), got {got}"
-        )
+        got = f"{kind!r}, {_CURES[kind]}" if kind in _CURES else repr(kind) if kind else "a name without an ending"
+        raise InputError(f"{path}: expected a file of texts (.csv, .tsv, .jsonl, .json or .parquet), got {got}")
 
 
 def _delimited_rows(path: Path, expected: Collection[str], quoting: Quoting | None) -> Iterator[Row]:

@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
+from subarch.results.base import Json
+from subarch.results.classes import ByClass
+from subarch.tasks.labels import Labels
+from subarch.tasks.metrics import Metric, Outputs, Predicted
 from subarch.text.examples import Example
-from subarch.text.labels import Labels
-from subarch.text.metrics import Metric, Outputs, Predicted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -142,7 +144,7 @@ class Kind(str, ABC):
         """The stock library's ``Auto...`` class of such a network."""
 
     @abstractmethod
-    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+    def settings(self, names: Sequence[str]) -> Json:
         """What the stock config of such a network says."""
 
     def units(self, labels: Sequence[int | float]) -> Units:
@@ -192,8 +194,8 @@ class Kind(str, ABC):
         """The same of finite outputs."""
 
     @abstractmethod
-    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> dict[str, Any]:
-        """What people and programs are told of one example, as JSON data.
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> Json:
+        """What people and programs are told of one example.
 
         Args:
             output: ``(outputs,)``; None for an example without a text, which keeps its place and says nothing.
@@ -204,9 +206,9 @@ class Kind(str, ABC):
     def columns(self, names: Sequence[str]) -> list[str]:
         """Columns of a CSV file of such answers."""
 
-    def cells(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def cells(self, answer: Json) -> Json:
         """An answer as a row of that file."""
-        return dict(answer)
+        return answer
 
     # --- scores ---
 
@@ -252,8 +254,8 @@ class Kind(str, ABC):
 
     def told(
         self, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
-    ) -> dict[str, Any]:
-        """What the score does not show, such as each class by itself, as JSON data; nothing, mostly.
+    ) -> ByClass:
+        """What the score does not show, such as each class by itself; nothing, mostly.
 
         Args:
             names: of the outputs.
@@ -262,7 +264,7 @@ class Kind(str, ABC):
             whose: answers these are, for warnings.
         """
         del names, examples, predicted, whose
-        return {}
+        return ByClass()
 
     # --- Agora ---
 

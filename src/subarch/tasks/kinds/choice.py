@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
+from subarch.results.base import Json
+from subarch.tasks import metrics
 from subarch.tasks.kinds.base import Rows, Units
 from subarch.tasks.kinds.classes import OneOfSeveral
-from subarch.text import metrics
+from subarch.tasks.labels import Labels
+from subarch.tasks.metrics import Metric
 from subarch.text.examples import Example
-from subarch.text.labels import Labels
-from subarch.text.metrics import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +49,7 @@ class Choice(OneOfSeveral):
 
         return AutoModelForMultipleChoice
 
-    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+    def settings(self, names: Sequence[str]) -> Json:
         """Nothing of its own."""
         del names
         return {}

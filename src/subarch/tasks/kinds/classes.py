@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
+from subarch.results.base import Json
 from subarch.tasks.kinds.base import AS_THEY_ARE, Ability, Kind, Rows, Units
+from subarch.tasks.metrics import Outputs
 from subarch.text.examples import Example
-from subarch.text.metrics import Outputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +48,7 @@ class OneOfSeveral(Kind):
     def _decided(self, outputs: Outputs) -> list[int]:
         return [int(output.argmax()) for output in outputs]
 
-    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> dict[str, Any]:
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> Json:
         """Label, probability, and the probability of each."""
         if output is None:
             return dict.fromkeys(("label", "probability", "probabilities"))
@@ -65,7 +66,7 @@ class OneOfSeveral(Kind):
         """Label, probability, and a column for each class."""
         return ["label", "probability", *(f"probability of {name}" for name in names)]
 
-    def cells(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def cells(self, answer: Json) -> Json:
         """The probability of each in a column of its own."""
         each = {f"probability of {name}": share for name, share in (answer["probabilities"] or {}).items()}
         return {"label": answer["label"], "probability": answer["probability"], **each}

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
+from subarch.results.base import Json
+from subarch.results.classes import ByClass
+from subarch.tasks import metrics
 from subarch.tasks.kinds.base import Kind, Rows, Units
 from subarch.tasks.kinds.classes import OneOfSeveral
-from subarch.text import metrics
+from subarch.tasks.labels import Labels
+from subarch.tasks.metrics import Metric, Predicted
 from subarch.text.examples import Example, nameless, places
-from subarch.text.labels import Labels
-from subarch.text.metrics import Metric, Predicted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +80,7 @@ class Classification(OneOfSeveral):
 
         return AutoModelForSequenceClassification
 
-    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+    def settings(self, names: Sequence[str]) -> Json:
         """An output a class."""
         return {
             "problem_type": "single_label_classification",
@@ -100,7 +102,7 @@ class Classification(OneOfSeveral):
 
     def told(
         self, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
-    ) -> dict[str, Any]:
+    ) -> ByClass:
         """Each class by itself."""
         return metrics.told_by_class(names, examples, predicted, whose=whose)
 

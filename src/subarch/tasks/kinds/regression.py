@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
+from subarch.results.base import Json
+from subarch.tasks import metrics
 from subarch.tasks.kinds.base import AS_THEY_ARE, Ability, Kind, Rows, Units
-from subarch.text import metrics
+from subarch.tasks.labels import Labels
+from subarch.tasks.metrics import Metric, Outputs
 from subarch.text.examples import Example
-from subarch.text.labels import Labels
-from subarch.text.metrics import Metric, Outputs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,7 +69,7 @@ class Regression(Kind):
 
         return AutoModelForSequenceClassification
 
-    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+    def settings(self, names: Sequence[str]) -> Json:
         """One output."""
         del names
         return {"problem_type": "regression", "id2label": {0: "value"}, "label2id": {"value": 0}}
@@ -108,7 +109,7 @@ class Regression(Kind):
     def _decided(self, outputs: Outputs) -> list[float]:
         return [float(output[0]) for output in outputs]
 
-    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> dict[str, Any]:
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> Json:
         """The value."""
         del names
         return {"value": None if output is None else float(output[0])}

@@ -10,7 +10,7 @@ from importlib import import_module
 from subarch.errors import InputError
 from subarch.plugins import NAME, made
 from subarch.tasks.kinds.base import Kind
-from subarch.text.labels import Labels
+from subarch.tasks.labels import Labels
 
 KINDS: Mapping[str, str] = {
     "regression": "subarch.tasks.kinds.regression:Regression",

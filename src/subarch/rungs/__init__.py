@@ -1,0 +1,1 @@
+"""The plainest rivals of what is made here: a file a rung."""

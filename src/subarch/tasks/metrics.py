@@ -1,0 +1,236 @@
+"""Metrics as the benchmarks define them, from examples and what was predicted for them.
+
+Every value is a fraction in [0, 1], correlations lie in [-1, 1]; whoever shows them multiplies by 100. What has no
+value (a correlation with a constant, F1 without a positive) is 0. Examples come whole, because some metrics need more
+than labels: MultiRC scores the answers of a question together, ReCoRD compares words, Winogender pairs of sentences.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import string
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subarch.errors import InputError
+from subarch.results.classes import ByClass, ClassScore
+from subarch.text.examples import Example
+
+_LOG = logging.getLogger(__name__)
+
+Outputs = Sequence[NDArray[np.floating]]
+Predicted = Sequence[int | float]
+Metric = Callable[[Sequence[Example], Predicted], float]
+
+
+def class_scores(names: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> tuple[ClassScore, ...]:
+    """Each class by itself, in their order: what accuracy does not show of a rare one.
+
+    Args:
+        names: of the classes.
+        examples: labelled ones of a classification.
+        predicted: for each example the index of the class.
+    """
+    labels, answered = Counter(example.label for example in examples), Counter(predicted)
+    right = Counter(guess for example, guess in zip(examples, predicted, strict=True) if guess == example.label)
+    return tuple(ClassScore(name, labels[n], answered[n], right[n]) for n, name in enumerate(names))
+
+
+def by_class(found: Sequence[ClassScore]) -> dict[str, float]:
+    """Measures in which every class that has examples counts alike: balanced accuracy and macro F1."""
+    there = [one for one in found if one.examples]
+    f1 = [2 * one.right / (one.examples + one.answered) for one in there]
+    recalls = [one.right / one.examples for one in there]
+    return {"balanced_accuracy": sum(recalls) / len(there), "macro_f1": sum(f1) / len(there)}
+
+
+def told_by_class(
+    names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+) -> ByClass:
+    """Each class and :func:`by_class`.
+
+    A class of which no example is answered rightly is said aloud: accuracy is silent about a rare one.
+
+    Args:
+        names: of the classes.
+        examples: labelled ones.
+        predicted: for each example the index of the class.
+        whose: answers these are, for the warning.
+    """
+    found = class_scores(names, examples, predicted)
+    if (missed := missed_in_words(found)) is not None:
+        _LOG.warning("%sno example of %s", f"{whose}: " if whose else "", f"{missed} is answered rightly")
+    return ByClass(classes=found, by_class=by_class(found))
+
+
+def missed_in_words(found: Sequence[ClassScore], shown: int = 10) -> str | None:
+    """Which classes are never answered rightly, with their counts, in words; None where there are none."""
+    missed = sorted((one for one in found if one.is_missed), key=lambda one: -one.examples)
+    if not missed:
+        return None
+    told = ", ".join(f"{one.name!r} (0 of {one.examples}, {_often(one.answered)})" for one in missed[:shown])
+    return told + (f" and of {len(missed) - shown} more classes" if len(missed) > shown else "")
+
+
+def _often(times: int) -> str:
+    return "never answered" if not times else f"answered {times} times, all of them wrong"
+
+
+def interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean over seeds and half the width of its 95 % confidence interval (Student's t).
+
+    Returns:
+        Mean and half-width; None for the latter where a single value says nothing about the spread.
+
+    Raises:
+        ValueError: without a value.
+    """
+    if not values:
+        raise InputError("expected at least one value, got none")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, None
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.975, len(values) - 1))
+    return mean, quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+# --- classes, candidates and numbers ----------------------------------------------------------------------------------
+
+
+def _labels(examples: Sequence[Example]) -> list[int | float]:
+    return [example.label for example in examples if example.label is not None]
+
+
+def accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of the examples that are answered rightly; of several right candidates any one counts."""
+    pairs = zip(examples, predicted, strict=True)
+    return sum(guess == example.label or guess in example.right for example, guess in pairs) / len(examples)
+
+
+def f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """F1 of class 1: the harmonic mean of precision and recall."""
+    return _mean_f1(examples, predicted, [1])
+
+
+def macro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Mean of the F1 of every class that occurs among the labels."""
+    return _mean_f1(examples, predicted, sorted(set(_labels(examples))))
+
+
+def _mean_f1(examples: Sequence[Example], predicted: Predicted, classes: Sequence[int | float]) -> float:
+    from sklearn.metrics import f1_score
+
+    zero = cast("Any", 0)  # the library's annotation knows of strings alone
+    return float(f1_score(_labels(examples), predicted, labels=classes, average="macro", zero_division=zero))
+
+
+def matthews(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Matthews' correlation coefficient; 0 where the labels or the predictions are all the same."""
+    from sklearn.metrics import matthews_corrcoef
+
+    labels = _labels(examples)
+    return 0.0 if _constant(labels) or _constant(predicted) else float(matthews_corrcoef(labels, predicted))
+
+
+def pearson(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Pearson's correlation of numbers; 0 where the labels or the predictions are all the same."""
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, examples, predicted)
+
+
+def spearman(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Spearman's rank correlation of numbers; 0 where the labels or the predictions are all the same."""
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, examples, predicted)
+
+
+def _correlation(
+    function: Callable[[Predicted, Predicted], tuple[float, float]], examples: Sequence[Example], predicted: Predicted
+) -> float:
+    labels = _labels(examples)
+    if _constant(labels) or _constant(predicted):
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numbers that differ in the last bit only
+        value = float(function(labels, predicted)[0])
+    return value if math.isfinite(value) else 0.0
+
+
+def _constant(values: Predicted) -> bool:
+    return len(set(values)) < 2
+
+
+# --- examples that are scored together --------------------------------------------------------------------------------
+
+
+def exact_match(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of MultiRC's questions all of whose answers are judged rightly."""
+    questions = [all(guess == label for guess, label in answers) for answers in _groups(examples, predicted)]
+    return sum(questions) / len(questions)
+
+
+def gender_parity(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of Winogender's pairs, sentences that differ in a pronoun's gender alone, with two equal predictions."""
+    pairs = [group for group in _groups(examples, predicted) if len(group) > 1]
+    return sum(len({guess for guess, _ in pair}) == 1 for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def _groups(
+    examples: Sequence[Example], predicted: Predicted
+) -> Iterator[list[tuple[int | float, int | float | None]]]:
+    """Prediction and label of every example, group by group."""
+    found: dict[str, list[tuple[int | float, int | float | None]]] = defaultdict(list)
+    for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
+        if example.group is None:
+            raise InputError(f"expected examples in groups that are scored together, got none for example {row}")
+        found[example.group].append((guess, example.label))
+    yield from found.values()
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def record_em(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of the queries of ReCoRD whose best candidate is one of the right answers, word by word."""
+    return _best_match(lambda guess, gold: float(guess == gold), examples, predicted)
+
+
+def record_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Mean over the queries of ReCoRD of the best token F1 of the chosen candidate with a right answer."""
+    return _best_match(_token_f1, examples, predicted)
+
+
+def _best_match(
+    closeness: Callable[[list[str], list[str]], float], examples: Sequence[Example], predicted: Predicted
+) -> float:
+    """Mean over ReCoRD's queries of the chosen entity's closeness to the closest of the right ones."""
+    total = 0.0
+    for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
+        if example.answers is None:
+            raise InputError(f"expected the candidates' names and the right ones, got none for example {row}")
+        names, right = example.answers
+        words = _words(names[int(guess)])
+        total += max((closeness(words, _words(gold)) for gold in right), default=0.0)
+    return total / len(examples)
+
+
+def _words(text: str) -> list[str]:
+    """Words as ReCoRD compares them: lower case, without punctuation (first) and articles (second)."""
+    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", bare).split()
+
+
+def _token_f1(guess: list[str], gold: list[str]) -> float:
+    common = (Counter(guess) & Counter(gold)).total()
+    return 2 * common / (len(guess) + len(gold)) if common else 0.0
