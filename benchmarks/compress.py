@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--max-drop", type=float, default=2.0)
     parser.add_argument("--pool", type=int, default=0)
     parser.add_argument("--official", action="store_true", help="score on the official development file")
+    parser.add_argument("--cascade", action="store_true", help="join student and teacher as well")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--set", nargs="*", default=())
     parser.add_argument("--name", default="compress")
@@ -68,6 +69,7 @@ def main() -> None:
             speedup=arguments.speedup,
             max_drop=arguments.max_drop,
             pool=pool,
+            cascade=arguments.cascade,
             threads=arguments.threads,
             set=(*([f"task.test_data={json.dumps(str(test))}"] if arguments.official else []), *arguments.set),
         ),
@@ -115,6 +117,8 @@ def publish(found: dict[str, Any], arguments: argparse.Namespace) -> None:
     for row in found["ladder"]["rungs"]:
         keys = ("quality", "ms_per_text", "texts_per_second")
         results.row("Ladder, sealed rows", {"what": row["name"], **{key: row.get(key) for key in keys}})
+    if found["cascade"] is not None:
+        results.row("Cascade", {name: value for name, value in found["cascade"].items() if not isinstance(value, dict)})
     results.row("Seconds of the stages", found["stages"])
     for row in found["export"]["parity"]:
         results.row("Parity", {name: row[name] for name in ("artifact", "drop", "label_flips", "passed")})

@@ -35,12 +35,14 @@ from subarch.text.tokenizers import train_tokenizer
 
 TASK = "demo/packages"
 VOCABULARY = 6000
-SOURCE_RECIPE = FinetuneSettings(learning_rates=(8e-4,), epochs=3, seeds=1)
-LABELLED_SHARE = 6  # one object of documentation in this many is labelled for the student, the others for the source
+SOURCE_RECIPE = FinetuneSettings(learning_rates=(1e-3,), epochs=1, seeds=1, batch_size=16)
+LABELLED_SHARE = 12  # one object of documentation in this many is labelled for the student, the others for the source
 SETTINGS = (
     "task.test_data={sealed}",
     "extract.epsilon={epsilon}",
     "extract.held_out=512",
+    'extract.steps="30"',
+    "extract.batch_size=16",
     "finetune.max_length=64",
     "finetune.learning_rates=[8e-4]",
     "finetune.epochs=8",

@@ -21,8 +21,8 @@ from subarch.text.examples import Example, Split
 PACKAGES_TASK = "demo/packages"
 DOCS_TASK = "demo/docs"
 DEMO_PACKAGES = ("networkx", STANDARD_LIBRARY, "scipy", "sklearn", "sqlalchemy", "sympy", "torch", "transformers")
-PIECES_PER_PACKAGE = (300, 1200)  # at least, at most
-PIECE_WORDS = (60, 120)
+PIECES_PER_PACKAGE = (300, 2400)  # at least, at most
+PIECE_WORDS = (16, 32)
 _PIECES_PER_DOCUMENT = 6
 OBJECTS_PER_PACKAGE = (150, 600)  # at least, at most; each gives one pair that belongs together and one that does not
 SUMMARY_WORDS = (5, 30)
