@@ -53,7 +53,7 @@ def small_classifier(
         attention_probs_dropout_prob=0.0,
     )
     random = from_architecture(config, tokenizer, Target(task.kind, task.label_names), task.name, length)
-    rows = tokenizer(task.train.texts, add_special_tokens=False, truncation=True, max_length=length)["input_ids"]
+    rows = tokenizer(list(task.train.texts), add_special_tokens=False, truncation=True, max_length=length)["input_ids"]
     vectors = word_vectors(cast("list[list[int]]", rows), vocabulary=len(tokenizer), size=hidden_size)
     return replace(random, make=_Begun(random.make, vectors))
 

@@ -8,6 +8,7 @@ Dagan, "Improving Distributional Similarity with Lessons Learned from Word Embed
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,6 @@ def word_vectors(rows: Iterable[Sequence[int]], *, vocabulary: int, size: int) -
     context = often**SMOOTHING
     expected = often[counts.row] * context[counts.col] / context.sum()
     information = coo_matrix((np.maximum(np.log(counts.data / expected), 0), (counts.row, counts.col)), counts.shape)
-    vectors, values, _ = randomized_svd(information.tocsr(), size, random_state=0, n_iter=2)
+    vectors, values, _ = cast("Any", randomized_svd)(information.tocsr(), size, random_state=0, n_iter=2)
     found = vectors * np.sqrt(values)
     return (SPREAD * found / (np.sqrt(np.mean(found**2)) or 1.0)).astype(np.float32)

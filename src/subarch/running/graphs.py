@@ -27,7 +27,7 @@ from subarch.options.forms import Head
 
 WHOLE = "subarch_whole"
 _LANGUAGE_MODELS = ("ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM")
-_UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
+UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
 _ANY_LENGTH = 1 << 16  # of networks without a limit
 _EXAMPLE = (2, 9)  # batch and length of the traced pass; sizes that stand for nothing else in a network
 
@@ -221,7 +221,7 @@ class WholeAttention:
         for known, numbers in self._numbers:  # all layers have one or two between them
             if known is mask:
                 return numbers
-        numbers = torch.zeros(mask.shape, dtype=torch.float32).masked_fill(~mask, _UNSEEN)
+        numbers = torch.zeros(mask.shape, dtype=torch.float32).masked_fill(~mask, UNSEEN)
         self._numbers.append((mask, numbers))
         return numbers
 

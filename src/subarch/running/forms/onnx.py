@@ -121,6 +121,8 @@ def write(graph: Graph, path: Path) -> None:
     Raises:
         ValueError: for a model that cannot be traced or has operators that ONNX does not know.
     """
+    if _written(graph, path):
+        return
     try:
         program = _program(graph, fused=True)
     except Exception:  # a mask that is not plainly of keys alone, and whatever an unforeseen model raises
@@ -133,7 +135,24 @@ def write(graph: Graph, path: Path) -> None:
             ) from error
     with quiet_console():
         program.save(str(path), external_data=False)
-    _lower_format(path)
+    onnx = onnx_package()
+    _save(onnx, onnx.load(str(path), load_external_data=False), path)
+
+
+def _written(graph: Graph, path: Path) -> bool:
+    """Write it without tracing, where the network is known so well that the file says what the network says."""
+    from subarch.running.direct import agrees, written
+    from subarch.running.onnx_operators import OnnxOperators
+
+    onnx = onnx_package()
+    operators = OnnxOperators(onnx, _OPSET)
+    if (output := written(graph, operators)) is None:
+        return False
+    _save(onnx, operators.model(graph, output), path)
+    if agrees(graph, OnnxProgram(path)):
+        return True
+    path.unlink()
+    return False
 
 
 def _program(graph: Graph, *, fused: bool) -> Any:
@@ -156,11 +175,9 @@ def _program(graph: Graph, *, fused: bool) -> Any:
         )
 
 
-def _lower_format(path: Path) -> None:
-    """The oldest format that has the file's operators, so that older runtimes open it; and no notes of the exporter,
+def _save(onnx: Any, model: Any, path: Path) -> None:
+    """In the oldest format that has the file's operators, so that older runtimes open it; without notes of an exporter,
     which tell of folders of this machine."""
-    onnx = onnx_package()
-    model: Any = onnx.load(str(path), load_external_data=False)
     for node in model.graph.node:
         node.ClearField("metadata_props")
     model.ClearField("metadata_props")

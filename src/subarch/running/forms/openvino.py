@@ -217,17 +217,39 @@ def converted(graph: Graph) -> Any:
         ValueError: for a model that cannot be converted.
         ImportError: when OpenVINO is not installed, naming the extra.
     """
-    openvino, program = _openvino(), graph.traced()
-    try:
-        with quiet_console():
-            model: Any = openvino.convert_model(program)
-    except Exception as error:  # the converter raises kinds of its own
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{type(graph.model).__name__} cannot be converted to OpenVINO ({reason})") from error
+    openvino = _openvino()
+    if (model := _written(openvino, graph)) is None:
+        program = graph.traced()
+        try:
+            with quiet_console():
+                model = openvino.convert_model(program)
+        except Exception as error:  # the converter raises kinds of its own
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{type(graph.model).__name__} cannot be converted to OpenVINO ({reason})") from error
     for port, name in zip(model.inputs, graph.inputs, strict=True):
         port.get_tensor().set_names({name})
     model.outputs[0].get_tensor().set_names({graph.output})
     return model
+
+
+def _written(openvino: Any, graph: Graph) -> Any:
+    """What needs no tracing, where the network is known so well that it says what the network says; otherwise None."""
+    from subarch.running.direct import agrees, written
+    from subarch.running.openvino_operators import OpenVinoOperators
+
+    operators = OpenVinoOperators(openvino, graph)
+    if (output := written(graph, operators)) is None:
+        return None
+    model = operators.model(output)
+    compiled: Any = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    class _Compiled:
+        inputs: Sequence[str] = graph.inputs
+
+        def __call__(self, inputs: Inputs, /) -> NDArray[np.float32]:
+            return compiled([inputs[name] for name in self.inputs])[0]
+
+    return model if agrees(graph, _Compiled()) else None
 
 
 def save(model: Any, graph: Graph, path: Path) -> None:
