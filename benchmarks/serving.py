@@ -31,9 +31,9 @@ from results import Results
 from subarch.options.forms import ArtifactName
 from subarch.running.artifacts import FORMS, possible
 from subarch.running.base import Inputs
-from subarch.running.benchmark import resident_memory
 from subarch.running.conversion import write
 from subarch.running.graphs import Graph
+from subarch.running.memory import resident_memory
 from subarch.running.predictor import Predictor
 from subarch.running.processor import usable_cores
 from subarch.text.encoding import tokenize

@@ -34,10 +34,12 @@ from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import train_tokenizer
 
 TASK = "demo/packages"
-VOCABULARY = 6000
+VOCABULARY, LAYERS = 6000, 3
 SOURCE_RECIPE = FinetuneSettings(learning_rates=(1e-3,), epochs=1, seeds=1, batch_size=16)
-LABELLED_SHARE = 12  # one object of documentation in this many is labelled for the student, the others for the source
+TABLES = ("labelled", "development", "sealed", "unlabelled")
+_SHARES = (("labelled", 0.1), ("development", 0.15))  # of the documented objects, up to here; the rest is unlabelled
 SETTINGS = (
+    "task.development_data={development}",
     "task.test_data={sealed}",
     "extract.epsilon={epsilon}",
     "extract.held_out=512",
@@ -45,9 +47,10 @@ SETTINGS = (
     "extract.batch_size=16",
     "finetune.max_length=64",
     "finetune.learning_rates=[8e-4]",
-    "finetune.epochs=8",
-    "pretrain.sequence_length=64",
-    "pretrain.steps=200",
+    "finetune.epochs=6",
+    "agora.rounds=2",
+    "pretrain.steps=0",
+    "bench.memory=false",
     'bench.against="bert-large"',
     "bench.rounds=3",
 )
@@ -61,16 +64,18 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> D
     """
     options.run.mkdir(parents=True, exist_ok=True)
     folder = options.run / "source"
-    files = {name: options.run / "data" / f"{name}.csv" for name in ("labelled", "unlabelled", "sealed")}
+    files = {name: options.run / "data" / f"{name}.csv" for name in TABLES}
     if not (folder.is_dir() and all(file.is_file() for file in files.values())):
         watch("reading the installed documentation")
         task = load_task(TASK)
-        rows = {True: [], False: []}
+        rows: dict[str, list[Example]] = {name: [] for name in TABLES}
         for example in task.train:
-            rows[_is_labelled(example)].append(example)
-        _write_tables(files, task, rows[True], rows[False])
+            rows[_table_of(example)].append(example)
+        rows["sealed"] += task.sealed.open()
+        _write_tables(files, task, rows)
         if not folder.is_dir():
-            _train_source(replace(task, train=Split(rows[False])), folder, watch)
+            _train_source(replace(task, train=Split(rows["unlabelled"])), folder, watch)
+    named = {name: json.dumps(str(file)) for name, file in files.items()}
     result = compress(
         CompressOptions(
             data=str(files["labelled"]),
@@ -79,7 +84,7 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> D
             speedup=options.speedup,
             max_drop=3.0,
             pool=files["unlabelled"],
-            set=tuple(one.format(sealed=json.dumps(str(files["sealed"])), epsilon=options.epsilon) for one in SETTINGS),
+            set=tuple(one.format(**named, epsilon=options.epsilon) for one in SETTINGS),
         ),
         watch=watch,
         command=command,
@@ -94,32 +99,26 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> D
     )
 
 
-def _is_labelled(example: Example) -> bool:
-    """Decided by the documented object, so that no object is on both sides."""
-    return hashlib.sha256(str(example.group).encode()).digest()[0] % LABELLED_SHARE == 0
+def _table_of(example: Example) -> str:
+    """Decided by the documented object, so that no object is in two tables."""
+    drawn = hashlib.sha256(str(example.group).encode()).digest()[0] / 256
+    return next((name for name, share in _SHARES if drawn < share), "unlabelled")
 
 
-def _write_tables(
-    files: Mapping[str, Path], task: Task, labelled: Sequence[Example], unlabelled: Sequence[Example]
-) -> None:
-    def named(examples: Sequence[Example]) -> list[tuple[str, ...]]:
-        return [("text", "label"), *((one.first, task.label_names[int(one.label or 0)]) for one in examples)]
-
+def _write_tables(files: Mapping[str, Path], task: Task, rows: Mapping[str, Sequence[Example]]) -> None:
     files["labelled"].parent.mkdir(exist_ok=True)
-    tables = {
-        "labelled": named(labelled),
-        "unlabelled": [("text",), *((one.first,) for one in unlabelled)],
-        "sealed": named(task.sealed.open()),
-    }
-    for name, rows in tables.items():
+    for name, examples in rows.items():
+        told = name != "unlabelled"
+        table = [("text", "label") if told else ("text",)]
+        table += [(one.first, task.label_names[int(one.label or 0)])[: 1 + told] for one in examples]
         text = io.StringIO()
-        csv.writer(text).writerows(rows)
+        csv.writer(text).writerows(table)
         write_text(files[name], text.getvalue())
 
 
 def _train_source(task: Task, folder: Path, watch: Watch) -> None:
     watch("learning a vocabulary")
-    learner = small_classifier(task, train_tokenizer(task.train.texts, VOCABULARY))
+    learner = small_classifier(task, train_tokenizer(task.train.texts, VOCABULARY), num_hidden_layers=LAYERS)
     home = folder.with_name("source-training")
     home.mkdir(exist_ok=True)
     trained = finetune(task, learner, SOURCE_RECIPE, home, watch=watch)

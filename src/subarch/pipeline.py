@@ -167,7 +167,8 @@ def _compressed(
     tuned = finetune(plan.finetuning(), watch=beginning("finetune"), command=command)
     exported = export(plan.exporting(), watch=beginning("export"), command=command)
     timed = bench(plan.benching(), watch=beginning("bench"), command=command)
-    confirmed = confirm(plan, extracted, tuned, watch=beginning("confirm"), command=command)
+    confirming = beginning("confirm") if plan.options.confirm else silent
+    confirmed = confirm(plan, extracted, tuned, watch=confirming, command=command)
     sealed, rows = _sealed(plan, tuned, exported, done, watch), deployed(plan, exported.chosen, timed)
     known = None
     if done is not None and done.ladder is not None and done.promise is not None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
-from subarch.running.benchmark import interleaved, peak_memory
+from subarch.running.benchmark import interleaved
 
 
 def test_programs_are_visited_in_turns() -> None:
@@ -27,9 +25,3 @@ def test_ticks_count_visits() -> None:
     ticks: list[tuple[int, int]] = []
     interleaved({"a": int, "b": int}, rounds=2, seconds=0.0, tick=lambda done, total: ticks.append((done, total)))
     assert ticks == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_memory_of_a_piece_of_work() -> None:
-    size = 200 * 2**20
-    found = peak_memory(np.ones, size, np.uint8)
-    assert found is None or 0.95 * size <= found < 1.5 * size

@@ -37,7 +37,7 @@ def test_packages_are_balanced_and_pieces_have_the_stated_length(packages: Task)
     assert packages.label_names == tuple(sorted(DEMO_PACKAGES))
     counts = Counter(everything(packages).labels)
     assert len(counts) == 8 and len(set(counts.values())) == 1 and counts[0] >= 800
-    assert all(60 <= len(text.split()) <= 120 for text in everything(packages).texts)
+    assert all(16 <= len(text.split()) <= 32 for text in everything(packages).texts)
     assert len(packages.development) == pytest.approx(0.15 * 8 * counts[0], rel=0.1)
     assert min(Counter(packages.sealed.open().labels).values()) > 0.12 * counts[0]
 
@@ -53,7 +53,7 @@ def test_packages_are_neither_trivial_nor_hopeless_for_a_bag_of_words(packages: 
         vectorizer.fit_transform(packages.train.texts), packages.train.labels
     )
     accuracy = model.score(vectorizer.transform(packages.development.texts), packages.development.labels)
-    assert 0.8 < accuracy < 0.96
+    assert 0.6 < accuracy < 0.9
 
 
 def test_docs_hold_every_text_once_in_each_class(docs: Task) -> None:

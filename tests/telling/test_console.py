@@ -75,3 +75,15 @@ def test_warnings_are_shown_with_their_words(capsys: pytest.CaptureFixture[str])
     log.warning("the file [a.csv] is %s", "damaged")
     log.removeHandler(handler)
     assert "WARNING" in (err := capsys.readouterr().err) and "the file [a.csv] is damaged" in err
+
+
+def test_what_several_stages_notice_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("another log of this test")
+    log.propagate = False
+    handler = Console().handler()
+    log.addHandler(handler)
+    for rows in (7, 7, 8):
+        log.warning("%d rows are left out", rows)
+    log.removeHandler(handler)
+    err = capsys.readouterr().err
+    assert err.count("7 rows are left out") == err.count("8 rows are left out") == 1

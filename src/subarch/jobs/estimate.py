@@ -18,7 +18,7 @@ from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint
 from subarch.progress import Watch, silent
 from subarch.results.compress import EstimateResult, MeasuredResult
-from subarch.running.benchmark import peak_memory
+from subarch.running.memory import peak_memory
 from subarch.tasks.kinds.table import kind_of
 from subarch.threads import pinned
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from subarch.options.forms import ARTIFACT_NAMES, ArtifactName, Precision, Runtime
-from subarch.running.base import Artifact
+from subarch.running.base import Artifact, Inputs
 from subarch.running.processor import features, multiplies_bfloat16
 
 
@@ -49,3 +52,14 @@ def extras() -> tuple[str, ...]:
 def any_of_extras() -> str:
     """What to do where no form can be had."""
     return " or ".join(f"'subarch[{one}]'" for one in extras())
+
+
+def answer_once(name: ArtifactName, folder: Path, batch: int, length: int) -> None:
+    """Open a form, for one thread, and run one pass, as whoever serves it would begin."""
+    FORMS[name].open(folder, 1)(some_tokens(batch, length))
+
+
+def some_tokens(batch: int, length: int) -> Inputs:
+    """Inputs of one pass: what a network takes does not depend on what they say."""
+    ids = np.full((batch, length), 7, dtype=np.int64)
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}

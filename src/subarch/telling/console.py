@@ -32,6 +32,21 @@ _QUIET_SECONDS = 10.0
 _STYLES: Mapping[Tone, str] = {"plain": "", "good": "green", "warning": "yellow", "bad": "red", "dim": "dim"}
 
 
+class _Once(logging.Filter):
+    """Lets a message through the first time alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[tuple[int, str]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = (record.levelno, record.getMessage())
+        new = said not in self._told
+        self._told.add(said)
+        return new
+
+
+
 class Console:
     """A progress bar while the work goes on, then tables. On a terminal live; otherwise a line now and then."""
 
@@ -64,8 +79,10 @@ class Console:
         self._progress.stop()
 
     def handler(self) -> logging.Handler:
-        """Warnings go above the progress bar, not through it."""
-        return RichHandler(console=self._out, show_time=False, show_path=False, show_level=True, markup=False)
+        """Warnings go above the progress bar, not through it; what several stages notice is said once."""
+        found = RichHandler(console=self._out, show_time=False, show_path=False, show_level=True, markup=False)
+        found.addFilter(_Once())
+        return found
 
     def watch(self, stage: str, /, *, done: int = 0, total: int | None = None, note: str = "") -> None:
         """Show where the work is; ``total`` is what is expected now and may change."""
