@@ -143,6 +143,7 @@ def _table(result: SmallModel, source: str) -> Iterator[LineResult]:
 
     yield line("BERT-large's shape", reference, None)
     yield line("the source", stock[source], result.sealed.teacher)
-    yield line("the small network, fine-tuned", stock[result.run], result.finetune.row("plain").mean)
-    as_deployed = f"the same with Agora and all labels, as {result.export.chosen}"
+    yield line("the small network, plain", stock[result.run], result.finetune.row("plain").mean)
+    kept = result.finetune.chosen
+    as_deployed = f"the same, {kept.way if kept else 'plain'}, with all labels, as {result.export.chosen}"
     yield line(as_deployed, result.deployed["student"], result.sealed.exported)

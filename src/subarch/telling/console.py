@@ -46,7 +46,6 @@ class _Once(logging.Filter):
         return new
 
 
-
 class Console:
     """A progress bar while the work goes on, then tables. On a terminal live; otherwise a line now and then."""
 
