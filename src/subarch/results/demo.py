@@ -79,6 +79,6 @@ class DemoResult(Later, ExtractResult):
         )
         if self.ladder is not None:
             yield from self.ladder.told()
-        yield Line("Asked of the small network, against the source in the same form:")
+        yield Line("Asked of the small network alone, from tokens to scores, against the source in its fastest form:")
         yield from self.targets.told()
         yield Line(f"wrote {self.report}")

@@ -130,13 +130,19 @@ class LadderResult(Result):
         lost = "sealed" if not self.is_sealed else "development"
         yield Line(
             f"{self.metric}; points lost against the teacher with 95 % intervals, on the {lost} rows; ms: from one "
-            "text, as long as 95 in 100, to its answer, tokens included, on this processor"
+            "text, as long as 95 in 100, to its answer, tokens included, on this processor" + self._how_fast()
         )
         for name, why in self.left_out.items():
             yield Line(f"{name} is left out: {why}", tone="warning")
         yield self.sentence()
         if self.report is not None:
             yield Line(f"wrote {self.report}")
+
+    def _how_fast(self) -> str:
+        """A search promises the time of the network alone, which a rung without one does not have."""
+        if self.asked.speedup is None and self.asked.max_latency_ms is None:
+            return ""
+        return "; by this whole way the targets here are judged, those of a search by the network alone"
 
     def table(self) -> Rows:
         """Every rung."""
