@@ -88,6 +88,8 @@ def _targets(result: CompressResult) -> Stage:
         f"On {whole(sealed.examples)} sealed rows the exported model reaches {100 * sealed.exported:.1f}, its "
         f"teacher {100 * sealed.teacher:.1f} ({sealed.metric})."
     )
+    if rivals := _rivals(result.ladder):
+        words += f" Without a search, on the same rows: {rivals}."
     if told := sealed.apart_in_words():
         words += f" {told}"
     if any(one.target in ("speedup", "latency_ms") for _, one in targets.rows()):
@@ -100,6 +102,13 @@ def _targets(result: CompressResult) -> Stage:
     if result.stages:
         content.append(tag("p", f"All of it took {took_in_words(result.stages)}.", class_="note"))
     return Stage("targets", "What was asked, and what came out", content)
+
+
+def _rivals(result: LadderResult | None) -> str:
+    """What plain rungs reach on the sealed rows; of the teacher as it is and of a constant nobody need be told."""
+    rungs = () if result is None else result.rungs
+    plain = [one for one in rungs if one.what == "rung" and one.name not in ("constant", "teacher")]
+    return "; ".join(f"{one.words} {100 * one.quality:.1f}" for one in plain if one.quality is not None)
 
 
 def _cascade(result: CascadeResult) -> Stage:
