@@ -117,7 +117,7 @@ def publish(found: dict[str, Any], arguments: argparse.Namespace) -> None:
     for row in found["ladder"]["rungs"]:
         keys = ("quality", "ms_per_text", "texts_per_second")
         results.row("Ladder, sealed rows", {"what": row["name"], **{key: row.get(key) for key in keys}})
-    if found["cascade"] is not None:
+    if found.get("cascade") is not None:
         results.row("Cascade", {name: value for name, value in found["cascade"].items() if not isinstance(value, dict)})
     results.row("Seconds of the stages", found["stages"])
     for row in found["export"]["parity"]:

@@ -115,21 +115,20 @@ def test_the_teachers_first_layers_are_cut_to_the_models_speed_and_nothing_else_
     assert (run / "ladder" / "tfidf" / "rung.json").read_bytes() == before
 
 
-def test_a_finished_run_takes_a_cascade_which_serves_and_stays_told(
-    compressed: Path, inputs: Path, tmp_path: Path, subarch: Command
-) -> None:
+def test_a_cascade_serves_and_stays_told(compressed: Path, inputs: Path, tmp_path: Path, subarch: Command) -> None:
     run = tmp_path / "run"
-    shutil.copytree(compressed, run)
-    weights = content(run / "export")
-    found = subarch(*given(inputs, run, "--cascade"), "--json").json["cascade"]
-    assert found is not None and content(run / "export") == weights
+    run.mkdir()
+    shutil.copytree(compressed / "teacher", run / "teacher")
+    shutil.copy(compressed / "asked.json", run / "asked.json")
+    refused(subarch(*given(inputs, run, "--cascade")), "no such form (onnx): add one of onnx-int8")
+    small = ('export.artifacts=["onnx-int8"]', 'bench.precision=["float32", "int8"]', "--json")
+    found = subarch(*given(inputs, run, "--cascade"), *small).json["cascade"]
     assert 0 <= found["deferred"] <= 1 and 0 < found["quality"] <= 1 and found["mean_ms"] > 0
     predictor = Predictor.from_pretrained(found["folder"])
     assert {one["label"] for one in predictor(["a good film", "a dull book"])} <= {"praise", "blame"}
     done = subarch("predict", found["folder"], "--data", inputs / "reviews.csv")
     assert done.status == 0 and 'id="cascade"' in (run / "report.html").read_text(encoding="utf-8")
-    again = subarch(*given(inputs, run), "--json").json  # without asking for it
-    assert again["cascade"] == found
+    assert subarch(*given(inputs, run), *small).json["cascade"] == found  # without asking for it again
 
 
 def test_it_ends_with_a_rung_that_is_enough_where_that_is_asked_for(

@@ -19,6 +19,7 @@ from subarch.jobs.preconditions import (
     require_apart,
     require_cells,
     require_forms,
+    require_joinable,
     require_pretraining,
     require_search,
     require_texts,
@@ -228,6 +229,8 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
         require_pretraining(plan.pretraining(), plan.teacher, opened, reads_rows="corpus" not in settings["pretrain"])
     require_functions(plan.finetuning().loop, speaks=plan.pretrains)
     require_forms(settings)
+    if options.cascade:
+        require_joinable(settings, task)
     require_cells(settings, length, positions)
     return plan
 

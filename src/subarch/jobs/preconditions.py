@@ -222,6 +222,23 @@ def require_forms(settings: Settings) -> None:
             )
 
 
+def require_joinable(settings: Settings, task: Task) -> None:
+    """Refuse a cascade that could not be made in the end.
+
+    Raises:
+        ValueError: for a task without classes, and forms none of which has 8-bit integers.
+    """
+    if not task.kind.has_classes:
+        raise InputError("--cascade is of classes: of a number nobody says how sure it is; leave it out")
+    whole: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
+    if not any(FORMS[name].precision == "int8" for name in whole):
+        small = ", ".join(name for name, form in FORMS.items() if form.precision == "int8")
+        raise InputError(
+            f"--cascade asks the teacher in 8-bit integers, and export.artifacts has no such form "
+            f"({', '.join(whole)}): add one of {small}"
+        )
+
+
 def require_cells(settings: Settings, length: int, longest: int) -> None:
     """Refuse a bench that would leave out what targets are judged by: one text of ``length`` tokens.
 
