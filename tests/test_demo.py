@@ -13,6 +13,13 @@ from subarch.tasks.loading import load_task
 pytest.importorskip("onnxruntime")
 
 
+def test_a_source_without_its_tables_is_not_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "source").mkdir()
+    assert main(["demo", "--run", str(tmp_path)]) == 2
+    assert "labelled.csv" in (said := capsys.readouterr().err) and "take another --run" in " ".join(said.split())
+    assert [one.name for one in tmp_path.iterdir()] == ["source"]
+
+
 @pytest.mark.slow
 def test_the_demo_tells_the_whole_story(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

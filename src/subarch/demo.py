@@ -1,8 +1,8 @@
 """The whole story on data that needs no download: ``subarch demo``.
 
-A company has a large classifier, but only a thousand of the labels it once learned from; the rest of its texts lie
+A company has a large classifier, but only some of the labels it once learned from; the rest of its texts lie
 around unlabelled. Here the classifier learns which of eight packages a piece of installed documentation belongs to. The
-thousand rows are texts that it has not learned from, and the sealed rows that everything is scored on are neither's.
+labelled rows are texts that it has not learned from, and the sealed rows that everything is scored on are neither's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from subarch.errors import InputError
 from subarch.learning.classifier import small_classifier
 from subarch.learning.finetuning import finetune
 from subarch.options.compression import CompressOptions
@@ -65,7 +66,13 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> D
     options.run.mkdir(parents=True, exist_ok=True)
     folder = options.run / "source"
     files = {name: options.run / "data" / f"{name}.csv" for name in TABLES}
-    if not (folder.is_dir() and all(file.is_file() for file in files.values())):
+    missing = [str(file) for file in files.values() if not file.is_file()]
+    if folder.is_dir() and missing:
+        raise InputError(
+            f"{folder} was trained beside tables that are not there ({', '.join(missing)}): nobody knows any more what "
+            "it has learned from; take another --run"
+        )
+    if not folder.is_dir():
         watch("reading the installed documentation")
         task = load_task(TASK)
         rows: dict[str, list[Example]] = {name: [] for name in TABLES}
@@ -73,8 +80,7 @@ def demo(options: DemoOptions, *, watch: Watch = silent, command: str = "") -> D
             rows[_table_of(example)].append(example)
         rows["sealed"] += task.sealed.open()
         _write_tables(files, task, rows)
-        if not folder.is_dir():
-            _train_source(replace(task, train=Split(rows["unlabelled"])), folder, watch)
+        _train_source(replace(task, train=Split(rows["unlabelled"])), folder, watch)
     named = {name: json.dumps(str(file)) for name, file in files.items()}
     result = compress(
         CompressOptions(

@@ -7,7 +7,7 @@ Anything else is a failure of the work, status 1. The kinds below are what Pytho
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 
 class InputError(ValueError):
@@ -20,6 +20,22 @@ class InputError(ValueError):
     ...     print(error)
     --seeds must be an integer from 1, got 0
     """
+
+
+def require_ranges(given: object, holds: Mapping[str, bool], words: str) -> None:
+    """Refuse the first attribute that is out of its range.
+
+    Args:
+        given: whose attributes they are.
+        holds: by their names, whether they are in range.
+        words: what the ranges are.
+
+    Raises:
+        ValueError: naming it, and what came.
+    """
+    for name, good in holds.items():
+        if not good:
+            raise InputError(f"{name} is out of range: got {getattr(given, name)!r}; {words}")
 
 
 class UnknownOptionError(InputError, TypeError):

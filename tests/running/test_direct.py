@@ -16,6 +16,8 @@ from subarch.running import direct
 from subarch.running.artifacts import FORMS
 from subarch.running.conversion import write
 from subarch.running.graphs import Graph
+from subarch.running.onnx_operators import OnnxOperators
+from subarch.running.openvino_operators import OpenVinoOperators
 
 pytest.importorskip("onnxruntime")
 SIZES = {
@@ -88,6 +90,19 @@ def test_a_network_that_is_more_than_it_seems_is_traced(form: Any, tmp_path: Pat
     pytest.importorskip(form.removeprefix("onnx") or "onnxruntime")
     model = network("bert", "classification")
     model.get_submodule("bert.encoder.layer.1").register_forward_hook(lambda _part, _given, states: 1.5 * states.tanh())
+    write(Graph.of(model), tmp_path, [form], [])
+    inputs = texts(model)
+    found, told = FORMS[form].open(tmp_path, 1)(inputs), said(model, inputs)
+    np.testing.assert_allclose(found, told, rtol=0, atol=1e-4 * np.abs(told).max())
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_what_fails_on_the_way_is_traced(form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where an older runtime lacks an operator, or a part of a network is not the stock library's."""
+    pytest.importorskip(form.removeprefix("onnx") or "onnxruntime")
+    for kind in (OnnxOperators, OpenVinoOperators):
+        monkeypatch.delattr(kind, "attention")
+    model = network("bert", "classification")
     write(Graph.of(model), tmp_path, [form], [])
     inputs = texts(model)
     found, told = FORMS[form].open(tmp_path, 1)(inputs), said(model, inputs)

@@ -11,7 +11,7 @@ from typing import Generic, Literal
 from subarch.agora.data import Labelled, Labels, Learner, Predict, Score, X
 from subarch.agora.proposals import Bounds, Guard, ProposalFunction, Space
 from subarch.agora.pruning import Pruning, Theta
-from subarch.errors import InputError
+from subarch.errors import require_ranges
 from subarch.progress import Watch, silent
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of
@@ -61,12 +61,11 @@ class Settings:
             "tolerance": self.tolerance is None or self.tolerance >= 0,
             "seed": 0 <= self.seed < 2**32,
         }
-        for name, holds in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"{name} is out of range: got {getattr(self, name)!r}; counts are at least 1, pruning is halving, "
-                    "common_subsequence or common_prefix"
-                )
+        require_ranges(
+            self,
+            ranges,
+            "counts are at least 1, pruning is halving, common_subsequence or common_prefix",
+        )
 
 
 @dataclass(frozen=True)

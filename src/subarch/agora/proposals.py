@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.agora.data import Labelled, Labels, Predict, X, neighbours
-from subarch.errors import InputError
+from subarch.errors import require_ranges
 
 Z = TypeVar("Z", contravariant=True)
 _ASKED_AGAIN = 3  # times at most, each for twice as many
@@ -116,12 +116,12 @@ class Bounds:
             "balance": self.balance is None or self.balance >= 1,
             "balance_to": self.balance_to in ("even", "data"),
         }
-        for name, holds in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"{name} is out of range: got {getattr(self, name)!r}; counts and ratios are at least 1, distances "
-                    "0 <= min_distance < max_distance, min_confidence lies in [0, 1)"
-                )
+        require_ranges(
+            self,
+            ranges,
+            "counts and ratios are at least 1, distances 0 <= min_distance < max_distance, min_confidence "
+            "lies in [0, 1)",
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from subarch.errors import InputError
+from subarch.errors import InputError, require_ranges
 
 Batch = TypeVar("Batch")
 Schedule = Literal["constant", "linear", "cosine"]
@@ -69,12 +69,12 @@ class Hyperparameters:
             "clip_gradient": self.clip_gradient is None or self.clip_gradient > 0,
             "clip_weights": self.clip_weights is None or self.clip_weights > 0,
         }
-        for name, holds in ranges.items():
-            if not holds:
-                raise InputError(
-                    f"{name} is out of range: got {getattr(self, name)!r}; rates, decays and clips are positive, "
-                    "warmup and betas lie in [0, 1), schedules are 'constant', 'linear', 'cosine'"
-                )
+        require_ranges(
+            self,
+            ranges,
+            "rates, decays and clips are positive, warmup and betas lie in [0, 1), schedules are 'constant',"
+            " 'linear', 'cosine'",
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"betas": list(self.betas)}

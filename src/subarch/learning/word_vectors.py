@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from sklearn.utils.extmath import randomized_svd
 
+from subarch.errors import InputError
+
 WINDOW = 5  # tokens to either side
 SMOOTHING = 0.75
 SPREAD = 0.04  # standard deviation of what comes out: about what encoders begin with (0.02), a little more
@@ -47,7 +49,7 @@ def word_vectors(rows: Iterable[Sequence[int]], *, vocabulary: int, size: int) -
             left.append(ids[:-distance])
             right.append(ids[distance:])
     if not left:
-        raise ValueError("expected texts of two tokens and more, got none")
+        raise InputError("expected texts of two tokens and more, got none: give longer texts")
     ones, others = np.concatenate(left), np.concatenate(right)
     pairs = np.concatenate([ones, others]), np.concatenate([others, ones])
     counts = coo_matrix((np.ones(len(pairs[0])), pairs), (vocabulary, vocabulary))

@@ -1,14 +1,15 @@
 """Encoders of a known layout as a runtime's own graph, operator by operator: tracing one takes a second a layer.
 
 What is written here is the network as its papers have it (Vaswani et al., "Attention Is All You Need", 2017; Devlin et
-al., "BERT", 2019), read off the modules of the stock library. Nobody need believe it: whoever writes a file asks it and
-the network about the same tokens (:func:`agrees`), and traces the network where the two disagree or where something is
+al., "BERT", 2019), read off the modules of the stock library. Nobody need believe it: it is asked beside the
+network about the same tokens (:func:`untraced`), and the network is traced where the two disagree or where something is
 met that is not known here.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ _AGREES = 1e-4  # relative to the largest output: what two orders of summation m
 _ASKED = ((2, 9, 5), (1, 2, 2), (3, 40, 17))  # rows, tokens, and how many of them the last row has
 
 Value = TypeVar("Value")
+Made = TypeVar("Made", bound=Program)
 Array = NDArray[Any]
 
 
@@ -77,6 +79,24 @@ class Operators(Protocol[Value]):
     def first(self, states: Value) -> Value:
         """Of the first token: ``(batch, hidden)``."""
         ...
+
+
+def untraced(graph: Graph, operators: Operators[Value], make: Callable[[Value], Made]) -> Made | None:
+    """A graph as a program, without tracing; None where it has to be traced.
+
+    Args:
+        graph: of the network.
+        operators: the runtime's.
+        make: a program of the graph's output.
+    """
+    try:
+        output = written(graph, operators)
+        if output is None or not agrees(graph, program := make(output)):
+            return None
+    except Exception as error:  # whatever a network that only looks like a stock one, or an older runtime, raises
+        _LOG.info("%s is traced: %s", type(graph.model).__name__, error)
+        return None
+    return program
 
 
 def written(graph: Graph, operators: Operators[Value]) -> Value | None:

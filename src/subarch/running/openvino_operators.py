@@ -21,7 +21,7 @@ class OpenVinoOperators:
     """
 
     def __init__(self, openvino: Any, graph: Graph) -> None:
-        self._openvino, self._do = openvino, openvino.opset13
+        self._openvino, self._do = openvino, openvino.opset13  # the first with attention as one operator
         self._inputs = {name: self._do.parameter([-1, -1], np.int64, name=name) for name in graph.inputs}
         self._mask: Any = None
 

@@ -121,38 +121,41 @@ def write(graph: Graph, path: Path) -> None:
     Raises:
         ValueError: for a model that cannot be traced or has operators that ONNX does not know.
     """
-    if _written(graph, path):
+    from subarch.running.direct import untraced
+    from subarch.running.onnx_operators import OnnxOperators
+
+    onnx = onnx_package()
+    operators = OnnxOperators(onnx, _OPSET)
+
+    def saved(output: str) -> OnnxProgram:
+        _save(onnx, operators.model(graph, output), path)
+        return OnnxProgram(path)
+
+    if untraced(graph, operators, saved) is not None:
         return
+    path.unlink(missing_ok=True)
+    program = _traced(graph)
+    with quiet_console():
+        program.save(str(path), external_data=False)
+    _save(onnx, onnx.load(str(path), load_external_data=False), path)
+
+
+def _traced(graph: Graph) -> Any:
+    """With fused attention, where that can be.
+
+    Raises:
+        ValueError: where it cannot be traced at all.
+    """
     try:
-        program = _program(graph, fused=True)
+        return _program(graph, fused=True)
     except Exception:  # a mask that is not plainly of keys alone, and whatever an unforeseen model raises
         try:
-            program = _program(graph, fused=False)
+            return _program(graph, fused=False)
         except Exception as error:  # whatever a model's own code, the tracer and the writer raise
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(
                 f"{type(graph.model).__name__} cannot be written as ONNX ({reason}): stock encoders can"
             ) from error
-    with quiet_console():
-        program.save(str(path), external_data=False)
-    onnx = onnx_package()
-    _save(onnx, onnx.load(str(path), load_external_data=False), path)
-
-
-def _written(graph: Graph, path: Path) -> bool:
-    """Write it without tracing, where the network is known so well that the file says what the network says."""
-    from subarch.running.direct import agrees, written
-    from subarch.running.onnx_operators import OnnxOperators
-
-    onnx = onnx_package()
-    operators = OnnxOperators(onnx, _OPSET)
-    if (output := written(graph, operators)) is None:
-        return False
-    _save(onnx, operators.model(graph, output), path)
-    if agrees(graph, OnnxProgram(path)):
-        return True
-    path.unlink()
-    return False
 
 
 def _program(graph: Graph, *, fused: bool) -> Any:

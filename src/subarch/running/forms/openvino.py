@@ -218,7 +218,7 @@ def converted(graph: Graph) -> Any:
         ImportError: when OpenVINO is not installed, naming the extra.
     """
     openvino = _openvino()
-    if (model := _written(openvino, graph)) is None:
+    if (model := _untraced(openvino, graph)) is None:
         program = graph.traced()
         try:
             with quiet_console():
@@ -232,24 +232,32 @@ def converted(graph: Graph) -> Any:
     return model
 
 
-def _written(openvino: Any, graph: Graph) -> Any:
-    """What needs no tracing, where the network is known so well that it says what the network says; otherwise None."""
-    from subarch.running.direct import agrees, written
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    """A model before it is saved, ready to run."""
+
+    model: Any
+    inputs: Sequence[str]
+    compiled: Any
+
+    def __call__(self, inputs: Inputs, /) -> NDArray[np.float32]:
+        return self.compiled([inputs[name] for name in self.inputs])[0]
+
+
+def _untraced(openvino: Any, graph: Graph) -> Any:
+    """The model of a network that is known; otherwise None."""
+    from subarch.running.direct import untraced
     from subarch.running.openvino_operators import OpenVinoOperators
 
     operators = OpenVinoOperators(openvino, graph)
-    if (output := written(graph, operators)) is None:
-        return None
-    model = operators.model(output)
-    compiled: Any = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    class _Compiled:
-        inputs: Sequence[str] = graph.inputs
+    def compiled(output: Any) -> _Compiled:
+        model = operators.model(output)
+        ready = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": _HINTS["float32"]})
+        return _Compiled(model, graph.inputs, ready)
 
-        def __call__(self, inputs: Inputs, /) -> NDArray[np.float32]:
-            return compiled([inputs[name] for name in self.inputs])[0]
-
-    return model if agrees(graph, _Compiled()) else None
+    made = untraced(graph, operators, compiled)
+    return None if made is None else made.model
 
 
 def save(model: Any, graph: Graph, path: Path) -> None:
