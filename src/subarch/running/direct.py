@@ -1,4 +1,4 @@
-"""Encoders of a known layout as a runtime's own graph, operator by operator: tracing one takes a second a layer.
+"""Encoders of a known layout as a runtime's own graph, operator by operator: tracing one takes several times as long.
 
 What is written here is the network as its papers have it (Vaswani et al., "Attention Is All You Need", 2017; Devlin et
 al., "BERT", 2019), read off the modules of the stock library. Nobody need believe it: it is asked beside the

@@ -232,7 +232,7 @@ def converted(graph: Graph) -> Any:
     return model
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Compiled:
     """A model before it is saved, ready to run."""
 
