@@ -33,7 +33,7 @@ from transformers import (
 from minilm import source
 from results import Results
 from subarch.learning.pretraining import pretrain
-from subarch.networks.encoder import stock_config
+from subarch.networks.stock import stock_config
 from subarch.options.pretraining import PretrainSettings
 from subarch.text.corpora import is_held_out, open_corpus
 from subarch.text.tokenizers import load_tokenizer

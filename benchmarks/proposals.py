@@ -26,8 +26,8 @@ from transformers import AutoTokenizer, BertForMaskedLM
 from minilm import say, source
 from results import Results
 from subarch.learning.proposals.mask_fill import mask_fill
-from subarch.networks.encoder import stock_config
 from subarch.networks.inspection import preset_config
+from subarch.networks.stock import stock_config
 from subarch.text.corpora import open_corpus
 from subarch.text.examples import Example
 

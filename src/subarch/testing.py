@@ -23,6 +23,7 @@ from transformers import BertConfig, PreTrainedModel
 
 from subarch.agora.data import X
 from subarch.agora.proposals import ProposalFunction
+from subarch.errors import InputError
 from subarch.learning.heads import Target, from_architecture, outputs
 from subarch.networks.counting import count, num_parameters
 from subarch.networks.countmodels import CountsDisagreeError
@@ -30,6 +31,7 @@ from subarch.networks.family import Family, Parts
 from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import family_from_json, import_family
 from subarch.networks.space import Architecture, Space
+from subarch.networks.tracing import require_whole, trace
 from subarch.plugins import NAME
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of
@@ -63,6 +65,7 @@ def check_family(family: Family, *, sequence_length: int = 16, samples: int = 4,
         for architecture in [*architectures, family.reference]:
             _check_meta(family, architecture, sequence_length)
         _check_cpu(family, architectures[0], sequence_length)
+        _check_couplings(family, architectures[0], sequence_length)
     _check_counts(family, architectures, sequence_length)
     _check_json(family, architectures[0])
 
@@ -189,6 +192,14 @@ def _check_cpu(family: Family, architecture: Architecture, sequence_length: int)
         f"the network has {num_parameters(network)} parameters on the CPU but {counted} on the meta device",
         architecture,
     )
+
+
+def _check_couplings(family: Family, architecture: Architecture, sequence_length: int) -> None:
+    network, inputs = _built(family, architecture), family.inputs(_BATCH, sequence_length)
+    try:
+        require_whole(network, inputs, trace(network, inputs))
+    except InputError as error:
+        _require(family, False, str(error), architecture)
 
 
 def _run(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from transformers import BertModel, GPT2Config
 
-from subarch.networks.configs import built, class_of, other_numbers, raw_config, read_config, require_stock
+from subarch.networks.configs import built, other_numbers, raw_config, read_config, require_stock
+from subarch.networks.stock import class_of
 
 BERT = {
     "model_type": "bert",

@@ -9,8 +9,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, BertConfig, RobertaConfig
 
-from subarch.networks.encoder import EncoderFamily, bort_preset, derived_space, plain_config
+from subarch.networks.encoder import EncoderFamily, bort_preset, derived_space
 from subarch.networks.space import Parameter, Space
+from subarch.networks.stock import plain_config
 
 MINILM = {
     "model_type": "bert",
@@ -121,7 +122,7 @@ def test_a_space_of_ones_own_keeps_the_rest() -> None:
     [
         ({"model_type": "gpt2"}, "gpt2"),
         ({"model_type": "vit"}, "vit"),
-        ({"model_type": "distilbert"}, "distilbert"),
+        ({"model_type": "longformer"}, "longformer"),
         ({"vocab_size": 3}, "model_type"),
         (tiny(is_decoder=True), "decoder"),
         (tiny(num_hidden_layers=0), "num_hidden_layers"),

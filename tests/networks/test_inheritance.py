@@ -21,7 +21,7 @@ from transformers import (
     RobertaModel,
 )
 
-from subarch.networks.inheritance import Inheritance, depth_map
+from subarch.networks.inheritance import Inheritance
 
 SIZES = {
     "vocab_size": 40,
@@ -164,27 +164,6 @@ def test_rankings_are_nested_and_rows_are_the_sources() -> None:
     assert all(row in columns for row in rows[24])
 
 
-@given(st.integers(1, 48), st.integers(1, 48))
-def test_depth_map_is_even_and_ends_at_the_last_layer(student: int, source: int) -> None:
-    if student > source:
-        with pytest.raises(ValueError, match="layers to inherit"):
-            depth_map(student, source)
-        return
-    layers = depth_map(student, source)
-    gaps = [b - a for a, b in zip((-1, *layers), layers, strict=False)]
-    assert len(layers) == student
-    assert layers[-1] == source - 1
-    assert max(gaps) - min(gaps) <= 1
-    assert min(gaps) >= 1
-
-
-def test_depth_maps_by_hand() -> None:
-    assert depth_map(6, 6) == (0, 1, 2, 3, 4, 5)
-    assert depth_map(3, 6) == (1, 3, 5)
-    assert depth_map(4, 12) == (2, 5, 8, 11)
-    assert depth_map(1, 6) == (5,)
-
-
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
@@ -202,9 +181,9 @@ def test_what_cannot_inherit_says_why(architecture: dict[str, int], message: str
 
 
 def test_other_networks_are_refused() -> None:
-    gpt = GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=20))
-    with pytest.raises(ValueError, match="stock encoders"):
-        Inheritance(gpt, [batch()])
+    gpt = GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=40))
+    with pytest.raises(ValueError, match=r"expected an encoder of model_type bert, .*, got 'gpt2'"):
+        Inheritance(gpt, [batch()]).student({})
     with pytest.raises(ValueError, match="calibration"):
         Inheritance(make(BertModel), [])
 

@@ -37,9 +37,10 @@ from subarch.errors import InputError
 from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
 from subarch.learning.training import Hyperparameters, TrainingRun, fit
-from subarch.networks.encoder import EncoderFamily, positions
+from subarch.networks.encoder import EncoderFamily
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
+from subarch.networks.stock import positions
 from subarch.options.tasks import TaskOptions
 from subarch.plugins import made
 from subarch.results.base import Json, Record
@@ -344,14 +345,14 @@ def require_inheritable(family: EncoderFamily) -> None:
     """
     for parameter in family.space.parameters:
         largest = parameter.choices[-1]
-        if parameter.ordered and int(largest) > int(family.config[parameter.name]):
+        if parameter.ordered and int(largest) > family.sizes[parameter.name]:
             raise InputError(
-                f"the space has {parameter.name} up to {largest}, the source only {family.config[parameter.name]}: "
+                f"the space has {parameter.name} up to {largest}, the source only {family.sizes[parameter.name]}: "
                 "candidates inherit what is there; leave larger choices out, or use --start scratch"
             )
     if "num_attention_heads" in family.space.names:
         columns = family.space.columns(family.space.sample(4096, 0))
-        hidden = columns.get("hidden_size", np.array([int(family.config["hidden_size"])]))
+        hidden = columns.get("hidden_size", np.array([family.sizes["hidden_size"]]))
         if np.any(columns["num_attention_heads"] * family.head_size != hidden):
             raise InputError(
                 f"the source's attention heads have size {family.head_size} and are inherited whole: leave "

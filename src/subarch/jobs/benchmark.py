@@ -19,10 +19,10 @@ from subarch.errors import InputError
 from subarch.manifest import Manifest, cpu_name
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
-from subarch.networks.encoder import positions, stock_config
 from subarch.networks.inspection import PRESETS, preset_config
 from subarch.networks.layouts import without_pooler
 from subarch.networks.loading import loaded, whole_network
+from subarch.networks.stock import positions, stock_config
 from subarch.networks.weights import weights_fingerprint
 from subarch.options.forms import ArtifactName, Precision, Runtime
 from subarch.options.running import BenchOptions

@@ -16,6 +16,7 @@ from subarch.extraction.objectives import TEXT_TOKENS
 from subarch.jobs.plan import Plan
 from subarch.learning.heads import Target, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint
+from subarch.networks.layouts import sizes_in
 from subarch.progress import Watch, silent
 from subarch.results.compress import EstimateResult, MeasuredResult
 from subarch.running.memory import peak_memory
@@ -51,7 +52,7 @@ def _stage_seconds(plan: Plan, batch: int, step: float, forward: float) -> Itera
         once = sets * int(teach.get("epochs", 3)) * steps * step
         yield "teacher", (0.6 * once, 1.2 * once)
     rows = len(plan.task.train) + len(plan.task.development) + len(plan.task.sealed)
-    climbing, layers = plan.climbing(), int(plan.opened.config.get("num_hidden_layers") or 1)
+    climbing, layers = plan.climbing(), int(sizes_in(plan.opened.config)["num_hidden_layers"] or 1)
     cut = 2 * climbing.epochs * steps * step * ("first-layers" in climbing.rungs)  # in two ways
     asked = rows / batch * forward
     yield "ladder", (20 + asked + cut / layers, 120 + 3 * asked + cut)

@@ -13,6 +13,7 @@ from typing import Any
 from subarch.errors import InputError
 from subarch.executors import open_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
+from subarch.extraction.couplings import check_couplings
 from subarch.extraction.opening import measured_with, open_run, read_space
 from subarch.extraction.run import Extraction
 from subarch.extraction.search import Budget
@@ -97,7 +98,8 @@ def _first_steps(options: ExtractOptions, fewest: int) -> int:
 
 
 def check(options: CheckOptions, *, watch: Watch = silent) -> CheckResult:
-    """The ABnC check of a source, with the errors of a finished run as evidence where one is given.
+    """The ABnC check of a source, with the errors of a finished run as evidence where one is given; and what of its
+    networks can be cut.
 
     Raises:
         ValueError: for a source that cannot be opened, or a run that is none.
@@ -112,7 +114,9 @@ def check(options: CheckOptions, *, watch: Watch = silent) -> CheckResult:
         if certificate.get("space_hash") != source.family.space.hash:
             raise InputError(f"{options.run} searched another space than {options.source} has: give the same --space")
         evidence = _evidence(certificate, options.run, source.family.space)
-    return check_abnc(source.family, counts, evidence)
+    found = check_abnc(source.family, counts, evidence)
+    watch("tracing", note=source.name)
+    return replace(found, clauses=(*found.clauses, check_couplings(source.family)))
 
 
 def _evidence(certificate: Mapping[str, Any], run: Path, space: Space) -> ErrorEvidence:

@@ -17,9 +17,9 @@ from subarch.errors import InputError
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
-from subarch.networks.encoder import stock_config
 from subarch.networks.inheritance import Inheritance
 from subarch.networks.sources import open_source
+from subarch.networks.stock import stock_config
 from subarch.plugins import NAME
 from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.tasks.task import Task

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from subarch.networks.layouts import layout_of, sizes_in
+
 _ALIGNED = 64  # entries; matrix units take rows of whole 128-byte lines, other sizes run several times slower
 _NEVER = -1e4  # the logit of a token that does not exist: probability 0, and no NaN in p (log p - log q)
+
 _CPU_TOKENS = 16_384
 _MOST_TOKENS = 131_072  # more do not make a step any faster for its tokens
 
@@ -34,7 +37,8 @@ def tokens_at_once(config: Mapping[str, Any]) -> int:
     """
     if not torch.cuda.is_available():
         return _CPU_TOKENS
-    layers = int(config["num_hidden_layers"]) * (14 * int(config["hidden_size"]) + 8 * int(config["intermediate_size"]))
+    sizes = sizes_in(config)
+    layers = sizes["num_hidden_layers"] * (14 * sizes["hidden_size"] + 8 * sizes["intermediate_size"])
     a_token = 2 * layers + 0.15 * 12 * int(config["vocab_size"])
     room = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory / 2
     return max(1024, min(_MOST_TOKENS, int(room / a_token)))
@@ -45,7 +49,8 @@ def fuse(model: PreTrainedModel) -> None:
 
     A layer is compiled once for all layers of its shape. The weights and their names stay as they are.
     """
-    for layer in cast("Any", model).base_model.encoder.layer:
+    base: Any = model.base_model
+    for layer in base.get_submodule(layout_of(base.config).layers).children():
         if not any(module._forward_hooks for module in layer.modules()):
             layer.compile()
     decoder = model.get_output_embeddings()

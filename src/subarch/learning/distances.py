@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from subarch.networks.layouts import layout_of
+from subarch.networks.behind import vocabulary_logits
+from subarch.networks.relations import relations
 
 Batch = dict[str, Tensor]
 
@@ -47,30 +48,6 @@ class Objective(ABC):
 def _outputs(model: nn.Module, batch: Batch) -> Any:
     names = ("input_ids", "attention_mask", "token_type_ids")
     return model(**{name: batch[name] for name in names if name in batch})
-
-
-def relations(states: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Similarities of the tokens of each sequence, as one unit vector a sequence.
-
-    States are centred within the sequence and scaled to unit length; the matrix of their products, without its
-    diagonal of ones, is scaled to norm 1. Nothing of it depends on the hidden size.
-
-    Args:
-        states: ``(batch, sequence, hidden)``.
-        mask: ``(batch, sequence)``, 0 at padding.
-
-    Returns:
-        ``(batch, sequence * sequence)``.
-    """
-    if mask is not None:
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        centred = (states - (states * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True)) * weights
-    else:
-        centred = states - states.mean(1, keepdim=True)
-    unit = functional.normalize(centred, dim=-1)
-    similarity = unit @ unit.transpose(1, 2)  # (batch, sequence, sequence)
-    similarity = similarity * (1 - torch.eye(similarity.shape[1], dtype=states.dtype, device=states.device))
-    return functional.normalize(similarity.flatten(1), dim=1)
 
 
 @dataclass
@@ -161,10 +138,6 @@ def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
     return _outputs(model.base_model, batch).last_hidden_state[batch["masked"]]
 
 
-def _vocabulary_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
-    return layout_of(cast("Any", model).config).vocabulary_logits(cast("nn.Module", model), states)
-
-
 @dataclass
 class MaskedTokens(Objective):
     """For a language model: what it says of masked tokens."""
@@ -180,8 +153,8 @@ class MaskedTokens(Objective):
 
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
         with torch.no_grad():
-            target = _vocabulary_logits(self.teacher, batch["target"])
-        return _divergence(target, _vocabulary_logits(model, _masked_states(model, batch)))
+            target = vocabulary_logits(self.teacher, batch["target"])
+        return _divergence(target, vocabulary_logits(model, _masked_states(model, batch)))
 
 
 class Language(Objective):
@@ -198,7 +171,7 @@ class Language(Objective):
         return batch
 
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        logits = _vocabulary_logits(model, _masked_states(model, batch))
+        logits = vocabulary_logits(model, _masked_states(model, batch))
         return functional.cross_entropy(logits, batch["labels"][batch["masked"]], reduction="none")
 
 

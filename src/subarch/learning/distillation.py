@@ -31,7 +31,7 @@ from transformers import PreTrainedModel, Trainer
 
 from subarch.learning.logits import LogitCache, condensed_divergence, divergence, flat, most_likely
 from subarch.learning.teachers import Losses
-from subarch.networks.layouts import ATTENTION, layout_of
+from subarch.networks.layouts import layout_of
 from subarch.networks.positions import first_position
 from subarch.text.masking import IGNORED
 
@@ -67,26 +67,32 @@ class Reading:
         self._chosen: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
         self._listens = False
-        layout = layout_of(known.config)
+        layout = self._layout = layout_of(known.config)
         if known.base_model is not known:
-            known.get_submodule(layout.words[0]).register_forward_pre_hook(self._choose)
-            known.get_submodule(layout.words[-1]).register_forward_hook(self._take)
-        self._names = ATTENTION if layer is not None else ()
+            known.base_model.register_forward_hook(self._choose)
+            known.register_forward_hook(self._take)
+        self._names = layout.attention if layer is not None else ()
         for name in self._names:
             layers: Any = known.base_model.get_submodule(layout.layers)
             layers[layer].get_submodule(name).register_forward_hook(self._keep(name))
 
-    def _choose(self, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        self._kept["states"] = inputs[0]
-        return (inputs[0].flatten(0, 1)[self._chosen],) if self._chosen is not None else inputs
+    def _choose(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        """The head sees the chosen tokens alone, as one sequence."""
+        if self._listens:
+            self._kept["states"] = output.last_hidden_state
+            if self._chosen is not None:
+                output["last_hidden_state"] = output.last_hidden_state.flatten(0, 1)[self._chosen].unsqueeze(0)
+        return output
 
-    def _take(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        if not self._listens:
-            return output
-        self._kept["logits"] = output
-        # What leaves a model in mixed precision is widened to 32 bits: gigabytes, of a large vocabulary. Where weights
-        # are shared out, though, the way back begins at what leaves.
-        return output if torch.distributed.is_initialized() else output[:0]
+    def _take(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        if self._listens:
+            logits = output.logits
+            self._kept["logits"] = logits if self._chosen is None else logits.squeeze(0)
+            # What leaves a model in mixed precision is widened to 32 bits: gigabytes, of a large vocabulary. Where
+            # weights are shared out, though, the way back begins at what leaves.
+            if not torch.distributed.is_initialized():
+                output["logits"] = logits[:0]
+        return output
 
     def _keep(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -109,6 +115,8 @@ class Reading:
         self._chosen, self._listens = chosen, True
         try:
             together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
+            if self._layout.mask == 2:  # its own attention puts the axis of heads there
+                together = together[:, 0]
             output: Any = model(input_ids=tokens, position_ids=positions + self._first, attention_mask=together)
             states = self._kept.get("states")
             seen = Seen(

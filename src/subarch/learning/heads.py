@@ -219,7 +219,8 @@ def redraw_head(model: PreTrainedModel) -> None:
             for part in module.modules():
                 if isinstance(part, nn.Linear):
                     nn.init.normal_(part.weight, std=float(getattr(model.config, "initializer_range", 0.02)))
-                    nn.init.zeros_(part.bias)
+                    if cast("Any", part).bias is not None:
+                        nn.init.zeros_(part.bias)
 
 
 def fitting_length(

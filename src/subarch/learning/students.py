@@ -15,10 +15,12 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 from subarch.errors import InputError
 from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
-from subarch.networks.encoder import NAMES, plain_config, positions, require_encoder, stock_config
+from subarch.networks.encoder import require_encoder
 from subarch.networks.inheritance import Inheritance
+from subarch.networks.layouts import sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
+from subarch.networks.stock import plain_config, positions, stock_config
 from subarch.results.base import Json
 from subarch.text.corpora import Corpus
 from subarch.text.masking import IGNORED, Samples
@@ -83,7 +85,7 @@ class Student:
         samples = Samples(rows, count=_CALIBRATION, seed=seed)
         tokens = torch.stack([_tokens(samples[n], masked=speaks) for n in range(_CALIBRATION)])
         batches = [{"input_ids": part} for part in tokens.split(32)]
-        sizes = {name: self.config[name] for name in NAMES}
+        sizes = sizes_in(self.config)
         if speaks:
             return Inheritance(loaded(AutoModelForMaskedLM, cast("Checkpoint", source.opened)), batches).student(sizes)
         inherited = Inheritance(encoder_alone(cast("Checkpoint", source.opened)), batches).student(sizes)
@@ -151,10 +153,10 @@ def _opened_source(name: str | None, config: Mapping[str, Any]) -> Source:
         raise InputError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
     theirs: dict[str, Any] = cast("Any", source.family).config
     for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size"):
-        if theirs[field] != config[field]:
+        if theirs.get(field) != config.get(field):
             raise InputError(
-                f"an architecture that inherits from {name} has its {field} {theirs[field]!r}, got {config[field]!r}: "
-                "use initialize 'scratch', or an architecture extracted from it"
+                f"an architecture that inherits from {name} has its {field} {theirs.get(field)!r}, got "
+                f"{config.get(field)!r}: use initialize 'scratch', or an architecture extracted from it"
             )
     return source
 

@@ -12,6 +12,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
+from subarch.networks.layouts import sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import open_source
 from subarch.results.base import Json
@@ -168,12 +169,12 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: Json, vocabu
         )
     if not losses.relations:
         return losses
-    sizes = int(config["hidden_size"]), int(teacher.config["hidden_size"])
+    sizes = [int(sizes_in(one)["hidden_size"]) for one in (config, teacher.config)]
     shared = math.gcd(*sizes)
     heads = losses.relation_heads or max(n for n in range(1, MOST_HEADS + 1) if shared % n == 0)
     if shared % heads:
         raise InputError(f"relation_heads must divide the hidden sizes {sizes[0]} and {sizes[1]}, got {heads}")
-    layers = int(teacher.config["num_hidden_layers"])
+    layers = int(sizes_in(teacher.config)["num_hidden_layers"])
     layer = losses.teacher_layer or layers
     if not 1 <= layer <= layers:
         raise InputError(f"teacher_layer must lie in 1..{layers}, got {layer}")

@@ -23,7 +23,6 @@ from transformers import PretrainedConfig
 from subarch.errors import InputError
 from subarch.networks.auditing import audit
 from subarch.networks.configs import built, raw_config, read_config, require_stock
-from subarch.networks.encoder import stock_config
 from subarch.networks.folders import HEAD_FILES, find_checkpoint, remarks
 from subarch.networks.outputs import Head, head_of
 from subarch.networks.positions import Positions, positions_of
@@ -35,6 +34,7 @@ from subarch.networks.sentences import (
     read_activation,
     read_sentence_folder,
 )
+from subarch.networks.stock import stock_config
 from subarch.networks.weights import digest_of, read_tensors, weights_fingerprint
 from subarch.progress import say_once
 

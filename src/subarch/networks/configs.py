@@ -14,7 +14,7 @@ from transformers import PretrainedConfig
 from transformers.models.auto import modeling_auto
 
 from subarch.errors import InputError
-from subarch.networks.encoder import plain_config, stock_config
+from subarch.networks.stock import class_of, plain_config, stock_config
 from subarch.results.base import Json
 
 
@@ -200,9 +200,3 @@ def _unbuildable(config: PretrainedConfig | None) -> Exception | None:
     except Exception as error:  # whatever a model's own code raises
         return error
     return None
-
-
-def class_of(auto: str, config: PretrainedConfig) -> Any:
-    """The class of an ``Auto`` class for a kind of network; None where there is none."""
-    mapping: Any = getattr(transformers, auto)._model_mapping
-    return mapping[type(config)] if type(config) in mapping.keys() else None  # noqa: SIM118

@@ -14,27 +14,27 @@ published. :mod:`subarch.networks.inspection` prints both readings.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 from transformers.configuration_utils import PretrainedConfig
 
 from subarch.errors import InputError
+from subarch.networks.behind import HeadAlone
 from subarch.networks.family import Family, Parts, require_names
-from subarch.networks.layouts import KNOWN, LAYOUTS, layout_of, without_pooler
-from subarch.networks.positions import positions_of
+from subarch.networks.layouts import KNOWN, LAYOUTS, NAMES, layout_of, sizes_in
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
+from subarch.networks.stock import backbone, class_of, plain_config, resized, stock_config, token_inputs
 from subarch.results.base import Json
-
-NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
-_CODE = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 
 _DEPTH_FRACTIONS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 _HIDDEN_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
@@ -82,14 +82,20 @@ class EncoderFamily(Family):
         unknown = sorted(set(space.names) - set(NAMES))
         if unknown:
             raise InputError(f"an encoder's space may name {list(NAMES)}, got {unknown}: remove or rename them")
-        return cls(data, space, dict(reference or {name: data[name] for name in space.names}))
+        sizes = sizes_in(data)
+        return cls(data, space, dict(reference or {name: sizes[name] for name in space.names}))
 
     # ------------------------------------------------------------------ networks
 
     @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Of the source, by the names of :data:`~subarch.networks.layouts.NAMES`."""
+        return {name: int(size) for name, size in sizes_in(self.config).items()}
+
+    @cached_property
     def head_size(self) -> int:
         """Hidden units of one attention head of the source."""
-        return int(self.config["hidden_size"]) // int(self.config["num_attention_heads"])
+        return self.sizes["hidden_size"] // self.sizes["num_attention_heads"]
 
     def config_for(self, architecture: Mapping[str, Value]) -> PretrainedConfig:
         """The stock config of ``architecture``; parameters that it leaves out are the source's.
@@ -100,19 +106,21 @@ class EncoderFamily(Family):
         if unknown := sorted(set(architecture) - set(NAMES)):
             raise InputError(f"an encoder architecture may name {list(NAMES)}, got {unknown}")
         values = {name: int(value) for name, value in architecture.items()}
-        hidden = values.get("hidden_size", int(self.config["hidden_size"]))
+        hidden = values.get("hidden_size", self.sizes["hidden_size"])
         if "num_attention_heads" not in values and "num_attention_heads" not in self.space.names:
             values["num_attention_heads"] = max(1, hidden // self.head_size)
             unit = self.head_size
         else:
-            unit = values.setdefault("num_attention_heads", int(self.config["num_attention_heads"]))
+            unit = values.setdefault("num_attention_heads", self.sizes["num_attention_heads"])
         if min(values.values()) < 1 or hidden % unit:
             raise InputError(
                 f"sizes must be positive and hidden_size a multiple of {unit} "
                 f"({'the head size' if unit == self.head_size else 'the number of heads'}), got {dict(architecture)}"
             )
-        changed = {**self.config, **values, "architectures": [layout_of(self.config).backbone]}
-        return stock_config({**changed, "dtype": "float32"})
+        changed = resized(self.config, values)
+        made = stock_config({**changed, "dtype": "float32"})
+        made.architectures = [class_of("AutoModel", made).__name__]
+        return made
 
     def build(self, architecture: Mapping[str, Value]) -> nn.Module:
         return backbone(self.config_for(architecture))
@@ -129,7 +137,6 @@ class EncoderFamily(Family):
         return any("SequenceClassification" in name for name in self.config.get("architectures") or ())
 
     def inputs(self, batch_size: int, sequence_length: int) -> dict[str, Tensor]:
-        """Full sequences, so without a mask: a mask of ones would change nothing."""
         return token_inputs(self.config, batch_size, sequence_length)
 
     def parts(self, network: nn.Module) -> Parts:
@@ -139,15 +146,11 @@ class EncoderFamily(Family):
 
     def head(self, architecture: Mapping[str, Value]) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """The source's kind of head. A tied output matrix is counted with it, so its size is an upper bound."""
-        config = self.config_for(architecture)
+        config = self.config_for({**architecture, "num_hidden_layers": 1})  # the head alone is kept
         config.tie_word_embeddings = False
-        config.num_hidden_layers = 1  # the head alone is kept
-        states = torch.zeros(1, 128, config.hidden_size)  # (batch, sequence, hidden)
-        if self._classifies:
-            model, names = AutoModelForSequenceClassification.from_config(config), layout_of(config).classifier
-        else:
-            model, names = AutoModelForMaskedLM.from_config(config), layout_of(config).words
-        return nn.Sequential(*(cast("nn.Module", model).get_submodule(name) for name in names)), (states,)
+        kind: Any = AutoModelForSequenceClassification if self._classifies else AutoModelForMaskedLM
+        states = torch.zeros(1, 128, int(sizes_in(config)["hidden_size"]))  # (batch, sequence, hidden)
+        return HeadAlone(kind.from_config(config)), (states,)
 
     def probes(self, name: str) -> tuple[int, ...]:
         if name == "num_hidden_layers":
@@ -202,10 +205,10 @@ def derived_space(config: Mapping[str, Any]) -> Space:
     Depths are about 1/6, 1/3, 1/2, 2/3 and 1 of the source's, hidden sizes 1/3, 1/2, 2/3, 5/6 and 1 (whole heads),
     intermediate sizes 1/8, 1/4, 1/2, 3/4 and 1. Equal values merge, so small sources get fewer.
     """
-    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-    intermediate = int(config["intermediate_size"])
+    sizes = {name: int(size) for name, size in sizes_in(config).items()}
+    heads, hidden, intermediate = (sizes[n] for n in ("num_attention_heads", "hidden_size", "intermediate_size"))
     size = hidden // heads
-    depths = _shares(int(config["num_hidden_layers"]), _DEPTH_FRACTIONS)
+    depths = _shares(sizes["num_hidden_layers"], _DEPTH_FRACTIONS)
     step = 8 if intermediate % 8 == 0 else 1
     return Space(
         (
@@ -260,39 +263,7 @@ def bort_config(layers: int = 4, heads: int = 8, hidden: int = 1024, intermediat
     )
 
 
-# ---------------------------------------------------------------------- stock configs
-
-
-def plain_config(config: Mapping[str, Any] | PretrainedConfig) -> Json:
-    """A config as JSON data with every default written out.
-
-    Raises:
-        ValueError: when the stock library knows no such config.
-    """
-    full = config if isinstance(config, PretrainedConfig) else stock_config(config)
-    data: dict[str, Any] = json.loads(json.dumps(full.to_dict()))
-    data.pop("transformers_version", None)  # provenance belongs to the manifest; here it would change hashes
-    data.pop("_name_or_path", None)
-    return data
-
-
-def stock_config(data: Mapping[str, Any]) -> PretrainedConfig:
-    """The stock library's config object for JSON data with a ``model_type``.
-
-    Keys by which a config can name code to be fetched and run (``auto_map``, kernels for attention) are left out.
-
-    Raises:
-        ValueError: when ``model_type`` is missing or unknown, or the values are refused.
-    """
-    kind = data.get("model_type")
-    if not isinstance(kind, str):
-        raise InputError("a Hugging Face config needs a 'model_type' such as 'bert', this one has none")
-    try:
-        return AutoConfig.for_model(kind, **{n: value for n, value in data.items() if n not in ("model_type", *_CODE)})
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        short = reason if len(reason) <= 200 else reason[:200] + " ..."  # the library lists every network it knows
-        raise InputError(f"this config of model_type {kind!r} cannot be read: {short}") from error
+# ---------------------------------------------------------------------- what is an encoder
 
 
 def require_encoder(config: Mapping[str, Any]) -> None:
@@ -309,49 +280,17 @@ def require_encoder(config: Mapping[str, Any]) -> None:
         )
     if config.get("is_decoder") or config.get("is_encoder_decoder") or config.get("add_cross_attention"):
         raise InputError(f"expected an encoder, got a decoder of model_type {kind!r}{_architectures(config)}")
-    for name in NAMES:
-        if not isinstance(config.get(name), int) or config[name] < 1:
-            raise InputError(f"the config's {name} must be a positive integer, got {config.get(name)!r}")
-    if config["hidden_size"] % config["num_attention_heads"]:
+    layout, sizes = layout_of(config), sizes_in(config)
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise InputError(f"the config's {layout.own(name)} must be a positive integer, got {size!r}")
+    if sizes["hidden_size"] % sizes["num_attention_heads"]:
         raise InputError(
-            f"the config's hidden_size {config['hidden_size']} is not divisible by its "
-            f"num_attention_heads {config['num_attention_heads']}"
+            f"the config's {layout.own('hidden_size')} {sizes['hidden_size']} is not divisible by its "
+            f"{layout.own('num_attention_heads')} {sizes['num_attention_heads']}"
         )
 
 
 def _architectures(config: Mapping[str, Any]) -> str:
     names = config.get("architectures") or ()
     return f" ({', '.join(str(name) for name in names)})" if names else ""
-
-
-def backbone(config: PretrainedConfig) -> nn.Module:
-    """The stock backbone without pooler, fp32, freshly initialised."""
-    return cast("nn.Module", AutoModel.from_config(config, **without_pooler(config), dtype=torch.float32))
-
-
-def positions(config: Mapping[str, Any]) -> int | None:
-    """Tokens that the network of a config has positions for; None where there is no limit."""
-    return _positions(json.dumps(dict(config), sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _positions(config: str) -> int | None:
-    return positions_of(stock_config(json.loads(config))).longest
-
-
-def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: int) -> dict[str, Tensor]:
-    """Token ids other than padding: ``(batch, sequence)``, int64, on the current default device.
-
-    Raises:
-        ValueError: when the network has no position for so long a sequence.
-    """
-    longest = positions(config)
-    if sequence_length < 1 or (longest is not None and sequence_length > longest):
-        raise InputError(
-            f"expected a sequence length from 1 to {longest}, the tokens that this network has positions for, got "
-            f"{sequence_length}: give --sequence-length {longest} or less"
-        )
-    vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
-    ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)
-    ids = torch.where(ids == padding, torch.full_like(ids, (padding + 1) % max(vocabulary, 1)), ids)
-    return {"input_ids": ids.reshape(batch_size, sequence_length)}

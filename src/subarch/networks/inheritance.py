@@ -1,270 +1,279 @@
-"""A student takes over the part of its source that fits it.
+"""A student takes over the part of its source that fits it: any network, by the axes that a trace has found.
 
-Depth follows an even map that always keeps the source's last layer. Attention heads and intermediate units are
-ranked layer by layer, hidden units once for the whole network (every layer adds to one residual stream), and a
-student keeps the first so many of each ranking: the units of a smaller student are a subset of a larger one's.
+Nothing here knows a network by name. What may be cut, and what must then be cut together, are the atoms of
+:mod:`subarch.networks.tracing`; which tensor of a student is which of its source, and how many units of each atom it
+has, :mod:`subarch.networks.correspondence` finds from names and shapes. Depth follows an even map that always keeps the
+source's last layer. Units of each atom are ranked once, and a student keeps the first so many: those of a smaller
+student are a subset of a larger one's.
 
-Units are ranked by what their removal costs once the others have made up for it (:mod:`subarch.networks.ranking`);
-hidden units sum that over every map that reads the residual stream. The same least squares then corrects the maps of
-the student: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R, with W the weights and C the covariance of the inputs.
-Layer normalisation takes its statistics over fewer units in a student, on inputs that earlier cuts have changed. So its
-weight and bias are fitted to the source's outputs, layer by layer in the order of the forward pass, each on what the
-student really gets there. (Without this, narrow deep students start worse than narrow shallow ones: errors of the
-statistics pile up from layer to layer.)
+Units that one linear map alone reads (heads, the inner units of a layer) are ranked by what their removal costs there
+once the others have made up for it (:mod:`subarch.networks.ranking`); all others, above all those of the residual
+stream, by what they contribute to the outputs (:mod:`subarch.networks.gradients`). Least squares then correct every
+linear map of a student that has lost inputs: ``W_S + W_R C_RS C_SS^-1`` for kept S and removed R, with W the weights
+and C the covariance of the inputs.
 
-Whatever contributes nothing has a zero cost and a zero correction, so removing it changes nothing; a student of the
-source's own shape is a copy.
+Layer normalisation takes its statistics over fewer units in a student, on inputs that earlier cuts have changed. So the
+weight and bias of those that write the residual stream are fitted to the source's outputs, in the order of the forward
+pass, each on what the student really gets there. (Without this, narrow deep students start worse than narrow shallow
+ones: errors of the statistics pile up from layer to layer. Where they only feed a branch, it harms.) Statistics of
+batch normalisation are taken anew.
+
+Whatever contributes nothing has no importance and a correction of zero, so removing it changes nothing; a student of
+the source's own shape is a copy.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from subarch.errors import InputError
-from subarch.networks.layouts import ATTENDED, LAST_NORM, LAYOUTS, OUTER, Axis, layout_of, without_pooler
-from subarch.networks.ranking import Accumulator, Moments, Ranking, members, rank, ridged
+from subarch.networks.axes import Atom, Axis, extent, form, leaves, positions, resolved
+from subarch.networks.correspondence import Depths, Match, depth_map, matched
+from subarch.networks.gradients import importance
+from subarch.networks.ranking import Accumulator, Moments, Ranking, rank, ridged
+from subarch.networks.relations import relations
+from subarch.networks.stock import like
+from subarch.networks.tracing import Outputs, made_anew, require_whole, tensors_of, told, trace
 
-NormAction = Callable[[str, Any, Tensor], None]
+Batch = Mapping[str, Tensor]
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
+_TRACED = 2  # rows of a batch that are traced; more tell nothing more
+_LINEAR = (nn.Linear, Conv1D)
 
 
-def depth_map(student: int, source: int) -> tuple[int, ...]:
-    """The source layer that each student layer takes over: evenly spaced, the last one from the last.
+def compared(model: nn.Module, batch: Batch) -> Tensor:
+    """What units are judged by: what is said of each example, or else how alike the tokens of a sequence are.
 
-    Raises:
-        ValueError: unless ``1 <= student <= source``.
+    A language model is judged by its states: its logits are these times the table that it reads with.
     """
-    if not 1 <= student <= source:
-        raise InputError(f"a student of a {source}-layer source has 1 to {source} layers to inherit, got {student}")
-    return tuple(-(-(i + 1) * source // student) - 1 for i in range(student))
+    if isinstance(model, PreTrainedModel) and model.get_output_embeddings() is not None:
+        model = model.base_model
+    out = told(model, batch)
+    return relations(out, batch.get("attention_mask")) if out.dim() > 2 else out
 
 
 class Inheritance:
     """Builds students of one source. Calibrates once; a student then costs a few matrix products.
 
     Args:
-        source: a stock encoder that :data:`~subarch.networks.layouts.LAYOUTS` has, of any head: backbone, masked
-            language model, sequence classifier.
-        calibration: batches of the model's inputs, ``input_ids`` and optionally ``attention_mask``, each
-            ``(batch, sequence)``. A few thousand tokens are enough.
+        source: any network with its weights.
+        calibration: batches of its inputs. A few thousand tokens are enough.
+        outputs: what its units are judged by.
         ridge: of the least-squares corrections, as a fraction of the mean variance.
-        ranking: which heads and units a student keeps.
+        ranking: which heads and inner units a student keeps.
         layers: which layers it keeps, in order, given how many it has and how many the source has.
 
     Raises:
-        ValueError: for another kind of model, or no calibration data.
+        ValueError: for a network whose couplings its operators do not show, or no calibration data.
     """
 
     def __init__(
         self,
-        source: PreTrainedModel,
-        calibration: Sequence[Mapping[str, Tensor]],
+        source: nn.Module,
+        calibration: Sequence[Batch],
         *,
+        outputs: Outputs = compared,
         ridge: float = 0.01,
         ranking: Ranking = rank,
-        layers: Callable[[int, int], tuple[int, ...]] = depth_map,
+        layers: Depths = depth_map,
     ) -> None:
-        config = source.config
-        if config.model_type not in LAYOUTS or getattr(config, "is_decoder", False):
-            raise InputError(
-                f"inheritance knows stock encoders of type {list(LAYOUTS)}, got {config.model_type!r}: "
-                "use start 'scratch', or a callable of your own"
-            )
         if not calibration:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
-        self.source, self.ridge, self.layout = source, ridge, layout_of(config)
-        self._ranked, self._layers = ranking, layers
-        self.head_size = config.hidden_size // config.num_attention_heads
-        self._modules: dict[str, Any] = dict(source.named_modules())
-        found = {name: self.layout.axes(name) for name, one in self._modules.items() if isinstance(one, nn.Linear)}
-        self._axes = {name: axes for name, axes in found.items() if axes is not None}
-        self._weights = {name: p.detach() for name, p in source.named_parameters(remove_duplicate=False)}
-        self._calibrate(calibration)
-        self._rank()
+        self.source, self.ridge = source, ridge
+        self._ranked, self._layers, self._batches = ranking, layers, calibration
+        self._example = {name: values[:_TRACED] for name, values in calibration[0].items()}
+        self._probe = _leading(calibration[0], PROBE_TOKENS)
+        training = source.training
+        source.eval()
+        try:
+            self.traced = trace(source, self._example)
+            require_whole(source, self._example, self.traced)
+            self._state = tensors_of(source)
+            self._modules = dict(source.named_modules())
+            self._tied = _shared(source)
+            self._calibrate()
+            self._rank(outputs)
+        finally:
+            source.train(training)
 
     # ------------------------------------------------------------------ calibration
 
     @torch.no_grad()
-    def _calibrate(self, batches: Sequence[Mapping[str, Tensor]]) -> None:
+    def _calibrate(self) -> None:
+        """Moments of what every linear map reads, and what every normalisation that writes the stream gives."""
+        self._site: dict[str, str] = {}  # maps that read the same tensor share its moments, under the first one's name
+        self._targets: dict[str, Tensor] = {}  # (tokens, units)
         accumulators: dict[str, Accumulator] = {}
-        self._targets: dict[str, Tensor] = {}  # outputs of each layer normalisation on the probe: (tokens, hidden)
-        self._probe = _leading(batches, PROBE_TOKENS)
-        mask = torch.empty(0, dtype=torch.bool)
+        last: list[Any] = ["", None]
+        mask: Tensor | None = None
 
-        def reads(name: str) -> Any:
-            accumulator = accumulators.setdefault(name, Accumulator())
-            return _before(lambda values: accumulator.add(_unpadded(values, mask)))
+        def reads(name: str) -> Callable[[Tensor], None]:
+            def action(values: Tensor) -> None:
+                if name not in self._site:
+                    self._site[name] = last[0] if values is last[1] else name
+                if self._site[name] == name:
+                    last[:] = [name, values]
+                    accumulators.setdefault(name, Accumulator()).add(_unpadded(values, mask).float())
 
-        training = self.source.training
-        self.source.eval()
+            return action
+
         self._watch_norms(self.source, self._record)
-        handles = [
-            self._modules[name].register_forward_pre_hook(reads(name))
-            for name in {self.layout.site(name) for name in self._axes}
-        ]
+        linear = [(name, module) for name, module in self._modules.items() if isinstance(module, _LINEAR)]
+        handles = [module.register_forward_pre_hook(_before(reads(name))) for name, module in linear]
         try:
-            for batch in batches:
+            for batch in self._batches:
                 mask = _mask(batch)
                 self.source(**batch)
         finally:
-            self.source.train(training)
             for handle in handles:
                 handle.remove()
         self._moments = {name: accumulator.moments() for name, accumulator in accumulators.items() if accumulator.rows}
 
-    def _watch_norms(self, model: PreTrainedModel, action: NormAction) -> None:
-        """One pass over the probe in which ``action`` sees every layer normalisation before it runs, and its inputs."""
-        mask = _mask(self._probe)
+    def _watch_norms(self, model: nn.Module, action: Callable[[str, Any, Tensor], None]) -> None:
+        """One pass over the probe: ``action`` sees each normalisation of the stream before it runs, and its inputs."""
+        mask, patterns = _mask(self._probe), {_pattern(name) for name in self.traced.writers}
 
         def hook(name: str, module: Any) -> Any:
             return _before(lambda values: action(name, module, _unpadded(values, mask)))
 
-        norms = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)]
+        # The last one's output is what the network gives, which nothing is added to: it is known by its fellows.
+        norms = [
+            (name, module)
+            for name, module in model.named_modules()
+            if isinstance(module, nn.LayerNorm) and module.weight is not None and _pattern(name) in patterns
+        ]
+        if not norms:
+            return
         handles = [module.register_forward_pre_hook(hook(name, module)) for name, module in norms]
         try:
-            cast("Any", model)(**self._probe)
+            model(**self._probe)
         finally:
             for handle in handles:
                 handle.remove()
 
     def _record(self, name: str, module: nn.LayerNorm, inputs: Tensor) -> None:
-        self._targets[name] = nn.functional.layer_norm(
-            inputs, module.normalized_shape, module.weight, module.bias, module.eps
-        )
+        if name not in self._targets:  # layers that share their weights pass more than once
+            self._targets[name] = nn.functional.layer_norm(
+                inputs, module.normalized_shape, module.weight, module.bias, module.eps
+            )
 
-    def _rank(self) -> None:
-        hidden: dict[str, list[Tensor]] = {}
-        self._ranking: dict[str, Tensor] = {}
-        for name, (_, columns) in self._axes.items():
-            if (site := self.layout.site(name)) not in self._moments:
+    def _rank(self, outputs: Outputs) -> None:
+        readers: dict[Atom, list[str]] = {}
+        for name in self._moments.keys() & self._site.keys():
+            for leaf in dict.fromkeys(leaves(self._read(name))):
+                readers.setdefault(leaf, []).append(name)
+        free = [atom for atom in self.traced.free() if not atom.numbered]
+        self._ranking: dict[Atom, Tensor] = {}
+        for atom in free:
+            mine = readers.get(atom, [])
+            if atom.averaged or len(mine) != 1:
                 continue
-            weight, moments = self._weights[f"{name}.weight"], self._moments[site]
-            if columns == "hidden":
-                hidden.setdefault(site, []).append(weight)
-            else:
-                group = self.head_size if columns == "heads" else 1
-                self._ranking[name] = self._ranked([weight], [moments.covariance], group=group, ridge=self.ridge)
-        weights = [torch.cat(parts) for parts in hidden.values()]
-        covariances = [self._moments[site].covariance for site in hidden]
-        if self.source.base_model is self.source:  # nothing but the user reads the last states: all count alike
-            weights.append(torch.eye(self.source.config.hidden_size))
-            last = f"{self.layout.layers}.{self.source.config.num_hidden_layers - 1}.{LAST_NORM}"
-            covariances.append(torch.cov(self._targets[last].T))
-        self._ranking["hidden"] = self._ranked(weights, covariances, ridge=self.ridge)
+            atoms = resolved(self._read(mine[0]))
+            if atoms[0] is atom and not any(one.segments for one in atoms):
+                covariance, group = self._moments[mine[0]].covariance, extent(atoms[1:])
+                self._ranking[atom] = self._ranked([self._weight(mine[0])], [covariance], group=group, ridge=self.ridge)
+        others = [atom for atom in free if atom not in self._ranking]
+        scores = importance(self.source, self.traced.axes, others, self._batches, outputs)
+        for atom, score in scores.items():
+            self._ranking[atom] = score.argsort(descending=True, stable=True)
+
+    def _read(self, name: str) -> Axis:
+        """The axis of what a linear map reads."""
+        return self.traced.axes[f"{name}.weight"][0 if isinstance(self._modules[name], Conv1D) else 1]
+
+    def _weight(self, name: str) -> Tensor:
+        """Of a linear map, ``(outputs, inputs)``."""
+        weight = self._state[f"{name}.weight"]
+        return weight.T if isinstance(self._modules[name], Conv1D) else weight
 
     # ------------------------------------------------------------------ students
 
-    def config_for(self, architecture: Mapping[str, Any]) -> Any:
-        """The source's config with the sizes of ``architecture``; sizes it does not name stay as they are.
-
-        Raises:
-            ValueError: when no part of the source has this shape.
-        """
-        config = copy.deepcopy(self.source.config)
-        sizes = {n: int(architecture.get(n, getattr(config, n))) for n in ("hidden_size", "intermediate_size")}
-        for name, size in sizes.items():
-            if not 1 <= size <= getattr(config, name):
-                raise InputError(
-                    f"this candidate cannot inherit: {name} must lie in 1..{getattr(config, name)}, got {size}"
-                )
-        depth_map(int(architecture.get("num_hidden_layers", config.num_hidden_layers)), config.num_hidden_layers)
-        hidden = sizes["hidden_size"]
-        heads = int(architecture.get("num_attention_heads", max(1, hidden // self.head_size)))
-        if heads * self.head_size != hidden:
-            raise InputError(
-                f"this candidate cannot inherit: the source's heads have size {self.head_size}, {heads} heads of a "
-                f"hidden size of {hidden} would have size {hidden / heads:g}; keep hidden_size / num_attention_heads"
-            )
-        config.num_hidden_layers = int(architecture.get("num_hidden_layers", config.num_hidden_layers))
-        config.hidden_size, config.intermediate_size = hidden, sizes["intermediate_size"]
-        config.num_attention_heads = heads
-        return config
-
-    @torch.no_grad()
     def student(self, architecture: Mapping[str, Any]) -> PreTrainedModel:
         """A stock model of the source's class and the given shape, with weights of its own, in evaluation mode.
 
+        Args:
+            architecture: sizes by the names of a space; those that it leaves out stay as they are.
+
         Raises:
             ValueError: when no part of the source has this shape.
         """
-        config = self.config_for(architecture)
-        layers = self._layers(config.num_hidden_layers, self.source.config.num_hidden_layers)
+        return cast("PreTrainedModel", self.into(lambda: like(cast("PreTrainedModel", self.source), architecture)))
+
+    @torch.no_grad()
+    def into(self, make: Callable[[], nn.Module]) -> nn.Module:
+        """Fill a network with the part of the source that fits it.
+
+        Args:
+            make: builds it, on the current default device.
+
+        Raises:
+            ValueError: when no part of the source has its shape.
+        """
         with torch.device("meta"):
-            student = cast("PreTrainedModel", type(cast("Any", self.source))(config, **self._options()))
-        state: dict[str, Tensor] = {}
-        for name, module in student.named_modules():
-            for kind, value in self._parameters(self.layout.renumbered(name, layers), config):
-                assert value.shape == getattr(module, kind).shape, f"{name}.{kind}: {tuple(value.shape)}"
-                state[f"{name}.{kind}" if name else kind] = value
+            student = make()
+        # Numbers that no checkpoint holds may depend on sizes (frequencies, scales): they are the student's own.
+        own = {name: one for name, one in student.named_buffers() if name in made_anew(student)}
+        if any(one.is_floating_point() for one in own.values()):
+            with torch.random.fork_rng(devices=[]):
+                made = make()
+            own = {name: one for name, one in made.named_buffers() if name in own}
+        else:
+            own = {name: self._state[name].clone() for name in own}
+        shapes = {name: tuple(one.shape) for name, one in tensors_of(student).items()}
+        match = matched(shapes, self.traced.axes, lambda atom, count: self._ranking[atom][:count], self._layers)
+        self._require_alike(student, match)
+        state = {n: match.taken(match.origin[n], self._state[match.origin[n]]) for n in shapes if n not in own}
+        self._correct(student, state, match)
         student.load_state_dict(state, strict=False, assign=True)
-        _restore_buffers(student, self.source)
-        student.tie_weights()
+        for name, one in {**{n: state[n] for n, _ in student.named_buffers() if n in state}, **own}.items():
+            owner, _, leaf = name.rpartition(".")
+            setattr(student.get_submodule(owner), leaf, one)
+        if isinstance(student, PreTrainedModel):
+            student.tie_weights()
         student.requires_grad_(True).eval()
-        sizes = ("num_hidden_layers", "hidden_size", "intermediate_size")
-        if any(getattr(config, name) != getattr(self.source.config, name) for name in sizes):
-            self._fit_norms(student, layers, self._kept("hidden", "", config))
+        if not match.whole or len(shapes) != len(self._state):
+            self._restate(student)
+            self._fit_norms(student, match)
         return student
 
-    def _options(self) -> dict[str, bool]:
-        """A backbone may have been made without its pooler; the config does not say so."""
-        bare = self.source.base_model is self.source and getattr(self.source, "pooler", None) is None
-        return without_pooler(self.source.config) if bare else {}
+    def _require_alike(self, student: nn.Module, match: Match) -> None:
+        """What extents alone suggest may be wrong, as 12 heads of 64 for 8 of 96: its own trace must show the sizes."""
+        if match.whole:
+            return
+        for name, axes in trace(student, self._example).axes.items():
+            for ours, own in zip(self.traced.axes[match.origin[name]], axes, strict=True):
+                mine, its = form(ours, match.sizes), form(own, lambda atom: atom.size)
+                if mine != its:
+                    raise InputError(
+                        f"this candidate cannot inherit: along {name} it has {_spelled(its)}, the source's units make "
+                        f"{_spelled(mine)}"
+                    )
 
-    def _kept(self, axis: Axis, name: str, config: Any) -> Tensor | None:
-        """Source units that a student keeps along one axis of the map ``name``; None: all of them."""
-        source = self.source.config
-        if axis == "hidden":
-            return self._top("hidden", config.hidden_size, source.hidden_size)
-        if axis == "units":
-            return self._top(self.layout.beside(name, OUTER), config.intermediate_size, source.intermediate_size)
-        if axis == "heads":
-            reader = self.layout.beside(name, ATTENDED)
-            top = self._top(reader, config.num_attention_heads, source.num_attention_heads)
-            return None if top is None else members(top, self.head_size)
-        if axis == "pooled":
-            reader = next((name for name, (_, reads) in self._axes.items() if reads == "pooled"), None)
-            ranking = reader if reader in self._ranking else "hidden"
-            return self._top(ranking, config.hidden_size, source.hidden_size)
-        return None
-
-    def _top(self, ranking: str, count: int, full: int) -> Tensor | None:
-        # Sorted: units keep the source's order, so that a full set is the identity.
-        return None if count == full else self._ranking[ranking][:count].sort().values
-
-    def _parameters(self, name: str, config: Any) -> Iterator[tuple[str, Tensor]]:
-        """The student's own parameters of one module, by their names in it."""
-        module = self._modules[name]
-        if isinstance(module, nn.LayerNorm):
-            hidden = self._kept("hidden", name, config)
-            for kind, parameter in module.named_parameters():
-                yield kind, (parameter.clone() if hidden is None else parameter.index_select(0, hidden))
-        elif isinstance(module, nn.Linear):
-            rows, columns = self._axes[name]
-            yield from self._linear(name, self._kept(rows, name, config), self._kept(columns, name, config))
-        else:  # embeddings, and the vocabulary's biases
-            for kind, parameter in module.named_parameters(recurse=False):
-                hidden = self._kept("hidden", name, config) if parameter.dim() == 2 else None
-                yield kind, (parameter.clone() if hidden is None else parameter.index_select(1, hidden))
-
-    def _linear(self, name: str, out: Tensor | None, kept: Tensor | None) -> Iterator[tuple[str, Tensor]]:
-        weight, bias = self._weights[f"{name}.weight"], self._weights.get(f"{name}.bias")
-        if out is not None:
-            weight, bias = weight.index_select(0, out), None if bias is None else bias.index_select(0, out)
-        moments = self._moments.get(self.layout.site(name))
-        # A decoder is tied to the embeddings and takes no correction of its own.
-        if kept is None or moments is None or name == self.layout.decoder:
-            corrected, shift = weight.clone() if kept is None else weight.index_select(1, kept), None
-        else:
-            corrected, shift = self._corrected(weight, kept, moments)
-        yield "weight", corrected
-        if bias is not None:
-            yield "bias", bias.clone() if shift is None else bias + shift
+    def _correct(self, student: nn.Module, state: dict[str, Tensor], match: Match) -> None:
+        """Let the kept inputs of each linear map stand for the removed ones as well."""
+        for name, module in student.named_modules():
+            source = match.origin.get(f"{name}.weight", "").removesuffix(".weight")
+            moments = self._moments.get(self._site.get(source, ""))
+            # A matrix that is a table of tokens as well takes no correction of its own.
+            if not isinstance(module, _LINEAR) or moments is None or f"{source}.weight" in self._tied:
+                continue
+            inputs = positions(self._read(source), match.kept)
+            if len(inputs) == len(moments.mean):
+                continue
+            turned = isinstance(module, Conv1D)
+            rows = positions(self.traced.axes[f"{source}.weight"][1 if turned else 0], match.kept)
+            corrected, shift = self._corrected(self._weight(source)[rows], inputs, moments)
+            state[f"{name}.weight"] = corrected.T.contiguous() if turned else corrected
+            if f"{name}.bias" in state:
+                state[f"{name}.bias"] = state[f"{name}.bias"] + shift
 
     def _corrected(self, weight: Tensor, kept: Tensor, moments: Moments) -> tuple[Tensor, Tensor]:
         """Weights of the kept inputs that also stand for the removed ones, and the shift of the bias."""
@@ -278,33 +287,76 @@ class Inheritance:
         correction = torch.cholesky_solve(target, factor).T  # (outputs, kept)
         return sliced + correction, shift - correction @ moments.mean[kept]
 
-    def _fit_norms(self, student: PreTrainedModel, layers: tuple[int, ...], hidden: Tensor | None) -> None:
-        """Layer normalisations of the student to the source's outputs, by least squares, unit by unit."""
+    def _restate(self, student: nn.Module) -> None:
+        """Statistics of batch normalisation are the student's own."""
+        norms = [module for module in student.modules() if isinstance(module, _BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches
+            norm.train()
+        for batch in self._batches if norms else ():
+            student(**batch)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+
+    def _fit_norms(self, student: nn.Module, match: Match) -> None:
+        """Normalisations that write the stream to the source's outputs, by least squares, unit by unit."""
 
         def fit(name: str, module: nn.LayerNorm, values: Tensor) -> None:
-            target = self._targets[self.layout.renumbered(name, layers)]  # (tokens, hidden)
-            target = target if hidden is None else target.index_select(1, hidden)
+            source = match.origin[f"{name}.weight"].removesuffix(".weight")
+            if source not in self._targets:
+                return
+            units = positions(self.traced.axes[f"{source}.weight"][-1], match.kept)
+            target = self._targets[source].index_select(1, units)  # (tokens, units)
             inputs = nn.functional.layer_norm(values, module.normalized_shape, eps=module.eps)
-            centred, goal = inputs - inputs.mean(0), target - target.mean(0)
+            shift, level = (inputs.mean(0), target.mean(0)) if module.bias is not None else (0.0, 0.0)
+            centred, goal = inputs - shift, target - level
             module.weight.copy_((centred * goal).sum(0) / centred.square().sum(0).clamp_min(1e-12))
-            module.bias.copy_(target.mean(0) - module.weight * inputs.mean(0))
+            if module.bias is not None:
+                module.bias.copy_(level - module.weight * shift)
 
         self._watch_norms(student, fit)
 
 
-def _mask(batch: Mapping[str, Tensor]) -> Tensor:
-    return batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+def _spelled(parts: tuple[Any, ...]) -> str:
+    """Sizes along an axis in words: ``6 x 8``, ``(48 | 48)``."""
+    words = (f"({' | '.join(_spelled(one) for one in p)})" if isinstance(p, tuple) else str(p) for p in parts)
+    return " x ".join(words) or "1"
 
 
-def _unpadded(values: Tensor, mask: Tensor) -> Tensor:
+def _pattern(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _shared(network: nn.Module) -> set[str]:
+    """Parameters with more than one name."""
+    by_tensor: dict[int, list[str]] = {}
+    for name, one in network.named_parameters(remove_duplicate=False):
+        by_tensor.setdefault(id(one), []).append(name)
+    return {name for names in by_tensor.values() if len(names) > 1 for name in names}
+
+
+def _mask(batch: Batch) -> Tensor | None:
+    """Which tokens are real, ``(batch, sequence)``; None for inputs that are no tokens."""
+    if "attention_mask" in batch:
+        return batch["attention_mask"].bool()
+    return torch.ones_like(batch["input_ids"]).bool() if "input_ids" in batch else None
+
+
+def _unpadded(values: Tensor, mask: Tensor | None) -> Tensor:
     """Rows of real tokens; heads that read one token a sequence have no padding."""
-    return values[mask] if values.dim() == 3 and values.shape[:2] == mask.shape else values.flatten(0, -2)
+    if mask is not None and values.dim() == 3 and values.shape[:2] == mask.shape:
+        return values[mask]
+    return values.flatten(0, -2)
 
 
-def _leading(batches: Sequence[Mapping[str, Tensor]], tokens: int) -> Mapping[str, Tensor]:
-    """The first sequences of the first batch that together have about so many tokens."""
-    rows = max(1, -(-tokens // batches[0]["input_ids"].shape[1]))
-    return {name: values[:rows] for name, values in batches[0].items()}
+def _leading(batch: Batch, tokens: int) -> Batch:
+    """The first examples of a batch that together have about so many tokens."""
+    ids = batch.get("input_ids")
+    rows = max(1, -(-tokens // ids.shape[1])) if ids is not None else tokens
+    return {name: values[:rows] for name, values in batch.items()}
 
 
 def _complement(kept: Tensor, size: int) -> Tensor:
@@ -320,10 +372,3 @@ def _before(action: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tens
         action(inputs[0])
 
     return hook
-
-
-def _restore_buffers(student: nn.Module, source: nn.Module) -> None:
-    """Positions and segments are buffers that no state dict holds; they do not depend on the shape."""
-    for name, _ in list(student.named_buffers()):
-        owner, _, leaf = name.rpartition(".")
-        setattr(student.get_submodule(owner), leaf, source.get_buffer(name).clone())

@@ -20,7 +20,9 @@ from subarch.errors import InputError
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.networks.configs import read_config
 from subarch.networks.counting import module_macs, num_parameters
-from subarch.networks.encoder import bort_config, plain_config, require_encoder, stock_config, token_inputs
+from subarch.networks.encoder import bort_config, require_encoder
+from subarch.networks.layouts import layout_of, sizes_in
+from subarch.networks.stock import plain_config, stock_config, token_inputs
 from subarch.networks.weights import has_weights
 from subarch.results.base import Json
 from subarch.results.inspect import InspectResult, PublishedResult, StockResult
@@ -113,23 +115,22 @@ def inspect_network(name_or_path: str, sequence_length: int = 128) -> InspectRes
 
 
 def count_encoder(config: Mapping[str, Any]) -> dict[str, int]:
-    """Exact parameters of each part of a stock BERT, RoBERTa or DistilBERT; see :data:`CONVENTIONS`."""
+    """Exact parameters of each part of a stock encoder; see :data:`CONVENTIONS`."""
     stock = _stock(config)
     with torch.device("meta"):
         model = cast("Any", AutoModel.from_config(stock))
         with_head = cast("Any", AutoModelForMaskedLM.from_config(stock))
     pooler = getattr(model, "pooler", None)
-    embedding, encoder = num_parameters(model.embeddings), num_parameters(_encoder(model))
+    embedding, norm = num_parameters(model.embeddings), getattr(model.embeddings, "LayerNorm", None)
     seen: set[int] = set()
     bare = num_parameters(with_head.base_model, seen=seen)
     head = num_parameters(with_head, seen=seen)  # what the backbone does not share with it
-    assert bare == embedding + encoder, "the backbone holds more than embeddings and encoder"
     return {
-        "total": embedding + encoder,
+        "total": bare,
         "embedding": embedding,
-        "embedding_tables": embedding - num_parameters(model.embeddings.LayerNorm),
-        "encoder": encoder,
-        "layer": num_parameters(_encoder(model).layer[0]),
+        "embedding_tables": embedding - (0 if norm is None else num_parameters(norm)),
+        "encoder": bare - embedding,  # with what stands between the two, where anything does
+        "layer": num_parameters(next(model.get_submodule(layout_of(config).layers).children())),
         "pooler": 0 if pooler is None else num_parameters(pooler),
         "mlm_head": head,
     }
@@ -140,14 +141,10 @@ def _macs_per_token(config: Mapping[str, Any], sequence_length: int) -> int:
         model = cast("Any", AutoModel.from_config(_stock(config)))
         inputs = token_inputs(config, 1, sequence_length)
         _, by_module = module_macs(model, **inputs)
-    name = "transformer" if config["model_type"] == "distilbert" else "encoder"
-    macs = sum(by_module.get(f"{name}.layer.{i}", 0) for i in range(len(_encoder(model).layer)))
+    name = layout_of(config).layers
+    macs = sum(by_module.get(f"{name}.{part}", 0) for part, _ in model.get_submodule(name).named_children())
     assert macs % sequence_length == 0, "every operation of an encoder layer is done for every token"
     return macs // sequence_length
-
-
-def _encoder(model: Any) -> Any:
-    return model.transformer if hasattr(model, "transformer") else model.encoder
 
 
 def _stock(config: Mapping[str, Any]) -> PretrainedConfig:
@@ -165,24 +162,20 @@ def _config(name_or_path: str) -> Json:
             config = dict(open_checkpoint(name_or_path).config)
         except ValueError as error:
             raise InputError(f"{error}. Presets to inspect: {', '.join(PRESETS)}") from error
-    if config["model_type"] != "distilbert":
-        try:
-            require_encoder(config)
-        except ValueError as error:
-            raise InputError(f"{name_or_path}: {error}") from error
+    try:
+        require_encoder(config)
+    except ValueError as error:
+        raise InputError(f"{name_or_path}: {error}") from error
     return config
 
 
 def _shape(config: Mapping[str, Any]) -> dict[str, int]:
-    stock = stock_config(config)
-    intermediate = config["hidden_dim" if config["model_type"] == "distilbert" else "intermediate_size"]
+    sizes = sizes_in(config)
+    names = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
     return {
-        "num_hidden_layers": stock.num_hidden_layers,
-        "num_attention_heads": stock.num_attention_heads,
-        "hidden_size": stock.hidden_size,
-        "intermediate_size": intermediate,
+        **{name: sizes[name] for name in names},
         "vocab_size": config["vocab_size"],
-        "max_position_embeddings": config["max_position_embeddings"],
+        "max_position_embeddings": config.get("max_position_embeddings", 0),
         "type_vocab_size": config.get("type_vocab_size", 0),
     }
 

@@ -1,144 +1,102 @@
-"""How stock encoders are laid out: a row a family; nowhere else is a family known by its name.
+"""The stock encoders that are known: a row a type, with what cannot be read off a network.
 
-Rows say where the stock library keeps what is cut, read or replaced. What can be read off a network is not in them:
-the row of the first position (:mod:`subarch.networks.positions`), whether it asks which of two texts a token belongs
-to, whether it can be made without its pooler.
+What couples what, in which tensor and in which order, a trace tells (:mod:`subarch.networks.tracing`); the row of the
+first position :mod:`subarch.networks.positions` finds; whether a network asks which of two texts a token belongs to, or
+can be made without its pooler, its class says. What is left is how a config names its sizes, what else has to follow
+them, and where the layers stand.
 
-A further family whose networks are made alike (layers in ``encoder.layer``, one residual stream, sizes named as in
-BERT's config) is one more row.
+A further type is one more row.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import transformers
-from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from subarch.errors import InputError
 
-Axis = Literal["hidden", "heads", "units", "pooled", "kept"]
-"""What rows or columns of a linear map count; ``kept`` ones are never cut."""
-Axes = tuple[Axis, Axis]
-
-# The same in all rows, so far: the maps of one layer, by their names in it.
-ATTENTION = ("attention.self.query", "attention.self.key", "attention.self.value")
-ATTENDED, INNER, OUTER = "attention.output.dense", "intermediate.dense", "output.dense"
-LAST_NORM = "output.LayerNorm"
-_IN_LAYER: Mapping[str, Axes] = {
-    **dict.fromkeys(ATTENTION, ("heads", "hidden")),
-    ATTENDED: ("hidden", "heads"),
-    INNER: ("units", "hidden"),
-    OUTER: ("hidden", "units"),
-}
+NAMES = ("num_attention_heads", "num_hidden_layers", "hidden_size", "intermediate_size")
+"""How sizes are called here, whatever a config calls them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where a family of stock encoders keeps its parts.
+    """What cannot be read off a type of stock encoders.
 
     Attributes:
         model_type: as its configs have it.
-        backbone: name of the stock class without head.
-        words: modules of its masked language model that make logits of states, in their order.
-        decoder: the last linear map of these, whose matrix is the table of tokens.
-        classifier: modules of its sequence classifier that make logits of states, in their order.
-        behind: linear maps behind the layers, by the ends of their names: what their rows and columns count.
         layers: the container of the layers in the backbone.
+        sizes: the fields of its configs that hold sizes under other names.
+        follows: further fields, each equal to a size.
+        attention: maps of a layer that give queries, keys and values; empty where they are not apart.
+        lone: layers at the beginning that are made unlike the others, and so are taken over as they stand.
+        shared: whether all layers are one, passed many times.
+        mask: axes of the mask without which a pass reads values of its tokens, which are not there on the meta device:
+            2 for ones at all tokens, 4 for zeros to be added between them; 0 where none is needed.
     """
 
     model_type: str
-    backbone: str
-    words: tuple[str, ...]
-    decoder: str
-    classifier: tuple[str, ...]
-    behind: Mapping[str, Axes] = field(repr=False)
     layers: str = "encoder.layer"
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    follows: Mapping[str, str] = field(default_factory=dict)
+    attention: tuple[str, ...] = ("attention.self.query", "attention.self.key", "attention.self.value")
+    lone: int = 0
+    shared: bool = False
+    mask: Literal[0, 2, 4] = 0
 
-    def axes(self, name: str) -> Axes | None:
-        """What rows and columns of the linear map ``name`` count; None: no map that is known."""
-        if (found := self._layer.search(name)) is not None:
-            return _IN_LAYER.get(name[found.end() + 1 :])
-        return next((axes for end, axes in self.behind.items() if name == end or name.endswith(f".{end}")), None)
-
-    def beside(self, name: str, part: str) -> str:
-        """The module ``part`` of the layer that the module ``name`` is in."""
-        found = self._layer.search(name)
-        assert found is not None, f"{name} is in no layer"
-        return f"{name[: found.end()]}.{part}"
-
-    def site(self, name: str) -> str:
-        """The map whose inputs are those of ``name``: query, key and value read the same states."""
-        same = any(name.endswith(f".{part}") for part in ATTENTION)
-        return self.beside(name, ATTENTION[0]) if same else name
-
-    def renumbered(self, name: str, layers: Sequence[int]) -> str:
-        """``name`` with the number of its layer looked up in ``layers``."""
-        return self._layer.sub(lambda found: f"{self.layers}.{layers[int(found.group(1))]}", name)
-
-    def vocabulary_logits(self, model: nn.Module, states: Tensor) -> Tensor:
-        """Of a masked language model: states ``(..., hidden)`` to logits ``(..., vocabulary)``."""
-        for name in self.words:
-            states = model.get_submodule(name)(states)
-        return states
-
-    @property
-    def _layer(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<![^.]){re.escape(self.layers)}\.(\d+)(?![^.])")
-
-
-_POOLED: Mapping[str, Axes] = {"pooler.dense": ("pooled", "hidden"), "classifier": ("kept", "pooled")}
-
-
-def _as_roberta(model_type: str, backbone: str) -> Layout:
-    return Layout(
-        model_type=model_type,
-        backbone=backbone,
-        words=("lm_head",),
-        decoder="lm_head.decoder",
-        classifier=("classifier",),
-        behind={
-            **_POOLED,
-            "classifier.dense": ("pooled", "hidden"),
-            "classifier.out_proj": ("kept", "pooled"),
-            "lm_head.dense": ("hidden", "hidden"),
-            "lm_head.decoder": ("kept", "hidden"),
-        },
-    )
+    def own(self, name: str) -> str:
+        """What a config of this type calls the size ``name``."""
+        return self.sizes.get(name, name)
 
 
 LAYOUTS: Mapping[str, Layout] = {
     row.model_type: row
     for row in (
+        Layout(model_type="bert"),
+        Layout(model_type="roberta"),
+        Layout(model_type="xlm-roberta"),
+        Layout(model_type="camembert"),
+        Layout(model_type="data2vec-text"),
         Layout(
-            model_type="bert",
-            backbone="BertModel",
-            words=("cls",),
-            decoder="cls.predictions.decoder",
-            classifier=("bert.pooler", "classifier"),
-            behind={
-                **_POOLED,
-                "cls.predictions.transform.dense": ("hidden", "hidden"),
-                "cls.predictions.decoder": ("kept", "hidden"),
+            model_type="distilbert",
+            layers="transformer.layer",
+            sizes={
+                "num_attention_heads": "n_heads",
+                "num_hidden_layers": "n_layers",
+                "hidden_size": "dim",
+                "intermediate_size": "hidden_dim",
             },
+            attention=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
         ),
-        _as_roberta("roberta", "RobertaModel"),
-        _as_roberta("xlm-roberta", "XLMRobertaModel"),
-        _as_roberta("camembert", "CamembertModel"),
-        _as_roberta("data2vec-text", "Data2VecTextModel"),
+        Layout(model_type="electra"),
+        Layout(model_type="mpnet", attention=("attention.attn.q", "attention.attn.k", "attention.attn.v")),
+        Layout(
+            model_type="albert",
+            layers="encoder.albert_layer_groups.0.albert_layers",
+            attention=("attention.query", "attention.key", "attention.value"),
+            shared=True,
+        ),
+        Layout(
+            model_type="deberta-v2",
+            follows={"pooler_hidden_size": "hidden_size"},
+            attention=("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj"),
+            mask=2,
+        ),
+        Layout(model_type="modernbert", layers="layers", attention=(), lone=1),
+        Layout(model_type="roformer", mask=4),
     )
 }
 KNOWN = " or ".join((", ".join([*LAYOUTS][:-1]), [*LAYOUTS][-1]))
-"""The families, in words."""
+"""The types, in words."""
 
 
 def layout_of(config: PretrainedConfig | Mapping[str, Any]) -> Layout:
-    """The row of a network's family.
+    """The row of a network's type.
 
     Raises:
         ValueError: where there is none.
@@ -147,6 +105,13 @@ def layout_of(config: PretrainedConfig | Mapping[str, Any]) -> Layout:
     if kind not in LAYOUTS:
         raise InputError(f"expected an encoder of model_type {KNOWN}, got {kind!r}")
     return LAYOUTS[kind]
+
+
+def sizes_in(config: PretrainedConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes in a config, by the names that they have here; None where it has none."""
+    values: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
+    layout = LAYOUTS.get(str(values.get("model_type", getattr(config, "model_type", ""))))
+    return {name: values.get(layout.own(name) if layout else name) for name in NAMES}
 
 
 def tells_texts_apart(config: PretrainedConfig | Mapping[str, Any]) -> bool:

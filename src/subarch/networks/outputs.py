@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 from transformers import PretrainedConfig
 
 from subarch.networks.comparing import compared
-from subarch.networks.configs import class_of
 from subarch.networks.sentences import SentenceFolder
+from subarch.networks.stock import class_of
 
 HeadKind = Literal["classification", "regression", "choice", "masked-lm", "encoder", "other"]
 

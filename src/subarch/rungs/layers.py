@@ -23,7 +23,8 @@ from subarch.jobs.agora import labelled
 from subarch.learning.agora import TextLearner
 from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_checkpoint
-from subarch.networks.layouts import layout_of
+from subarch.networks.layouts import layout_of, sizes_in
+from subarch.networks.stock import resize
 from subarch.results.base import Record
 from subarch.rungs.exporting import ExportedRung, exported, that_can_be_made
 from subarch.rungs.ground import TEACHER_SHARE, Ground
@@ -151,12 +152,7 @@ def depth_of(ground: Ground) -> int:
     Raises:
         ValueError: for a family whose layers are not known.
     """
-    return len(_layers(cast("Any", ground.teacher.model).base_model))
-
-
-def _layers(backbone: nn.Module) -> nn.ModuleList:
-    layout = layout_of(cast("Any", backbone).config)
-    return cast("nn.ModuleList", backbone.get_submodule(layout.layers))
+    return int(sizes_in(cast("Any", ground.teacher.model).config)["num_hidden_layers"])
 
 
 def with_layers(ground: Ground, kept: Sequence[int]) -> TaskNetwork:
@@ -172,11 +168,13 @@ def with_layers(ground: Ground, kept: Sequence[int]) -> TaskNetwork:
 def cut(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     """A model with these of its layers alone, in place."""
     backbone = cast("Any", model).base_model
-    found = _layers(backbone)
-    parent, _, leaf = layout_of(backbone.config).layers.rpartition(".")
-    setattr(backbone.get_submodule(parent), leaf, nn.ModuleList([found[n] for n in kept]))
+    layout = layout_of(backbone.config)
+    if not layout.shared:  # one layer that is passed many times is passed less often
+        parent, _, leaf = layout.layers.rpartition(".")
+        found = backbone.get_submodule(layout.layers)
+        setattr(backbone.get_submodule(parent), leaf, nn.ModuleList([found[n] for n in kept]))
     for config in {id(one.config): one.config for one in (model, backbone)}.values():
-        cast("Any", config).num_hidden_layers = len(kept)
+        resize(cast("Any", config), {"num_hidden_layers": len(kept)}, kept)
     return model
 
 

@@ -14,6 +14,7 @@ from subarch.errors import InputError
 from subarch.learning.proposing import Ingredients, Need
 from subarch.learning.replacing import reads_types, replacing
 from subarch.learning.surfaces import Surfaces
+from subarch.networks.behind import vocabulary_logits
 from subarch.text.examples import Example
 
 NEEDS: frozenset[Need] = frozenset({"language model"})
@@ -50,9 +51,8 @@ def mask_fill(
     Raises:
         ValueError: when the model has no such head, or the tokenizer no mask token.
     """
-    head = getattr(model, "cls", None) or getattr(model, "lm_head", None)
     mask = cast("Any", tokenizer).mask_token_id
-    if head is None or mask is None:
+    if not type(model).__name__.endswith("ForMaskedLM") or mask is None:
         raise InputError("mask_fill needs a masked language model, with its head and a mask token, got neither or one")
     surfaces = Surfaces(tokenizer)
     drawable = torch.from_numpy(surfaces.drawable)
@@ -64,7 +64,7 @@ def mask_fill(
         if types is not None:
             inputs["token_type_ids"] = types
         states = model.eval().base_model(**inputs).last_hidden_state
-        logits = head(states[where]).float()[:, : len(drawable)] / temperature
+        logits = vocabulary_logits(model, states[where]).float()[:, : len(drawable)] / temperature
         logits[:, ~drawable[: logits.shape[1]]] = -torch.inf
         # Gumbel's trick draws from all distributions at once, with this generator's numbers alone.
         noise = rng.random(logits.shape, dtype=np.float32).clip(1e-20, 1 - 1e-7)

@@ -1,0 +1,1 @@
+"""What operators of torch say about axes: a module a kind of operator."""
