@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,63 @@ class Answering:
 
     def unpack(self, data: Any) -> Any:
         return np.asarray(data)
+
+
+def test_ways_are_compared_on_rows_that_no_round_has_read(tmp_path: Path) -> None:
+    """Agora is never wrong where it has looked for mistakes, and of others it knows less than the plain student."""
+
+    class Flattered(Answering):
+        def fit(self, data: Labelled[Any], theta: Any, seed: int) -> Any:
+            way = self.way(data).removesuffix(" on D and E")
+            right = {"agora": 0.6, "plain": 0.8, "distilled": 0.7}[way]
+            read = {tuple(point) for point in self.development.points} if way == "agora" else set()
+
+            def predict(points: Any) -> Labels:
+                labels, count = truth(points), len(points)
+                known = np.array([tuple(point) in read for point in points])
+                wrong = ~known & (np.arange(count) >= right * count)
+                return np.where(wrong[:, None], labels[:, ::-1], labels)
+
+            return predict
+
+    development, choice = square(150, 1), square(100, 2)
+    course: Course[Any] = Course(
+        learner=Flattered(development, {}),
+        teacher=teacher,
+        data=square(100, 0),
+        development=development,
+        choice=choice,
+        hyperparameters=SETS[:1],
+        functions=[jitter(0.3)],
+        guard=VectorGuard(development.points, choice.points),
+        folder=tmp_path / "apart",
+        settings=Settings(bounds=Bounds(per_mistake=3, soft=False)),
+    )
+    found = compare(course, lambda: square(50, 7), seeds=[0], refit=False)
+    assert found.development == {
+        way: [pytest.approx(score)]
+        for way, score in (("plain", 0.8), ("distilled", 0.7), ("augmented", 0.6), ("agora", 0.6))
+    }
+    assert (found.chosen, found.best.development) == ("plain", pytest.approx(0.8))
+    alike = replace(course, choice=None, folder=tmp_path / "alike")
+    assert compare(alike, lambda: square(50, 7), seeds=[0]).chosen != "plain"
+
+
+def test_once_more_means_with_all_development_rows(tmp_path: Path) -> None:
+    development, choice = square(150, 1), square(100, 2)
+    course: Course[Any] = Course(
+        learner=Answering(development, {"plain": 0.9}),
+        teacher=teacher,
+        data=square(100, 0),
+        development=development,
+        choice=choice,
+        hyperparameters=SETS[:1],
+        functions=[],
+        guard=VectorGuard(development.points, choice.points),
+        folder=tmp_path,
+    )
+    found = compare(course, lambda: square(50, 7), seeds=[0], ways=["plain"], refit=True)
+    assert len(found.best.data) == 100 + 150 + 100
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from tiny import encoder, reviews, write
 
 from commands import Command, refused
 from subarch.cli import main
+from subarch.jobs.agora import _parted
+from subarch.tasks.task import Task
+from subarch.text.examples import Example, SealedSplit, Split
 
 COMMON = ("--batch-size", "8", "--max-length", "32", "--threads", "1")
 METHODS = ["plain", "plain on D and E", "distilled", "augmented", "agora", "teacher"]
@@ -42,6 +45,33 @@ def given(world: dict[str, Path], run: str) -> tuple[str | Path, ...]:
         *("--learning-rates", "3e-3", "1e-3", "--agora", "--teacher", world["teacher"], "--pool", world["pool"]),
         *("--per-mistake", "5", "--rounds", "3", *COMMON),
     )
+
+
+def test_rounds_read_half_of_the_development_rows_and_ways_are_chosen_by_the_others() -> None:
+    rows = [Example(f"row {n} of {'good' if n % 3 else 'bad'} words number{n}", (), n % 3 > 0) for n in range(90)]
+    rows[40] = rows[40]._replace(first=rows[41].first + " more")  # relatives stay on one side
+    task = Task(
+        name="rows",
+        label_names=("bad", "good"),
+        train=Split(rows),
+        development=Split(rows),
+        sealed=SealedSplit(Split(rows)),
+    )
+    read, choice = _parted(task)
+    others = [rows[row] for row in choice]
+    assert set(read.development) | set(others) == set(rows) and not set(read.development) & set(others)
+    assert 35 <= len(choice) <= 55
+    for side in (read.development, others):
+        assert 0.5 < sum(bool(one.label) for one in side) / len(side) < 0.8
+    assert (rows[40] in others) == (rows[41] in others)
+
+
+def test_of_too_few_development_rows_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Split([Example("a good one", (), 1), Example("bad", (), 0)])
+    task = Task(name="few", label_names=("bad", "good"), train=rows, development=rows, sealed=SealedSplit(rows))
+    read, choice = _parted(task)
+    assert read is task and list(choice) == [0, 1]
+    assert "few has too few development rows to compare ways on others than those near which Agora" in caplog.text
 
 
 def test_what_is_kept_may_learn_from_the_development_rows_too(

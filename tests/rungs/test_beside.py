@@ -47,7 +47,7 @@ def test_a_cascade_is_decided_by_what_was_said_before_the_development_rows_were_
     # Whatever it says of these rows now: then it was always wrong, and never sure.
     rows = climb.ground.task.development
     wrong = np.array([[0.1, 0.0] if example.label else [0.0, 0.1] for example in rows], np.float32)
-    np.save(tuned.checkpoint.parent / JUDGED, wrong)
+    np.savez(tuned.checkpoint.parent / JUDGED, rows=np.arange(len(rows)), logits=wrong)
     found = beside._cascade(climb, student, tuned, tmp_path)
     assert found is not None and found.development_deferred == 1.0
     assert len(student.predictor.outputs([Example("good")])[0]) == 2

@@ -4,7 +4,8 @@ The ways are those of :mod:`subarch.agora.ways`, ``plain on D and E``, which is 
 otherwise, and the ``teacher``. Only ``agora`` against all others says what Agora adds.
 
 What is kept is the way that is best on development data, which all but ``plain on D and E`` can be judged on: the one
-with the best mean over the seeds, and of equal ones the simplest. Where it is asked for, this way is trained once more
+with the best mean over the seeds, and of equal ones the simplest. A part of these data is kept apart for that: Agora
+learns near its mistakes on the rest. Where it is asked for, this way is trained once more
 with the development rows among its data, which have served their purpose by then: a row such as ``agora on D and E``,
 which stands against ``plain on D and E``.
 """
@@ -131,7 +132,7 @@ def compare(
         ValueError: for a way that is none, or cannot be had; else as :func:`~subarch.agora.loop.agora`.
         OSError: likewise.
     """
-    development, settings = course.development, course.settings
+    development, settings, choice = course.held, course.settings, course.chosen_by
     names, every = _named(ways, course), not ways
     quality = require_able(course.teacher(development.points), development, course.kind, override=course.weak_teacher)
 
@@ -155,7 +156,7 @@ def compare(
                 found.setdefault(_REFITTED.format(way), []).append(refitted(made, way, development, seed))
         if LOOPING & set(names):
             loops.append(one.gathered)
-    judged = {way: [one.development for one in found[way]] for way in names}
+    judged = {way: [course.scored(choice.labels, one.student(choice.points)) for one in found[way]] for way in names}
     chosen = max(names, key=lambda way: (statistics.fmean(judged[way]), -names.index(way)))
     kept, method = found[chosen], chosen
     if refit:
@@ -186,11 +187,11 @@ def compare(
                 one.data,
                 one.theta,
                 seed,
-                one.development,
+                score,
                 one.learner,
                 before.student,
             )
-            for one, before, seed in zip(kept, found[chosen], seeds, strict=True)
+            for one, before, seed, score in zip(kept, found[chosen], seeds, judged[chosen], strict=True)
         ),
         gathered=tuple(loops),
         quality=quality,

@@ -89,7 +89,9 @@ class Course(Generic[X]):
         learner: of students.
         teacher: labels proposals.
         data: D, what the first students learn from.
-        development: E; its points never enter D.
+        development: E, where mistakes are looked for; its points never enter D.
+        choice: further development data, which no round reads: ways are compared and one is kept by them. None: by E,
+            whose mistakes Agora has learned near to, so that it looks better there than it is.
         hyperparameters: Theta, at least one set; each a mapping of names to values.
         functions: make proposals (:mod:`~subarch.agora.proposals`).
         guard: refuses copies of development and sealed points.
@@ -113,6 +115,7 @@ class Course(Generic[X]):
     functions: Sequence[ProposalFunction[X]]
     guard: Guard[X]
     folder: Path
+    choice: Labelled[X] | None = None
     space: Space[X] | None = None
     settings: Settings = field(default_factory=Settings)
     score: Score | None = None
@@ -126,6 +129,16 @@ class Course(Generic[X]):
     def kind(self) -> Kind:
         """Of what is learned."""
         return kind_of(self.learner.kind)
+
+    @property
+    def chosen_by(self) -> Labelled[X]:
+        """The development data that ways are compared on."""
+        return self.development if self.choice is None else self.choice
+
+    @property
+    def held(self) -> Labelled[X]:
+        """All development data."""
+        return self.development if self.choice is None else self.development + self.choice
 
     def scored(self, labels: Labels, said: Labels) -> float:
         """The score of what a student says."""

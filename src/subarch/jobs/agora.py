@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from subarch.agora.proposals import Bounds
 from subarch.agora.pruning import Theta
 from subarch.agora.rounds import STOPPED, Gathered
 from subarch.agora.ways import LOOPING
+from subarch.errors import InputError
 from subarch.executors import open_executor
 from subarch.jobs.proposals import functions, language_model, learnable, origin, require_needed, space_of
 from subarch.jobs.starts import Start
@@ -33,13 +35,15 @@ from subarch.options.tasks import AgoraOptions, FinetuneOptions
 from subarch.progress import Watch
 from subarch.results.finetune import ChosenResult, Learned, LoopResult, SampleResult, TeacherResult
 from subarch.storage import written_whole
-from subarch.tasks.dealing import related_to_others
+from subarch.tasks.dealing import deal, related_to_others
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
-JUDGED = "judged.npy"
-"""What the student that is kept says of the development rows, as logits ``(rows, classes)``, before it learned them."""
+JUDGED = "judged.npz"
+"""What the student that is kept says of development rows that it has not learned from, and no round has read: their
+``rows``, and ``logits`` ``(rows, classes)``."""
+_LOG = logging.getLogger(__name__)
 _LEAST = 1e-12  # of a probability
 
 
@@ -64,9 +68,10 @@ def learn_from_mistakes(
     watch("opening the teacher", note=str(asked.teacher))
     fitted, taught = taught_by(str(asked.teacher), task)
     say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
-    learner = students(options, task, start, folder / "students", watch)
+    parts = _parted(task) if _loops(asked) else Dealt(task, range(len(task.development)))
+    learner = students(options, parts.read, start, folder / "students", watch)
     related = related_to_others(task)
-    found = _compared(options, task, start, folder / "agora", learner, fitted, taught, related, watch)
+    found = _compared(options, task, parts, start, folder / "agora", learner, fitted, taught, related, watch)
     kept = found.best
     model = cast("TextLearner", kept.learner).student(kept.data, kept.theta, kept.seed)
     start.learner.target.in_units(model)
@@ -74,9 +79,11 @@ def learn_from_mistakes(
     said = replace(purpose, method=kept.method, seed=kept.seed, learned_development=learned_development)
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     if task.kind.has_classes:
-        shares = kept.judged([Example(one.first, one.seconds) for one in task.development])
+        some = [task.development[row] for row in parts.choice]
+        shares = kept.judged([Example(one.first, one.seconds) for one in some])
         with written_whole(folder / JUDGED) as part, part.open("wb") as stream:
-            np.save(stream, np.log(np.maximum(shares, _LEAST)).astype(np.float32))
+            logits = np.log(np.maximum(shares, _LEAST)).astype(np.float32)
+            np.savez(stream, rows=np.array(parts.choice), logits=logits)
     steps = {way: cast("TextLearner", learner).steps for way, learner in found.learners.items()}
     return Learned(
         metric=task.kind.name_of_score(task.metric),
@@ -84,12 +91,44 @@ def learn_from_mistakes(
         related=sum(related),
         checkpoint=folder / "checkpoint",
         method=kept.method,
-        chosen=_choice(found),
+        chosen=_choice(found, len(parts.choice), apart=parts.read is not task),
         max_length=start.learner.length,
         trainings=sum(loop.trainings for loop in found.gathered),
         teacher=TeacherResult(model=asked.teacher, quality=found.quality),
-        rounds=tuple(_told(task, seed, loop) for seed, loop in enumerate(found.gathered)),
+        rounds=tuple(_told(parts.read, seed, loop) for seed, loop in enumerate(found.gathered)),
     )
+
+
+class Dealt(NamedTuple):
+    """The development rows of a task: some that rounds read, and others that ways are compared on.
+
+    Attributes:
+        read: the task with the former alone.
+        choice: numbers of the latter.
+    """
+
+    read: Task
+    choice: Sequence[int]
+
+
+def _parted(task: Task) -> Dealt:
+    """Half and half, without parting what belongs together.
+
+    Agora learns from texts near its mistakes on development rows, and keeps the round that is best there: beside ways
+    that have never seen them it would look better than it is.
+    """
+    rows, strata = task.development, task.kind.strata(task.development, task.label_names)
+    try:
+        dealt = deal(task.name, rows, (0.5, 0.5), seed=0, strata=strata, common=task.common)
+    except InputError:
+        _LOG.warning(
+            "%s has too few development rows to compare ways on others than those near which Agora learns: it will "
+            "look better there than it is",
+            task.name,
+        )
+        return Dealt(task, range(len(rows)))
+    places = {id(one): n for n, one in enumerate(rows)}
+    return Dealt(replace(task, development=dealt[0]), [places[id(one)] for one in dealt[1]])
 
 
 def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, watch: Watch) -> TextLearner:
@@ -149,6 +188,7 @@ def _settings(asked: AgoraOptions, task: Task) -> Settings:
 def _compared(
     options: FinetuneOptions,
     task: Task,
+    parts: Dealt,
     start: Start,
     folder: Path,
     learner: TextLearner,
@@ -166,7 +206,10 @@ def _compared(
             learner=learner,
             teacher=remembered(taught, learner),
             data=labelled(task, task.train, width),
-            development=labelled(task, task.development, width),
+            development=labelled(task, parts.read.development, width),
+            choice=None
+            if parts.read is task
+            else labelled(task, Split(task.development[row] for row in parts.choice), width),
             hyperparameters=thetas(options),
             functions=functions(options, task, start, space) if _loops(asked) else (),
             guard=guard,
@@ -216,12 +259,13 @@ def require_checkpoints(options: FinetuneOptions) -> None:
     require_needed(options.loop.proposals, options.loop, speaks=speaking is not None)
 
 
-def _choice(found: Comparison[Example]) -> ChosenResult:
+def _choice(found: Comparison[Example], rows: int, *, apart: bool) -> ChosenResult:
     """Which way was kept, and why, for people and programs."""
     means = {way: statistics.fmean(scores) for way, scores in found.development.items()}
     best, *others = sorted(means, key=lambda way: (way != found.chosen, -means[way]))
     listed = ", ".join(f"{way} {100 * means[way]:.1f}" for way in others)
-    words = f"Kept: {best}, which is best on the development rows ({100 * means[best]:.1f}; {listed})"
+    which = f"{rows} development rows that no round has read" if apart else "development rows"
+    words = f"Kept: {best}, which is best on the {which} ({100 * means[best]:.1f}; {listed})"
     if found.best.method != best:
         words += f", trained once more with them ({found.best.method})"
     return ChosenResult(way=found.chosen, development=means, told=f"{words}.")

@@ -75,7 +75,11 @@ def _given(model: nn.Module, states: Tensor) -> nn.Module | None:
         pooled = pooler(states)
     stub = _shallow(base)
     found = BaseModelOutputWithPooling(last_hidden_state=cast("Any", states), pooler_output=pooled)
-    stub.__dict__["forward"] = lambda *_args, **_named: found
+
+    def forward(*_args: Any, **_named: Any) -> BaseModelOutputWithPooling:
+        return found
+
+    stub.__dict__["forward"] = forward
     return stub
 
 

@@ -282,7 +282,7 @@ def require_encoder(config: Mapping[str, Any]) -> None:
         raise InputError(f"expected an encoder, got a decoder of model_type {kind!r}{_architectures(config)}")
     layout, sizes = layout_of(config), sizes_in(config)
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if type(size) is not int or size < 1:
             raise InputError(f"the config's {layout.own(name)} must be a positive integer, got {size!r}")
     if sizes["hidden_size"] % sizes["num_attention_heads"]:
         raise InputError(

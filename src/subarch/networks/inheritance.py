@@ -30,7 +30,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -47,6 +46,7 @@ Batch = Mapping[str, Tensor]
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
 _TRACED = 2  # rows of a batch that are traced; more tell nothing more
 _LINEAR = (nn.Linear, Conv1D)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def compared(model: nn.Module, batch: Batch) -> Tensor:
@@ -148,7 +148,7 @@ class Inheritance:
         norms = [
             (name, module)
             for name, module in model.named_modules()
-            if isinstance(module, nn.LayerNorm) and module.weight is not None and _pattern(name) in patterns
+            if isinstance(module, nn.LayerNorm) and module.elementwise_affine and _pattern(name) in patterns
         ]
         if not norms:
             return
@@ -289,7 +289,7 @@ class Inheritance:
 
     def _restate(self, student: nn.Module) -> None:
         """Statistics of batch normalisation are the student's own."""
-        norms = [module for module in student.modules() if isinstance(module, _BatchNorm)]
+        norms = [module for module in student.modules() if isinstance(module, _BATCH_NORMS)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
@@ -311,11 +311,12 @@ class Inheritance:
             units = positions(self.traced.axes[f"{source}.weight"][-1], match.kept)
             target = self._targets[source].index_select(1, units)  # (tokens, units)
             inputs = nn.functional.layer_norm(values, module.normalized_shape, eps=module.eps)
-            shift, level = (inputs.mean(0), target.mean(0)) if module.bias is not None else (0.0, 0.0)
+            bias = cast("nn.Parameter | None", module.bias)
+            shift, level = (0.0, 0.0) if bias is None else (inputs.mean(0), target.mean(0))
             centred, goal = inputs - shift, target - level
             module.weight.copy_((centred * goal).sum(0) / centred.square().sum(0).clamp_min(1e-12))
-            if module.bias is not None:
-                module.bias.copy_(level - module.weight * shift)
+            if bias is not None:
+                bias.copy_(level - module.weight * shift)
 
         self._watch_norms(student, fit)
 

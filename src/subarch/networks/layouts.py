@@ -107,11 +107,14 @@ def layout_of(config: PretrainedConfig | Mapping[str, Any]) -> Layout:
     return LAYOUTS[kind]
 
 
-def sizes_in(config: PretrainedConfig | Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes in a config, by the names that they have here; None where it has none."""
+def sizes_in(config: PretrainedConfig | Mapping[str, Any]) -> dict[str, int]:
+    """The sizes in a config, by the names that they have here.
+
+    They are what the config says: that these are sizes, :func:`~subarch.networks.encoder.require_encoder` sees to.
+    """
     values: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
     layout = LAYOUTS.get(str(values.get("model_type", getattr(config, "model_type", ""))))
-    return {name: values.get(layout.own(name) if layout else name) for name in NAMES}
+    return {name: cast("int", values.get(layout.own(name) if layout else name)) for name in NAMES}
 
 
 def tells_texts_apart(config: PretrainedConfig | Mapping[str, Any]) -> bool:

@@ -169,7 +169,7 @@ def token_inputs(config: Mapping[str, Any], batch_size: int, sequence_length: in
     vocabulary, padding = int(config["vocab_size"]), int(config.get("pad_token_id") or 0)
     ids = (torch.arange(batch_size * sequence_length) + padding + 1) % max(vocabulary, 1)
     ids = torch.where(ids == padding, torch.full_like(ids, (padding + 1) % max(vocabulary, 1)), ids)
-    inputs, kind = {"input_ids": ids.reshape(batch_size, sequence_length)}, config.get("model_type")
+    inputs, kind = {"input_ids": ids.reshape(batch_size, sequence_length)}, str(config.get("model_type"))
     if (axes := LAYOUTS[kind].mask if kind in LAYOUTS else 0) == 2:
         inputs["attention_mask"] = torch.ones(batch_size, sequence_length, dtype=torch.long)
     elif axes:

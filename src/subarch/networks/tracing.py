@@ -77,7 +77,7 @@ def made_anew(network: nn.Module) -> set[str]:
     """Buffers that no checkpoint holds: a network that is opened again has its own."""
     found: set[str] = set()
     for name, module in network.named_modules():
-        own = cast("set[str]", module._non_persistent_buffers_set)
+        own = cast("set[str]", vars(module)["_non_persistent_buffers_set"])
         found |= {f"{name}.{one}".lstrip(".") for one in own}
     return found
 

@@ -138,8 +138,9 @@ def head(
 def _cascade(climb: Climb, student: Standing, tuned: FinetuneResult, run: Path) -> CascadeResult | None:
     """None, which is said, where it cannot be made."""
     try:
-        judged = np.load(tuned.checkpoint.parent / JUDGED, allow_pickle=False)
-        return cascade(climb.ground, student, climb.teacher, climb.stand("teacher-int8"), list(judged), run)
+        with np.load(tuned.checkpoint.parent / JUDGED, allow_pickle=False) as kept:
+            judged = dict(zip(kept["rows"].tolist(), kept["logits"], strict=True))
+        return cascade(climb.ground, student, climb.teacher, climb.stand("teacher-int8"), judged, run)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         _LOG.warning("there is no cascade: %s", error)
         return None

@@ -1,8 +1,9 @@
 """A cascade: most texts are easy, and the student answers them; about the others the teacher in 8 bits is asked.
 
-How sure the student has to be is decided on the development rows. A student that was trained once more with these rows
-is surer of them than of others, so that what its like says of them counts, the student of the same way and seed before
-that training. What the cascade is worth is told from the sealed rows.
+How sure the student has to be is decided on development rows that it has not learned from, and near which no text was
+made for it: of those it is surer than of others. A student that was trained once more with all of them has a like, the
+student of the same way and seed before that training, and what that one says counts. What the cascade is worth is told
+from the sealed rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,9 @@ from subarch.running.plain import PLAIN, PlainExport
 from subarch.running.predictor import EXPORT, Predictor, read_export
 from subarch.storage import put_in_place, sha256_of, write_json
 from subarch.tasks.metrics import Predicted
+from subarch.tasks.task import Task
 from subarch.text.encoding import TOKENIZER
+from subarch.text.examples import Split
 
 _STEPS = 200  # shares of the development rows that are tried
 _ROUNDS = 3
@@ -41,7 +45,7 @@ def cascade(
     student: Standing,
     teacher: Standing,
     second: Standing,
-    judged: Sequence[NDArray[np.float32]],
+    judged: Mapping[int, NDArray[np.float32]],
     run: Path,
 ) -> CascadeResult:
     """Choose how sure is sure enough, leave the two in one folder, and see what they are worth together.
@@ -51,8 +55,8 @@ def cascade(
         student: asked about everything.
         teacher: that is compared with.
         second: asked about the rest.
-        judged: what the student, or its like, says of the development rows that it has not learned from: logits in the
-            order of the task's classes.
+        judged: what the student, or its like, says of development rows that it has not learned from: by their numbers,
+            logits in the order of the task's classes.
         run: directory of the run.
 
     Raises:
@@ -60,8 +64,9 @@ def cascade(
     """
     if not ground.task.kind.has_classes:
         raise InputError("a cascade is of classes: of a number nobody says how sure it is")
-    said = ground.task.kind.decide(list(judged))
-    least, share = enough(ground, confidence(judged), said, second.development)
+    rows, logits = Split(ground.task.development[row] for row in judged), list(judged.values())
+    first, other = ground.task.kind.decide(logits), [second.development[row] for row in judged]
+    least, share = enough(ground.task, rows, confidence(logits), first, cast("Predicted", other))
     folder = run / "cascade"
     _written(ground, folder, student.served, second.served, least)
     predictor = Predictor.from_pretrained(folder)
@@ -98,25 +103,28 @@ def cascade(
     )
 
 
-def enough(ground: Ground, sure: NDArray[np.float64], first: Predicted, second: Predicted) -> tuple[float, float]:
-    """The confidence from which the first is trusted, and the share of the development rows below it.
+def enough(
+    task: Task, rows: Split, sure: NDArray[np.float64], first: Predicted, second: Predicted
+) -> tuple[float, float]:
+    """The confidence from which the first is trusted, and the share of the rows below it.
 
     The fewest rows are passed on with which, and with any more, the two are as good together as the second alone.
 
     Args:
-        ground: of these rows.
+        task: of the rows.
+        rows: with labels, which neither has learned from.
         sure: confidence of the first in each of them: ``(rows,)``.
         first: its answers.
         second: and the other's.
     """
-    task, order = ground.task, np.argsort(sure, kind="stable")
+    order = np.argsort(sure, kind="stable")
     counts = np.unique(np.linspace(0, len(sure), _STEPS + 1).round().astype(int))
-    goal = task.kind.score(task.metrics, task.development, second)["score"]
+    goal = task.kind.score(task.metrics, rows, second)["score"]
     fewest = len(sure)
     for count in counts[::-1].tolist():
         passed = set(order[:count].tolist())
         together = [second[n] if n in passed else first[n] for n in range(len(sure))]
-        if task.kind.score(task.metrics, task.development, together)["score"] < goal:
+        if task.kind.score(task.metrics, rows, together)["score"] < goal:
             break
         fewest = count
     least = 0.0 if fewest == 0 else float(np.nextafter(sure[order[fewest - 1]], 2.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from subarch.networks.axes import Axes, average, fix, fixed, fresh, number, same
 from subarch.networks.operators.base import Call, anew, rule, unitwise, words
@@ -44,10 +45,10 @@ _MEANS = {"mean", "var", "var_mean", "std", "std_mean", "median"}
 )
 def _reduced(call: Call) -> list[Axes]:
     source, axes = call.source, call.known(call.source)
-    chosen = call.given.get("dim")
-    all_of_them = chosen is None or chosen == []
-    places = range(source.dim()) if all_of_them else chosen if isinstance(chosen, tuple | list) else [chosen]
-    gone = {int(place) % max(1, source.dim()) for place in places}
+    chosen: Any = call.given.get("dim")
+    if chosen is None or chosen == []:
+        chosen = range(source.dim())
+    gone = {place % max(1, source.dim()) for place in ([chosen] if isinstance(chosen, int) else chosen)}
     for place in gone if source.dim() else ():
         if call.name in _BY_PLACE:
             fix(axes[place], f"its units are numbered by {call.name}")
