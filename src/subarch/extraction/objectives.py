@@ -38,6 +38,7 @@ from subarch.extraction.material import Material
 from subarch.learning.distances import Batch
 from subarch.learning.training import Hyperparameters, TrainingRun, fit
 from subarch.networks.encoder import EncoderFamily
+from subarch.networks.inheritance import WORDS
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
 from subarch.networks.stock import positions
@@ -226,6 +227,8 @@ class CandidateError:
         common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
         if self.source.opened is not None:
             common["weights"] = self.source.opened.fingerprint
+        if self.start == "inherit":
+            common["inherits"] = WORDS
         if self.custom:
             return common | {"loss": f"the value of {self.start}(architecture, seed)", "data": {}}
         return common | {

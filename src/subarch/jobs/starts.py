@@ -17,7 +17,7 @@ from subarch.errors import InputError
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
-from subarch.networks.inheritance import Inheritance
+from subarch.networks.inheritance import WORDS, Inheritance
 from subarch.networks.sources import open_source
 from subarch.networks.stock import stock_config
 from subarch.plugins import NAME
@@ -175,7 +175,7 @@ def _inherited(
         for rows in tokens.by_length(CALIBRATION_TOKENS)
     ]
     student = Inheritance(teacher, calibration).student(architecture)
-    content = json.dumps([checkpoint.fingerprint, dict(architecture), task.fingerprint], sort_keys=True)
+    content = json.dumps([checkpoint.fingerprint, dict(architecture), task.fingerprint, WORDS], sort_keys=True)
     words = f"{' / '.join(map(str, architecture.values()))} inherited from {checkpoint.folder}"
     learner = TaskNetwork(source.tokenizer, target, source.length, Copies(student))
     return Start(learner, hashlib.sha256(content.encode()).hexdigest(), words)

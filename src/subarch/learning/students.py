@@ -16,7 +16,7 @@ from subarch.errors import InputError
 from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import require_encoder
-from subarch.networks.inheritance import Inheritance
+from subarch.networks.inheritance import WORDS, Inheritance
 from subarch.networks.layouts import sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
@@ -52,7 +52,8 @@ class Student:
     def fingerprint(self) -> Json:
         """JSON data that determine the network before training, but for seed and text."""
         source = None if self.source is None else cast("Checkpoint", self.source.opened).fingerprint
-        return {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
+        found = {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
+        return found if source is None else {**found, "inherits": WORDS}
 
     @property
     def longest(self) -> int | None:

@@ -43,6 +43,8 @@ from subarch.networks.stock import like
 from subarch.networks.tracing import Outputs, made_anew, require_whole, tensors_of, told, trace
 
 Batch = Mapping[str, Tensor]
+WORDS = "heads and inner units by the optimal brain surgeon, all others by gradients; least squares make up for them"
+"""How units are chosen: a search goes on only with candidates that were made in the same way."""
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
 _TRACED = 2  # rows of a batch that are traced; more tell nothing more
 _LINEAR = (nn.Linear, Conv1D)
