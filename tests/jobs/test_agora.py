@@ -14,7 +14,7 @@ from tiny import encoder, reviews, write
 
 from commands import Command, refused
 from subarch.cli import main
-from subarch.jobs.agora import _parted
+from subarch.jobs.agora import divided
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, SealedSplit, Split
 
@@ -57,7 +57,7 @@ def test_rounds_read_half_of_the_development_rows_and_ways_are_chosen_by_the_oth
         development=Split(rows),
         sealed=SealedSplit(Split(rows)),
     )
-    read, choice = _parted(task)
+    read, choice = divided(task)
     others = [rows[row] for row in choice]
     assert set(read.development) | set(others) == set(rows) and not set(read.development) & set(others)
     assert 35 <= len(choice) <= 55
@@ -69,7 +69,7 @@ def test_rounds_read_half_of_the_development_rows_and_ways_are_chosen_by_the_oth
 def test_of_too_few_development_rows_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     rows = Split([Example("a good one", (), 1), Example("bad", (), 0)])
     task = Task(name="few", label_names=("bad", "good"), train=rows, development=rows, sealed=SealedSplit(rows))
-    read, choice = _parted(task)
+    read, choice = divided(task)
     assert read is task and list(choice) == [0, 1]
     assert "few has too few development rows to compare ways on others than those near which Agora" in caplog.text
 

@@ -11,10 +11,10 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
-from subarch.networks.layouts import LAYOUTS
 from subarch.running import direct
 from subarch.running.artifacts import FORMS
 from subarch.running.conversion import write
+from subarch.running.direct import WRITTEN
 from subarch.running.graphs import Graph
 from subarch.running.onnx_operators import OnnxOperators
 from subarch.running.openvino_operators import OpenVinoOperators
@@ -70,7 +70,7 @@ def texts(model: PreTrainedModel) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 @pytest.mark.parametrize("head", ["encoder", "classification", "choice"])
-@pytest.mark.parametrize("family", LAYOUTS)
+@pytest.mark.parametrize("family", WRITTEN)
 def test_every_family_and_head_is_written_directly_and_says_the_same(
     family: str, head: str, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,7 +68,7 @@ def learn_from_mistakes(
     watch("opening the teacher", note=str(asked.teacher))
     fitted, taught = taught_by(str(asked.teacher), task)
     say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
-    parts = _parted(task) if _loops(asked) else Dealt(task, range(len(task.development)))
+    parts = divided(task)
     learner = students(options, parts.read, start, folder / "students", watch)
     related = related_to_others(task)
     found = _compared(options, task, parts, start, folder / "agora", learner, fitted, taught, related, watch)
@@ -99,7 +99,7 @@ def learn_from_mistakes(
     )
 
 
-class Dealt(NamedTuple):
+class Divided(NamedTuple):
     """The development rows of a task: some that rounds read, and others that ways are compared on.
 
     Attributes:
@@ -111,7 +111,7 @@ class Dealt(NamedTuple):
     choice: Sequence[int]
 
 
-def _parted(task: Task) -> Dealt:
+def divided(task: Task) -> Divided:
     """Half and half, without parting what belongs together.
 
     Agora learns from texts near its mistakes on development rows, and keeps the round that is best there: beside ways
@@ -126,9 +126,9 @@ def _parted(task: Task) -> Dealt:
             "look better there than it is",
             task.name,
         )
-        return Dealt(task, range(len(rows)))
+        return Divided(task, range(len(rows)))
     places = {id(one): n for n, one in enumerate(rows)}
-    return Dealt(replace(task, development=dealt[0]), [places[id(one)] for one in dealt[1]])
+    return Divided(replace(task, development=dealt[0]), [places[id(one)] for one in dealt[1]])
 
 
 def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, watch: Watch) -> TextLearner:
@@ -188,7 +188,7 @@ def _settings(asked: AgoraOptions, task: Task) -> Settings:
 def _compared(
     options: FinetuneOptions,
     task: Task,
-    parts: Dealt,
+    parts: Divided,
     start: Start,
     folder: Path,
     learner: TextLearner,

@@ -20,7 +20,7 @@ from typing import Any
 from subarch import __version__
 from subarch.agora.data import Labelled
 from subarch.agora.ways import tuned as tuned_student
-from subarch.jobs.agora import depends_on, labelled, students, taught_by, thetas, width_of
+from subarch.jobs.agora import Divided, depends_on, divided, labelled, students, taught_by, thetas, width_of
 from subarch.jobs.plan import Plan
 from subarch.jobs.pretraining import pretrain
 from subarch.jobs.rivals import concluded, pick_of, rivals_of
@@ -37,7 +37,7 @@ from subarch.storage import claimed, made_directory, read_record, write_json
 from subarch.tasks.dealing import related_to_others
 from subarch.tasks.metrics import interval
 from subarch.tasks.task import Task
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Split
 from subarch.threads import pinned
 
 FOLDER = "confirm"
@@ -194,7 +194,7 @@ class _Trained:
         return open_start(str(home / "pretrain"), None, self._task, length)
 
     def _judged(self, start: Start, home: Path, watch: Watch) -> Judged:
-        learner = students(self._options, self._task, start, home / "students", watch)
+        learner = students(self._options, self._divided.read, start, home / "students", watch)
         identity = self._depends_on(learner)
         known = read_record(Judged, home / SCORES)
         if known is None or known.identity != identity:
@@ -212,7 +212,9 @@ class _Trained:
         """Every seed trained, the learning rate chosen on development data; then the sealed rows are asked."""
         task, options, width = self._task, self._options, self._width
         score = partial(task.kind.score_rows, task.metrics)
-        development = labelled(task, task.development, width)
+        read, choice = self._divided
+        development = labelled(task, read.development, width)
+        others = labelled(task, Split(task.development[row] for row in choice), width)
         try:
             found = [
                 tuned_student(learner, self._lessons, thetas(options), seed, development, score)
@@ -228,12 +230,16 @@ class _Trained:
             identity=identity,
             sealed=tuple(score(final.labels, one) for one in said),
             apart=tuple(score(final.labels[rows], one[rows]) for one in said) if rows else (),
-            development=tuple(one.development for one in found),
+            development=tuple(score(others.labels, one.student(others.points)) for one in found),
         )
 
     @cached_property
     def _taught_with(self) -> list[Any]:
         return depends_on(self._options)
+
+    @cached_property
+    def _divided(self) -> Divided:
+        return divided(self._task)
 
     @cached_property
     def _width(self) -> int:

@@ -114,9 +114,10 @@ class Reading:
         """
         self._chosen, self._listens = chosen, True
         try:
-            together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
-            if self._layout.mask == 2:  # its own attention puts the axis of heads there
-                together = together[:, 0]
+            if self._layout.mask == 2:  # takes no masks between tokens: pieces of a row see each other
+                together = (documents > 0).long()
+            else:
+                together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
             output: Any = model(input_ids=tokens, position_ids=positions + self._first, attention_mask=together)
             states = self._kept.get("states")
             seen = Seen(

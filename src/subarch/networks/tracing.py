@@ -32,6 +32,7 @@ Inputs = Mapping[str, Tensor]
 Outputs = Callable[[nn.Module, Inputs], Tensor]
 """What a network makes of its inputs, as one tensor."""
 _NORMS = ("LayerNorm", "RMSNorm")
+_ENOUGH_OF_FLOATS = 1e-3
 _ENOUGH = 1e-5  # of the mean absolute output; a coupling that was missed changes outputs by as much as they are large
 
 
@@ -232,8 +233,30 @@ def require_whole(network: nn.Module, inputs: Inputs, traced: Traced, outputs: O
     """
     generator = torch.Generator().manual_seed(seed)
     order = {leaf: torch.randperm(leaf.size, generator=generator) for leaf in traced.free() if not leaf.numbered}
-    other = copy.deepcopy(network).eval().double()
-    placed = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+    try:
+        found, enough = _changed(network, inputs, traced, outputs, order, torch.float64), _ENOUGH
+    except RuntimeError:  # its code casts to 32 bits, and rounds as these do
+        found, enough = _changed(network, inputs, traced, outputs, order, torch.float32), _ENOUGH_OF_FLOATS
+    if not found < enough:
+        raise InputError(
+            f"{type(network).__name__} cannot be cut: with its units in another order it answers otherwise (by "
+            f"{found:.1e} of its outputs), so its code couples units in a way that its operators do not show. Give a "
+            "rule for what it does (subarch.networks.operators.base.rule), or start candidates from scratch"
+        )
+    return found
+
+
+def _changed(
+    network: nn.Module,
+    inputs: Inputs,
+    traced: Traced,
+    outputs: Outputs,
+    order: Mapping[Atom, Tensor],
+    dtype: torch.dtype,
+) -> float:
+    """How much another order of units changes what a network says."""
+    other = copy.deepcopy(network).eval().to(dtype)
+    placed = {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
     with torch.no_grad():
         wanted = outputs(other, placed)
         for one, name in {one: name for name, one in _named(other)}.items():  # shared ones once
@@ -241,11 +264,4 @@ def require_whole(network: nn.Module, inputs: Inputs, traced: Traced, outputs: O
                 one.copy_(one.index_select(place, positions(axis, order)))
         for place, axis in enumerate(traced.output):
             wanted = wanted.index_select(place, positions(axis, order))
-        found = float((outputs(other, placed) - wanted).abs().max() / wanted.abs().mean().clamp_min(1e-30))
-    if not found < _ENOUGH:
-        raise InputError(
-            f"{type(network).__name__} cannot be cut: with its units in another order it answers otherwise (by "
-            f"{found:.1e} of its outputs), so its code couples units in a way that its operators do not show. Give a "
-            "rule for what it does (subarch.networks.operators.base.rule), or start candidates from scratch"
-        )
-    return found
+        return float((outputs(other, placed) - wanted).abs().max() / wanted.abs().mean().clamp_min(1e-30))

@@ -23,6 +23,8 @@ from subarch.running.base import Inputs, Program
 from subarch.running.graphs import Graph
 
 _LOG = logging.getLogger(__name__)
+WRITTEN = ("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text")
+"""Types whose layers are BERT's, part by part; all others are traced."""
 _HEADS = ("classification", "regression", "choice", "encoder")
 _GELU = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}  # by how it is named: whether it is approximated
 _AGREES = 1e-4  # relative to the largest output: what two orders of summation may differ by
@@ -108,16 +110,17 @@ def written(graph: Graph, operators: Operators[Value]) -> Value | None:
     """
     model: Any = graph.model
     config = model.config
-    act, layout = str(getattr(config, "hidden_act", "")), LAYOUTS.get(str(config.model_type))
+    act = str(getattr(config, "hidden_act", ""))
     if not type(model).__module__.startswith("transformers.models.") or getattr(config, "is_decoder", False):
         return None
-    if layout is None or graph.head not in _HEADS or act not in _GELU:
+    if config.model_type not in WRITTEN or graph.head not in _HEADS or act not in _GELU:
         return None
+    layers = LAYOUTS[config.model_type].layers
     encoder = _Encoder(operators, _GELU[act])
     backbone = model if graph.head == "encoder" else getattr(model, model.base_model_prefix)
     states = encoder.embedded(backbone.embeddings, graph)
-    for number, layer in enumerate(backbone.get_submodule(layout.layers)):
-        states = encoder.layer(states, layer, f"{layout.layers}.{number}")
+    for number, layer in enumerate(backbone.get_submodule(layers)):
+        states = encoder.layer(states, layer, f"{layers}.{number}")
     return states if graph.head == "encoder" else encoder.judged(states, backbone, model.classifier)
 
 
