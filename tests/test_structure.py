@@ -360,7 +360,8 @@ READERS = {
 }
 # Objects whose fields others decide: these alone may be called Json.
 FOREIGN_OBJECTS = {
-    "subarch.networks.configs", "subarch.networks.encoder", "subarch.networks.stock", "subarch.networks.family", "subarch.networks.inspection",
+    "subarch.networks.configs", "subarch.networks.encoder", "subarch.networks.family", "subarch.networks.inspection",
+    "subarch.networks.stock",
     "subarch.tasks.kinds.base", "subarch.tasks.kinds.choice", "subarch.tasks.kinds.classes",
     "subarch.tasks.kinds.classification", "subarch.tasks.kinds.regression", "subarch.learning.heads",  # stock configs
     "subarch.telling.figures", "subarch.telling.ladder", "subarch.telling.plots", "subarch.telling.stages",  # plotly
