@@ -11,7 +11,15 @@ import torch
 from scipy.special import softmax
 from scipy.stats import entropy
 from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
 from subarch.learning.distillation import (
     DistillationLoss,
@@ -23,6 +31,7 @@ from subarch.learning.distillation import (
 )
 from subarch.learning.logits import divergence
 from subarch.learning.teachers import Losses
+from subarch.networks.layouts import LAYOUTS
 from subarch.text.masking import IGNORED
 
 SIZES: dict[str, Any] = {
@@ -39,8 +48,13 @@ def network(kind: str = "bert", seed: int = 0, **given: Any) -> Any:
     torch.manual_seed(seed)
     if kind == "roberta":
         made: Any = RobertaForMaskedLM(RobertaConfig(**SIZES | given, pad_token_id=1))
-    else:
+    elif kind == "bert":
         made = BertForMaskedLM(BertConfig(**SIZES | given))
+    else:
+        row = LAYOUTS[kind]
+        sizes = {row.own(name): value for name, value in SIZES.items()}
+        marks = {"cls_token_id": 3, "sep_token_id": 4, "local_attention": 8} if kind == "modernbert" else {}
+        made = AutoModelForMaskedLM.from_config(AutoConfig.for_model(kind, **sizes, pad_token_id=1, **marks, **given))
     for parameter in made.parameters():  # far from the small numbers of a fresh network
         torch.nn.init.normal_(parameter, std=0.3)
     return made.eval()
@@ -74,7 +88,7 @@ def batch(rows: int = 3, length: int = 20, seed: int = 0) -> dict[str, Tensor]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("kind", [kind for kind, row in LAYOUTS.items() if row.between != "none"])
 def test_documents_of_a_row_do_not_see_each_other(kind: str) -> None:
     model = network(kind)
     documents, tokens, positions, numbers = packed()
@@ -87,11 +101,21 @@ def test_documents_of_a_row_do_not_see_each_other(kind: str) -> None:
     changed[0, :7] = torch.arange(20, 27)
     after = Reading(model)(model, changed, positions, numbers).logits
     assert after is not None
-    assert torch.equal(after[:, 7:], together[:, 7:])
+    torch.testing.assert_close(after[:, 7:], together[:, 7:])
     assert not torch.allclose(after[:, :7], together[:, :7])
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_relations_are_read_in_the_last_layer(kind: str) -> None:
+    """Queries, keys and values, each as wide as the states, of the very last pass."""
+    model = network(kind)
+    _, tokens, positions, numbers = packed()
+    seen = Reading(model, SIZES["num_hidden_layers"] - 1)(model, tokens, positions, numbers)
+    assert [part.shape for part in seen.relations] == [seen.states.shape] * 3
+    assert all(not torch.equal(one, seen.relations[0]) for one in seen.relations[1:])
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "mpnet", "albert"])
 def test_the_head_sees_chosen_positions_alone(kind: str) -> None:
     model = network(kind)
     whole = model(input_ids=packed()[1]).logits

@@ -57,6 +57,8 @@ def test_parts_of_another_make_are_not_counted_among_the_layers() -> None:
 def test_parts_that_the_source_lacks_are_named() -> None:
     with pytest.raises(ValueError, match=r"layer\.0\.norm has no counterpart in the source"):
         origins(["layer.0.norm"], ["layer.0.weight"])
+    with pytest.raises(ValueError, match=r"project\.weight of the source has no counterpart in the student|project of"):
+        origins(["table.weight"], ["table.weight", "project.weight"])
     with pytest.raises(ValueError, match="layer has 3 parts of one make, the source 2"):
         origins([f"layer.{n}.w" for n in range(3)], [f"layer.{n}.w" for n in range(2)])
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 from zoo import ZOO, make
 
+from subarch.networks.encoder import derived_space
 from subarch.networks.layouts import LAYOUTS, sizes_in
 from subarch.networks.stock import kept_layers, like, plain_config, resize, resized
 
@@ -25,6 +26,19 @@ def test_what_follows_a_size_follows_it() -> None:
     assert resized(config, {"hidden_size": 24})["pooler_hidden_size"] == 24
     distilled = resized(plain_config(make("distilbert").config), {"hidden_size": 24, "intermediate_size": 8})
     assert (distilled["dim"], distilled["hidden_dim"]) == (24, 8)
+
+
+@pytest.mark.parametrize("kind", ["electra", "roformer"])
+def test_a_projection_behind_the_embeddings_neither_comes_nor_goes(kind: str) -> None:
+    """Without one, embeddings are as wide as the layers, however wide these are; with one, they are never as wide."""
+    equal = like(make(kind, embedding_size=48), {"hidden_size": 24})
+    assert cast("Any", equal).config.embedding_size == 24
+    assert not hasattr(equal, "embeddings_project")
+    config = plain_config(make(kind, embedding_size=24).config)
+    with pytest.raises(ValueError, match="hidden_size must not be 24: that is the embedding_size"):
+        resized(config, {"hidden_size": 24})
+    choices = {one.name: one.choices for one in derived_space(config).parameters}["hidden_size"]
+    assert 24 not in choices and 16 in choices and 48 in choices
 
 
 def test_layers_keep_their_kinds() -> None:

@@ -38,7 +38,7 @@ from subarch.learning.distances import (
 )
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import EncoderFamily
-from subarch.networks.inheritance import Inheritance
+from subarch.networks.inheritance import Inheritance, by_states, compared
 from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source
@@ -270,7 +270,7 @@ class Material:
             torch.manual_seed(0)
             if self.task is not None and not self._distils:
                 classes: dict[str, Any] = {"num_labels": len(self.task.label_names), "ignore_mismatched_sizes": True}
-                return loaded(AutoModelForSequenceClassification, given, fresh=("classifier", "pooler"), **classes)
+                return loaded(AutoModelForSequenceClassification, given, headless=True, **classes)
             if kind == "classifier":
                 return loaded(AutoModelForSequenceClassification, given)
             if kind == "masked-lm":
@@ -313,7 +313,9 @@ class Material:
     def _builder(self, repeat: int) -> Build:
         if self.inherits:
             batches = self.batches(self.calibration, EVALUATION_BATCH, held_out=False, seed=_mixed(2, 0, repeat))
-            inheritance = Inheritance(self.teacher, batches)
+            # A head that has learned nothing says nothing of what matters.
+            fresh = self.task is not None and not self._distils
+            inheritance = Inheritance(self.teacher, batches, outputs=by_states if fresh else compared)
             return lambda architecture, _seed: inheritance.student(architecture)
         lock = self._lock
 

@@ -267,7 +267,7 @@ def _choice(found: Comparison[Example], rows: int, *, apart: bool) -> ChosenResu
     which = f"{rows} development rows that no round has read" if apart else "development rows"
     words = f"Kept: {best}, which is best on the {which} ({100 * means[best]:.1f}; {listed})"
     if found.best.method != best:
-        words += f", trained once more with them ({found.best.method})"
+        words += f", trained once more with all development rows ({found.best.method})"
     return ChosenResult(way=found.chosen, development=means, told=f"{words}.")
 
 

@@ -54,7 +54,7 @@ class Judged(Record):
         identity: of everything that this depends on.
         sealed: score of each seed on the sealed rows.
         apart: likewise, on those that belong with none of the others; empty where all do.
-        development: likewise, on the development rows.
+        development: likewise, on the development rows that ways are compared on.
         failure: why there is none.
     """
 

@@ -29,7 +29,6 @@ from subarch.text.examples import Example
 from subarch.text.tokenizers import load_tokenizer
 
 _LOG = logging.getLogger(__name__)
-_SPEAK = ("AutoModelForMaskedLM", "AutoModelForPreTraining")
 _SPEECHLESS = "--proposals mask_fill needs --language-model MODEL with a masked-language-model head"
 
 
@@ -128,7 +127,7 @@ def language_model(options: FinetuneOptions) -> Checkpoint | None:
         checkpoint = None if Path(options.model).is_file() else open_checkpoint(options.model)
     else:
         checkpoint = open_checkpoint(pretrained) if pretrained and (pretrained / "config.json").is_file() else None
-    return checkpoint if checkpoint is not None and checkpoint.head.stock in _SPEAK else None
+    return checkpoint if checkpoint is not None and checkpoint.speaks else None
 
 
 def _speaking(name: str) -> Checkpoint:
@@ -138,7 +137,7 @@ def _speaking(name: str) -> Checkpoint:
         ValueError: when it has no such head.
     """
     checkpoint = open_checkpoint(name)
-    if checkpoint.head.stock not in _SPEAK:
+    if not checkpoint.speaks:
         raise InputError(
             f"--language-model {name} has no masked-language-model head, but {checkpoint.head.name}: {_SPEECHLESS}"
         )

@@ -17,7 +17,7 @@ from subarch.errors import InputError
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
-from subarch.networks.inheritance import WORDS, Inheritance
+from subarch.networks.inheritance import WORDS, Inheritance, by_states, compared
 from subarch.networks.sources import open_source
 from subarch.networks.stock import stock_config
 from subarch.plugins import NAME
@@ -174,7 +174,8 @@ def _inherited(
         {name: values for name, values in tokens.batch(rows).items() if name in inputs}
         for rows in tokens.by_length(CALIBRATION_TOKENS)
     ]
-    student = Inheritance(teacher, calibration).student(architecture)
+    knows = bool(target.label_names) and checkpoint.label_names == target.label_names
+    student = Inheritance(teacher, calibration, outputs=compared if knows else by_states).student(architecture)
     content = json.dumps([checkpoint.fingerprint, dict(architecture), task.fingerprint, WORDS], sort_keys=True)
     words = f"{' / '.join(map(str, architecture.values()))} inherited from {checkpoint.folder}"
     learner = TaskNetwork(source.tokenizer, target, source.length, Copies(student))

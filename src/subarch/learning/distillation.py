@@ -39,6 +39,9 @@ Batch = dict[str, Tensor]
 # --- inside a network -------------------------------------------------------------------------------------------------
 
 
+_UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
+
+
 class Seen(NamedTuple):
     """What a network made of a batch.
 
@@ -67,6 +70,7 @@ class Reading:
         self._chosen: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
         self._listens = False
+        self._window = int(getattr(known.config, "sliding_window", None) or 0)
         layout = self._layout = layout_of(known.config)
         if known.base_model is not known:
             known.base_model.register_forward_hook(self._choose)
@@ -74,7 +78,7 @@ class Reading:
         self._names = layout.attention if layer is not None else ()
         for name in self._names:
             layers: Any = known.base_model.get_submodule(layout.layers)
-            layers[layer].get_submodule(name).register_forward_hook(self._keep(name))
+            layers[0 if layout.shared else layer].get_submodule(name).register_forward_hook(self._keep(name))
 
     def _choose(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
         """The head sees the chosen tokens alone, as one sequence."""
@@ -100,6 +104,19 @@ class Reading:
 
         return hook
 
+    def _between(self, documents: Tensor) -> Any:
+        """Tokens of one document see each other, in the form that the network takes."""
+        if self._layout.between == "none":  # pieces of a row see each other
+            return (documents > 0).long()
+        together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
+        if self._layout.between == "added":
+            return torch.zeros(together.shape, device=together.device).masked_fill(~together, _UNSEEN)
+        if self._layout.between == "windows":
+            places = torch.arange(documents.shape[1], device=documents.device)
+            near = (places[:, None] - places).abs() <= self._window
+            return {"full_attention": together, "sliding_attention": together & near}
+        return together
+
     def __call__(
         self, model: nn.Module, tokens: Tensor, positions: Tensor, documents: Tensor, chosen: Tensor | None = None
     ) -> Seen:
@@ -114,16 +131,14 @@ class Reading:
         """
         self._chosen, self._listens = chosen, True
         try:
-            if self._layout.mask == 2:  # takes no masks between tokens: pieces of a row see each other
-                together = (documents > 0).long()
-            else:
-                together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
-            output: Any = model(input_ids=tokens, position_ids=positions + self._first, attention_mask=together)
+            mask = self._between(documents)
+            output: Any = model(input_ids=tokens, position_ids=positions + self._first, attention_mask=mask)
             states = self._kept.get("states")
+            read = tuple(self._kept[name] for name in self._names)
             seen = Seen(
                 self._kept.get("logits"),
                 output.last_hidden_state if states is None else states,
-                tuple(self._kept[name] for name in self._names),
+                read[0].chunk(3, -1) if len(read) == 1 else read,
             )
         finally:
             self._kept, self._chosen, self._listens = {}, None, False

@@ -16,7 +16,7 @@ from subarch.errors import InputError
 from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import require_encoder
-from subarch.networks.inheritance import WORDS, Inheritance
+from subarch.networks.inheritance import Inheritance
 from subarch.networks.layouts import sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
@@ -52,8 +52,7 @@ class Student:
     def fingerprint(self) -> Json:
         """JSON data that determine the network before training, but for seed and text."""
         source = None if self.source is None else cast("Checkpoint", self.source.opened).fingerprint
-        found = {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
-        return found if source is None else {**found, "inherits": WORDS}
+        return {"architecture": self.config, "source": source, "tokenizer": self.vocabulary.fingerprint}
 
     @property
     def longest(self) -> int | None:
@@ -153,7 +152,7 @@ def _opened_source(name: str | None, config: Mapping[str, Any]) -> Source:
     if source.checkpoint is None:
         raise InputError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
     theirs: dict[str, Any] = cast("Any", source.family).config
-    for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size"):
+    for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size"):
         if theirs.get(field) != config.get(field):
             raise InputError(
                 f"an architecture that inherits from {name} has its {field} {theirs.get(field)!r}, got "

@@ -12,7 +12,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.networks.checkpoints import Checkpoint
-from subarch.networks.layouts import sizes_in
+from subarch.networks.layouts import layout_of, sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import open_source
 from subarch.results.base import Json
@@ -176,6 +176,8 @@ def settled(losses: Losses | None, teacher: Teacher | None, config: Json, vocabu
         raise InputError(f"relation_heads must divide the hidden sizes {sizes[0]} and {sizes[1]}, got {heads}")
     layers = int(sizes_in(teacher.config)["num_hidden_layers"])
     layer = losses.teacher_layer or layers
+    if layout_of(teacher.config).shared and layer != layers:
+        raise InputError(f"the teacher's layers are one, passed {layers} times, of which the last is read: got {layer}")
     if not 1 <= layer <= layers:
         raise InputError(f"teacher_layer must lie in 1..{layers}, got {layer}")
     return replace(losses, relation_heads=heads, teacher_layer=layer)

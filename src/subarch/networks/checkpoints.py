@@ -22,6 +22,7 @@ from transformers import PretrainedConfig
 
 from subarch.errors import InputError
 from subarch.networks.auditing import audit
+from subarch.networks.comparing import compared
 from subarch.networks.configs import built, raw_config, read_config, require_stock
 from subarch.networks.folders import HEAD_FILES, find_checkpoint, remarks
 from subarch.networks.outputs import Head, head_of
@@ -34,7 +35,7 @@ from subarch.networks.sentences import (
     read_activation,
     read_sentence_folder,
 )
-from subarch.networks.stock import stock_config
+from subarch.networks.stock import class_of, stock_config
 from subarch.networks.weights import digest_of, read_tensors, weights_fingerprint
 from subarch.progress import say_once
 
@@ -88,6 +89,14 @@ class Checkpoint:
         """Digest of config, weights, and of what else decides on its answers."""
         weights = weights_fingerprint(self.folder)
         return weights if not self.files else f"{weights} {digest_of(self.files)}"
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it can be asked about masked words: all of such a head is there."""
+        if self.head.stock not in ("AutoModelForMaskedLM", "AutoModelForPreTraining"):
+            return False
+        kind = class_of("AutoModelForMaskedLM", self.stock)
+        return kind is not None and not compared(kind, self.stock, self.shapes).missing
 
     def whole(self) -> Self:
         """The same, for whoever runs the network as it is.

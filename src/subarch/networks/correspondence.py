@@ -64,7 +64,7 @@ class Match:
         for place, axis in enumerate(self.axes[name]):
             where = positions(axis, self.kept)
             if len(where) < value.shape[place]:
-                value = value.index_select(place, where)
+                value = value.index_select(place, where.to(value.device))
         return value.clone()
 
 
@@ -147,6 +147,10 @@ def _pair(ours: _Tree, theirs: _Tree, at: str, there: str, depths: Depths, found
     if not ours:
         found[at] = there
         return
+    if left := sorted(key for key in theirs if not key.isdigit() and key not in ours):
+        raise InputError(
+            f"{f'{there}.{left[0]}'.lstrip('.')} of the source has no counterpart in the student: it would be left out"
+        )
     pairs = {key: key for key in ours if not key.isdigit()} | _numbered(ours, theirs, at, depths)
     for key, other in pairs.items():
         if other not in theirs or bool(ours[key]) != bool(theirs[other]):

@@ -31,7 +31,7 @@ from transformers.configuration_utils import PretrainedConfig
 from subarch.errors import InputError
 from subarch.networks.behind import HeadAlone
 from subarch.networks.family import Family, Parts, require_names
-from subarch.networks.layouts import KNOWN, LAYOUTS, NAMES, layout_of, sizes_in
+from subarch.networks.layouts import KNOWN, LAYOUTS, NAMES, layout_of, projected_from, sizes_in
 from subarch.networks.space import Architecture, Constraint, Parameter, Space, Value
 from subarch.networks.stock import backbone, class_of, plain_config, resized, stock_config, token_inputs
 from subarch.results.base import Json
@@ -158,7 +158,7 @@ class EncoderFamily(Family):
         if name == "hidden_size":
             heads = [p.choices for p in self.space.parameters if p.name == "num_attention_heads"]
             unit = math.lcm(*(int(a) for a in heads[0])) if heads else self.head_size
-            return tuple(unit * k for k in (1, 2, 3, 4))
+            return tuple(unit * k for k in range(1, 6) if unit * k != projected_from(self.config))[:4]
         return (8, 16, 24)
 
     # ------------------------------------------------------------------ files
@@ -189,6 +189,8 @@ class EncoderFamily(Family):
         for choice in parameter.choices:
             if not isinstance(choice, int) or choice < 1:
                 raise InputError(f"choices of {name} must be positive integers, got {choice!r}")
+            if name == "hidden_size":
+                resized(self.config, {name: choice})  # refuses one that would be of another make
             if name == "hidden_size" and heads not in self.space.names and choice % self.head_size:
                 raise InputError(
                     f"hidden_size {choice} is no multiple of the source's head size {self.head_size}: "
@@ -209,11 +211,13 @@ def derived_space(config: Mapping[str, Any]) -> Space:
     heads, hidden, intermediate = (sizes[n] for n in ("num_attention_heads", "hidden_size", "intermediate_size"))
     size = hidden // heads
     depths = _shares(sizes["num_hidden_layers"], _DEPTH_FRACTIONS)
+    whole = _shares(heads, _HIDDEN_FRACTIONS)
+    apart = projected_from(config)  # a network that is as wide as its embeddings has no projection, and is another one
     step = 8 if intermediate % 8 == 0 else 1
     return Space(
         (
             Parameter(name="num_hidden_layers", choices=depths),
-            Parameter(name="hidden_size", choices=tuple(size * k for k in _shares(heads, _HIDDEN_FRACTIONS))),
+            Parameter(name="hidden_size", choices=tuple(size * k for k in whole if size * k != apart)),
             Parameter(
                 name="intermediate_size",
                 choices=tuple(step * k for k in _shares(intermediate // step, _INTERMEDIATE_FRACTIONS)),

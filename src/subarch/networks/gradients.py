@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from subarch.networks.axes import Atom, Axes, leaves, owners
 
 Outputs = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
-_ROWS = 16  # of a batch at once: a way back keeps everything that the way forth has made
+_ROWS, _PLACES = 16, 2048  # of a batch at once: a way back keeps everything that the way forth has made
 
 
 def importance(
@@ -64,9 +64,11 @@ def importance(
 
 
 def _parts(batch: Mapping[str, Tensor]) -> Iterable[dict[str, Tensor]]:
-    count = len(next(iter(batch.values())))
-    for start in range(0, count, _ROWS):
-        yield {name: values[start : start + _ROWS] for name, values in batch.items()}
+    values = next(iter(batch.values()))
+    length = values.shape[1] if "input_ids" in batch else 1
+    rows = max(1, min(_ROWS, _PLACES // length))
+    for start in range(0, len(values), rows):
+        yield {name: one[start : start + rows] for name, one in batch.items()}
 
 
 def _add(scores: Mapping[Atom, Tensor], places: Sequence[tuple[Atom, int, Tensor]], size: Tensor) -> None:

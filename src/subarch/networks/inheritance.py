@@ -47,8 +47,15 @@ WORDS = "heads and inner units by the optimal brain surgeon, all others by gradi
 """How units are chosen: a search goes on only with candidates that were made in the same way."""
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
 _TRACED = 2  # rows of a batch that are traced; more tell nothing more
+_TOKENS = 16
 _LINEAR = (nn.Linear, Conv1D)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def by_states(model: nn.Module, batch: Batch) -> Tensor:
+    """How alike the tokens of a sequence are to each other: what counts where a head has learned nothing yet."""
+    inner = model.base_model if isinstance(model, PreTrainedModel) else model
+    return relations(told(inner, batch), batch.get("attention_mask"))
 
 
 def compared(model: nn.Module, batch: Batch) -> Tensor:
@@ -57,7 +64,7 @@ def compared(model: nn.Module, batch: Batch) -> Tensor:
     A language model is judged by its states: its logits are these times the table that it reads with.
     """
     if isinstance(model, PreTrainedModel) and model.get_output_embeddings() is not None:
-        model = model.base_model
+        return by_states(model, batch)
     out = told(model, batch)
     return relations(out, batch.get("attention_mask")) if out.dim() > 2 else out
 
@@ -91,7 +98,7 @@ class Inheritance:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
         self.source, self.ridge = source, ridge
         self._ranked, self._layers, self._batches = ranking, layers, calibration
-        self._example = {name: values[:_TRACED] for name, values in calibration[0].items()}
+        self._example = _beginning(calibration[0])
         self._probe = _leading(calibration[0], PROBE_TOKENS)
         training = source.training
         source.eval()
@@ -113,6 +120,7 @@ class Inheritance:
         """Moments of what every linear map reads, and what every normalisation that writes the stream gives."""
         self._site: dict[str, str] = {}  # maps that read the same tensor share its moments, under the first one's name
         self._targets: dict[str, Tensor] = {}  # (tokens, units)
+        self._repeated = set[str]()
         accumulators: dict[str, Accumulator] = {}
         last: list[Any] = ["", None]
         mask: Tensor | None = None
@@ -123,6 +131,8 @@ class Inheritance:
                     self._site[name] = last[0] if values is last[1] else name
                 if self._site[name] == name:
                     last[:] = [name, values]
+                    if mask is not None and values.dim() == 3 and values.shape[:2] != mask.shape:
+                        return  # positions, say: what it reads of tokens counts
                     accumulators.setdefault(name, Accumulator()).add(_unpadded(values, mask).float())
 
             return action
@@ -162,10 +172,11 @@ class Inheritance:
                 handle.remove()
 
     def _record(self, name: str, module: nn.LayerNorm, inputs: Tensor) -> None:
-        if name not in self._targets:  # layers that share their weights pass more than once
-            self._targets[name] = nn.functional.layer_norm(
-                inputs, module.normalized_shape, module.weight, module.bias, module.eps
-            )
+        if name in self._targets:  # layers that are one pass more than once, and what fits one passage fits no other
+            self._repeated.add(name)
+        self._targets[name] = nn.functional.layer_norm(
+            inputs, module.normalized_shape, module.weight, module.bias, module.eps
+        )
 
     def _rank(self, outputs: Outputs) -> None:
         readers: dict[Atom, list[str]] = {}
@@ -308,7 +319,7 @@ class Inheritance:
 
         def fit(name: str, module: nn.LayerNorm, values: Tensor) -> None:
             source = match.origin[f"{name}.weight"].removesuffix(".weight")
-            if source not in self._targets:
+            if source not in self._targets or source in self._repeated:
                 return
             units = positions(self.traced.axes[f"{source}.weight"][-1], match.kept)
             target = self._targets[source].index_select(1, units)  # (tokens, units)
@@ -353,6 +364,16 @@ def _unpadded(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None and values.dim() == 3 and values.shape[:2] == mask.shape:
         return values[mask]
     return values.flatten(0, -2)
+
+
+def _beginning(batch: Batch) -> Batch:
+    """Of two examples, and of tokens the first few: what is traced does not depend on how many there are."""
+    ids = batch.get("input_ids")
+    tokens = None if ids is None else ids.shape
+    return {
+        name: values[:_TRACED, :_TOKENS] if values.shape == tokens else values[:_TRACED]
+        for name, values in batch.items()
+    }
 
 
 def _leading(batch: Batch, tokens: int) -> Batch:

@@ -33,7 +33,11 @@ class Layout:
         layers: the container of the layers in the backbone.
         sizes: the fields of its configs that hold sizes under other names.
         follows: further fields, each equal to a size.
-        attention: maps of a layer that give queries, keys and values; empty where they are not apart.
+        projected: the field with the width of token embeddings, where a projection stands between these and the layers
+            unless that is the hidden size; empty where there is none, or always one.
+        attention: maps of a layer that give queries, keys and values; one that gives all three, in this order.
+        between: how a mask between tokens is given: as truth values, as numbers that are added, as those of whole texts
+            and of windows, or not at all.
         lone: layers at the beginning that are made unlike the others, and so are taken over as they stand.
         shared: whether all layers are one, passed many times.
         mask: axes of the mask without which a pass reads values of its tokens, which are not there on the meta device:
@@ -44,10 +48,12 @@ class Layout:
     layers: str = "encoder.layer"
     sizes: Mapping[str, str] = field(default_factory=dict)
     follows: Mapping[str, str] = field(default_factory=dict)
+    projected: str = ""
     attention: tuple[str, ...] = ("attention.self.query", "attention.self.key", "attention.self.value")
     lone: int = 0
     shared: bool = False
     mask: Literal[0, 2, 4] = 0
+    between: Literal["truth", "added", "windows", "none"] = "truth"
 
     def own(self, name: str) -> str:
         """What a config of this type calls the size ``name``."""
@@ -73,8 +79,12 @@ LAYOUTS: Mapping[str, Layout] = {
             },
             attention=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
         ),
-        Layout(model_type="electra"),
-        Layout(model_type="mpnet", attention=("attention.attn.q", "attention.attn.k", "attention.attn.v")),
+        Layout(model_type="electra", projected="embedding_size"),
+        Layout(
+            model_type="mpnet",
+            attention=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+            between="added",
+        ),
         Layout(
             model_type="albert",
             layers="encoder.albert_layer_groups.0.albert_layers",
@@ -86,9 +96,10 @@ LAYOUTS: Mapping[str, Layout] = {
             follows={"pooler_hidden_size": "hidden_size"},
             attention=("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj"),
             mask=2,
+            between="none",
         ),
-        Layout(model_type="modernbert", layers="layers", attention=(), lone=1),
-        Layout(model_type="roformer", mask=4),
+        Layout(model_type="modernbert", layers="layers", attention=("attn.Wqkv",), lone=1, between="windows"),
+        Layout(model_type="roformer", projected="embedding_size", mask=4, between="added"),
     )
 }
 KNOWN = " or ".join((", ".join([*LAYOUTS][:-1]), [*LAYOUTS][-1]))
@@ -115,6 +126,13 @@ def sizes_in(config: PretrainedConfig | Mapping[str, Any]) -> dict[str, int]:
     values: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
     layout = LAYOUTS.get(str(values.get("model_type", getattr(config, "model_type", ""))))
     return {name: cast("int", values.get(layout.own(name) if layout else name)) for name in NAMES}
+
+
+def projected_from(config: Mapping[str, Any]) -> int | None:
+    """The width of token embeddings, where a projection stands between these and the layers."""
+    layout = LAYOUTS.get(str(config.get("model_type")))
+    width = None if layout is None else config.get(layout.projected)
+    return None if width == sizes_in(config)["hidden_size"] else width
 
 
 def tells_texts_apart(config: PretrainedConfig | Mapping[str, Any]) -> bool:

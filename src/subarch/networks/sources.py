@@ -92,7 +92,7 @@ def _kind(opened: Checkpoint) -> Kind:
     """
     if opened.head.stock == "AutoModelForPreTraining":  # masked words, and a second task that nobody uses any more
         opened.encoder()
-        return "masked-lm"
+        return "masked-lm" if opened.speaks else "encoder"
     if opened.head.kind not in _KINDS:
         opened.whole()
         raise InputError(

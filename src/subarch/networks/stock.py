@@ -79,6 +79,14 @@ def resized(config: Mapping[str, Any], sizes: Mapping[str, int], layers: Sequenc
     made = {**config, **{layout.own(name): size for name, size in sizes.items()}}
     after = sizes_in(made)
     made |= {field: after[size] for field, size in layout.follows.items() if field in made}
+    if (width := config.get(layout.projected)) is not None:
+        if width == before["hidden_size"]:  # without a projection, and so it stays
+            made[layout.projected] = after["hidden_size"]
+        elif width == after["hidden_size"]:
+            raise InputError(
+                f"hidden_size must not be {width}: that is the {layout.projected}, and without a projection between "
+                "the two the network would be of another make. Leave this size out of the space"
+            )
     types = config.get("layer_types")
     if types and len(types) == before["num_hidden_layers"]:
         kept = kept_layers(config, after["num_hidden_layers"]) if layers is None else layers
@@ -89,7 +97,7 @@ def resized(config: Mapping[str, Any], sizes: Mapping[str, int], layers: Sequenc
 def resize(config: PretrainedConfig, sizes: Mapping[str, int], layers: Sequence[int] | None = None) -> None:
     """:func:`resized` for a config object, in place."""
     layout, changed = layout_of(config), resized(plain_config(config), sizes, layers)
-    fields = {*(layout.own(name) for name in sizes), *layout.follows, "layer_types"}
+    fields = {*(layout.own(name) for name in sizes), *layout.follows, layout.projected, "layer_types"}
     for field in sorted(fields & changed.keys()):
         setattr(config, field, changed[field])
 

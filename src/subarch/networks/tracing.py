@@ -189,7 +189,7 @@ class _Mode(TorchDispatchMode):
                 self._keep(one, tuple(fixed(size, "of a constant") for size in one.shape))
             if id(one) in self._picked:
                 fix(self._picked.pop(id(one)), "read at one place")
-            if name.startswith("add") and id(one) in self._norms:
+            if name in ("add", "add_") and id(one) in self._norms:
                 self.writers.add(self._norms[id(one)])
         if not results:
             return out
@@ -261,7 +261,7 @@ def _changed(
         wanted = outputs(other, placed)
         for one, name in {one: name for name, one in _named(other)}.items():  # shared ones once
             for place, axis in enumerate(traced.axes[name]):
-                one.copy_(one.index_select(place, positions(axis, order)))
+                one.copy_(one.index_select(place, positions(axis, order).to(one.device)))
         for place, axis in enumerate(traced.output):
-            wanted = wanted.index_select(place, positions(axis, order))
+            wanted = wanted.index_select(place, positions(axis, order).to(wanted.device))
         return float((outputs(other, placed) - wanted).abs().max() / wanted.abs().mean().clamp_min(1e-30))

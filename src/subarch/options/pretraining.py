@@ -26,7 +26,7 @@ class PretrainSettings:
     batch_size: Annotated[int, at_least(1)] = 32
     """Rows a step, of all processes together."""
     sequence_length: Annotated[int, at_least(8)] = 128
-    """Tokens a row; documents are packed into rows and do not see each other."""
+    """Tokens a row; documents are packed into rows and do not see each other (of DeBERTa they do)."""
     learning_rate: Annotated[float, POSITIVE] = 5e-4
     """The peak, after warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"

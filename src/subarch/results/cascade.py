@@ -19,7 +19,7 @@ class CascadeResult(Record):
         folder: that ``subarch predict`` serves.
         first: who is asked about every text.
         second: who is asked about those of which the first is not sure.
-        least: confidence of the first that is enough; chosen on the development rows.
+        least: confidence of the first that is enough; chosen on development rows that no round has read.
         development_deferred: share of these rows that the second was asked about.
         deferred: the same of the sealed rows.
         metric: of the quality.

@@ -52,7 +52,7 @@ class ConfirmedResult(Record):
         mean: of these.
         ci95: half of its 95 % interval; None of one seed.
         apart: mean on the sealed rows that are not too much like rows that were learned from.
-        development: mean on the development rows, on which learning rates were chosen.
+        development: mean on the development rows that ways are compared on.
         w_after: where the claim is about W: that with the error after full training, of each seed.
         difference: to the pick, of scores, or of W where the claim is about it.
         start: the network that fine-tuning began with, where it is a checkpoint.

@@ -93,6 +93,12 @@ class Layers(ExportedRung):
         """Numbers of the layers, of the teacher's so many."""
         return self._which(count, of)
 
+    def of_teacher(self, ground: Ground, count: int) -> tuple[int, ...]:
+        """Those that are kept of the teacher's: one that is made unlike the others stays the first."""
+        lone, of = layout_of(cast("Any", ground.teacher.model).config).lone, depth_of(ground)
+        rest = self.kept(count - lone, of - lone) if count > lone else ()
+        return (*range(min(lone, count)), *(n + lone for n in rest))
+
     def depends_on(self, ground: Ground) -> Sequence[object]:
         """How many layers, and how they learn."""
         options = ground.options
@@ -102,7 +108,7 @@ class Layers(ExportedRung):
     def make(self, ground: Ground, folder: Path) -> None:
         """Trained in both ways; the better one on development rows is exported."""
         count, depth = depth_of(ground), ground.layers or 1
-        kept = self.kept(depth, count)
+        kept = self.of_teacher(ground, depth)
         learner = with_layers(ground, kept)
         options, task = ground.options, ground.task
         students = TextLearner(
@@ -152,7 +158,9 @@ def depth_of(ground: Ground) -> int:
     Raises:
         ValueError: for a family whose layers are not known.
     """
-    return int(sizes_in(cast("Any", ground.teacher.model).config)["num_hidden_layers"])
+    config: Any = cast("Any", ground.teacher.model).config
+    layout_of(config)
+    return int(sizes_in(config)["num_hidden_layers"])
 
 
 def with_layers(ground: Ground, kept: Sequence[int]) -> TaskNetwork:
