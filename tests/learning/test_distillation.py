@@ -56,7 +56,8 @@ def network(kind: str = "bert", seed: int = 0, **given: Any) -> Any:
         marks = {"cls_token_id": 3, "sep_token_id": 4, "local_attention": 8} if kind == "modernbert" else {}
         made = AutoModelForMaskedLM.from_config(AutoConfig.for_model(kind, **sizes, pad_token_id=1, **marks, **given))
     for parameter in made.parameters():  # far from the small numbers of a fresh network
-        torch.nn.init.normal_(parameter, std=0.3)
+        if parameter.requires_grad:  # what is not learned are sines and cosines
+            torch.nn.init.normal_(parameter, std=0.3)
     return made.eval()
 
 

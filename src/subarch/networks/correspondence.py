@@ -147,14 +147,15 @@ def _pair(ours: _Tree, theirs: _Tree, at: str, there: str, depths: Depths, found
     if not ours:
         found[at] = there
         return
-    if left := sorted(key for key in theirs if not key.isdigit() and key not in ours):
-        raise InputError(
-            f"{f'{there}.{left[0]}'.lstrip('.')} of the source has no counterpart in the student: it would be left out"
-        )
     pairs = {key: key for key in ours if not key.isdigit()} | _numbered(ours, theirs, at, depths)
     for key, other in pairs.items():
         if other not in theirs or bool(ours[key]) != bool(theirs[other]):
             raise InputError(f"{f'{at}.{key}'.lstrip('.')} has no counterpart in the source: it cannot be inherited")
+    if left := sorted(key for key in theirs if not key.isdigit() and key not in ours):
+        raise InputError(
+            f"{f'{there}.{left[0]}'.lstrip('.')} of the source has no counterpart in the student: it would be left out"
+        )
+    for key, other in pairs.items():
         _pair(ours[key], theirs[other], f"{at}.{key}".lstrip("."), f"{there}.{other}".lstrip("."), depths, found)
 
 

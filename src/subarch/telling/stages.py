@@ -121,8 +121,8 @@ def _cascade(result: CascadeResult) -> Stage:
     columns = ("who answers", "mean ms a text", "95 in 100", "texts a second")
     how = (
         f"The first is sure enough from a probability of {decimal(result.least, 3)} on, which was chosen on "
-        f"development rows that nothing learned from, {percent(result.development_deferred, 2)} of which were passed on. Served from "
-        f"{result.folder}."
+        f"development rows that nothing learned from; {percent(result.development_deferred, 2)} of them went on. "
+        f"Served from {result.folder}."
     )
     sentence = result.in_words()
     content = [tag("p", sentence[0].upper() + sentence[1:] + "."), listed("Times", Rows(columns, rows)), tag("p", how)]
