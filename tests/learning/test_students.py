@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import WORDS, config, encoder, tokenizer
 from torch import nn
-from transformers import BertForMaskedLM
+from transformers import BertForMaskedLM, ElectraConfig, ElectraModel
 
 from subarch.learning.students import Student, open_student
 from subarch.learning.teachers import open_teacher
@@ -72,6 +72,27 @@ def test_one_that_inherits_reads_as_its_source_and_is_told_by_it(place: Path) ->
     assert student.fingerprint != scratch.fingerprint and scratch.fingerprint["source"] is None
     taught = opened(place, initialize="inherit", teacher=open_teacher(str(place / "speaking")))
     assert taught.source is not None and taught.source.name == str(place / "speaking")
+
+
+@pytest.mark.parametrize(
+    ("width", "narrow", "fits"), [(32, 16, True), (32, 32, False), (24, 24, True), (24, 16, False)]
+)
+def test_embeddings_are_as_wide_as_by_their_make(
+    place: Path, tmp_path: Path, width: int, narrow: int, fits: bool
+) -> None:
+    """As wide as the layers, however wide these are, where the source has no projection between the two."""
+    torch.manual_seed(0)
+    shape: dict[str, Any] = {name: value for name, value in config().to_dict().items() if name != "model_type"}
+    source = ElectraModel(ElectraConfig(**{**shape, "embedding_size": width}))
+    source.save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    smaller = ElectraConfig(**{**shape, "hidden_size": 16, "num_attention_heads": 1, "embedding_size": narrow})
+    asked: dict[str, Any] = {"initialize": "inherit", "source": str(tmp_path)}
+    if fits:
+        assert opened(place, smaller.to_dict(), **asked).source is not None
+    else:
+        with pytest.raises(ValueError, match="has embeddings of its width"):
+            opened(place, smaller.to_dict(), **asked)
 
 
 def test_random_weights_are_torchs_own_and_dropout_is_for_training_alone(place: Path) -> None:

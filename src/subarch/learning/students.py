@@ -17,7 +17,7 @@ from subarch.learning.teachers import Teacher, alike
 from subarch.networks.checkpoints import Checkpoint
 from subarch.networks.encoder import require_encoder
 from subarch.networks.inheritance import Inheritance
-from subarch.networks.layouts import sizes_in
+from subarch.networks.layouts import layout_of, projected_from, sizes_in
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source, open_source
 from subarch.networks.stock import plain_config, positions, stock_config
@@ -152,13 +152,24 @@ def _opened_source(name: str | None, config: Mapping[str, Any]) -> Source:
     if source.checkpoint is None:
         raise InputError(f"expected a source with weights, got the preset {name!r}: use initialize 'scratch'")
     theirs: dict[str, Any] = cast("Any", source.family).config
-    for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size", "embedding_size"):
+    for field in ("model_type", "vocab_size", "max_position_embeddings", "type_vocab_size"):
         if theirs.get(field) != config.get(field):
             raise InputError(
                 f"an architecture that inherits from {name} has its {field} {theirs.get(field)!r}, got "
                 f"{config.get(field)!r}: use initialize 'scratch', or an architecture extracted from it"
             )
+    widths = [_embedded(one) for one in (theirs, config)]
+    if widths[0] != widths[1]:
+        raise InputError(
+            f"an architecture that inherits from {name} has embeddings of its width {widths[0]}, got {widths[1]}: use "
+            "initialize 'scratch', or an architecture extracted from it"
+        )
     return source
+
+
+def _embedded(config: Mapping[str, Any]) -> int | None:
+    """The width of token embeddings, where that is not the hidden size by its make."""
+    return projected_from(config) if layout_of(config).projected else config.get("embedding_size")
 
 
 def _chosen_tokenizer(
