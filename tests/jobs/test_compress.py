@@ -169,45 +169,6 @@ def test_its_certificate_stands_when_trials_are_trained_again(compressed: Path, 
     assert found["accepted"] and len(found["retrained"]) == 1, found["reason"]
 
 
-OWN_KIND = '''
-"""Stars: classes in an order, of which the neighbours are half right."""
-
-import numpy as np
-
-from subarch.tasks.kinds.classification import Classification
-
-
-def nearness(rows, predicted):
-    apart = [abs(int(row.label) - int(found)) for row, found in zip(rows, predicted, strict=True)]
-    return float(np.mean([max(0.0, 1 - one / 2) for one in apart]))
-
-
-class Stars(Classification):
-    """Stars that were given."""
-
-    words = "a number of stars"
-    metrics = {**Classification.metrics, "nearness": nearness}
-    usual_metrics = ("nearness",)
-'''
-
-
-def test_a_kind_of_ones_own_goes_through_all_stages(
-    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "stars.py").write_text(OWN_KIND, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    words = ("awful", "poor", "fair", "good", "great")
-    rows = [(f"{words[n % 5]} film, number {n}, {words[n % 5]}", str(n % 5 + 1)) for n in range(400)]
-    data = write(tmp_path / "stars.csv", rows)
-    asked = ["compress", "--data", str(data), "--teacher", str(inputs / "encoder"), "--run", "run", "--threads", "1"]
-    assert main([*asked, "--speedup", "1.1", "--set", *SETTINGS, "task.kind=stars:Stars"]) == 0
-    result: dict[str, Any] = json.loads((tmp_path / "run" / "compress.json").read_text(encoding="utf-8"))
-    assert (result["finetune"]["kind"], result["sealed"]["metric"]) == ("stars:Stars", "nearness")
-    assert 0 < result["sealed"]["exported"] <= 1
-    served = Predictor.from_pretrained(result["export"]["folder"])(["good film"])[0]
-    assert served["label"] in {"1", "2", "3", "4", "5"}
-
-
 def test_search_and_pretraining_read_training_texts_alone(compressed: Path, inputs: Path) -> None:
     task = load_task(str(inputs / "reviews.csv"))
     read = {json.loads(line)["text"] for line in (compressed / "texts.jsonl").read_text(encoding="utf-8").splitlines()}

@@ -371,7 +371,7 @@ def _beginning(batch: Batch) -> Batch:
     ids = batch.get("input_ids")
     tokens = None if ids is None else ids.shape
     return {
-        name: values[:_TRACED, :_TOKENS] if values.shape == tokens else values[:_TRACED]
+        name: values[:_TRACED, :_TOKENS].contiguous() if values.shape == tokens else values[:_TRACED]
         for name, values in batch.items()
     }
 
