@@ -11,7 +11,7 @@ shapes, along the source's axes, are equations for the sizes of the atoms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,11 @@ def first(_atom: Atom, count: int) -> Tensor:
 
 
 def matched(
-    shapes: Mapping[str, Sequence[int]], axes: Mapping[str, Axes], choose: Choice = first, depths: Depths = depth_map
+    shapes: Mapping[str, Sequence[int]],
+    axes: Mapping[str, Axes],
+    choose: Choice = first,
+    depths: Depths = depth_map,
+    made_anew: Collection[str] = (),
 ) -> Match:
     """Match a student to its source.
 
@@ -86,11 +90,12 @@ def matched(
         axes: of the source's.
         choose: which so many units of an atom to keep; asked of those that lose some and are not numbered.
         depths: which of so many numbered parts of one make it keeps, given both counts.
+        made_anew: tensors of the source that no checkpoint holds: a student has those that it needs.
 
     Raises:
         InputError: where no part of the source has these shapes.
     """
-    origin = origins(shapes, axes, depths)
+    origin = origins(shapes, [name for name in axes if name in shapes or name not in made_anew], depths)
     kept = {
         atom: torch.arange(count)
         if count == atom.size

@@ -14,12 +14,10 @@ and C the covariance of the inputs.
 
 Layer normalisation takes its statistics over fewer units in a student, on inputs that earlier cuts have changed. So the
 weight and bias of those that write the residual stream are fitted to the source's outputs, in the order of the forward
-pass, each on what the student really gets there. (Without this, narrow deep students start worse than narrow shallow
-ones: errors of the statistics pile up from layer to layer. Where they only feed a branch, it harms.) Statistics of
-batch normalisation are taken anew.
+pass, each on what the student really gets there: errors of the statistics pile up from layer to layer, and where norms
+only feed a branch it harms. Statistics of batch normalisation are taken anew.
 
-Whatever contributes nothing has no importance and a correction of zero, so removing it changes nothing; a student of
-the source's own shape is a copy.
+Whatever contributes nothing can go without a change; a student of the source's own shape is a copy.
 """
 
 from __future__ import annotations
@@ -241,7 +239,7 @@ class Inheritance:
         else:
             own = {name: self._state[name].clone() for name in own}
         shapes = {name: tuple(one.shape) for name, one in tensors_of(student).items()}
-        match = matched(shapes, self.traced.axes, lambda atom, count: self._ranking[atom][:count], self._layers)
+        match = matched(shapes, self.traced.axes, self._best, self._layers, made_anew(self.source))
         self._require_alike(student, match)
         state = {n: match.taken(match.origin[n], self._state[match.origin[n]]) for n in shapes if n not in own}
         self._correct(student, state, match)
@@ -256,6 +254,9 @@ class Inheritance:
             self._restate(student)
             self._fit_norms(student, match)
         return student
+
+    def _best(self, atom: Atom, count: int) -> Tensor:
+        return self._ranking[atom][:count]
 
     def _require_alike(self, student: nn.Module, match: Match) -> None:
         """What extents alone suggest may be wrong, as 12 heads of 64 for 8 of 96: its own trace must show the sizes."""
