@@ -31,7 +31,7 @@ from subarch.networks.family import Family, Parts
 from subarch.networks.fitting import fit_counts
 from subarch.networks.sources import family_from_json, import_family
 from subarch.networks.space import Architecture, Space
-from subarch.networks.tracing import require_whole, trace
+from subarch.networks.tracing import proven
 from subarch.plugins import NAME
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of
@@ -185,7 +185,7 @@ def _check_cpu(family: Family, architecture: Architecture, sequence_length: int)
     output = _run(family, architecture, network, inputs)
     _require(family, bool(torch.isfinite(output).all()), "the fresh network's output is not finite", architecture)
     try:
-        require_whole(network, inputs, trace(network, inputs))
+        proven(network, inputs)
     except InputError as error:
         _require(family, False, str(error), architecture)
     with torch.device("meta"):

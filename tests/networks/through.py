@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from subarch.networks import tracing
 from subarch.networks.axes import leaves
-from subarch.networks.tracing import Traced, require_whole, trace
+from subarch.networks.tracing import Traced
 
 Operator = Callable[[Tensor], Tensor]
 WIDTH = 12
@@ -17,13 +18,12 @@ WIDTH = 12
 class Through(nn.Module):
     """``operator`` gets ``(5, 12)``."""
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, operator: Operator, width: int = WIDTH) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.operator = operator
-        self.into = nn.Linear(3, WIDTH)
-        width = operator(torch.zeros(5, WIDTH)).shape[-1]
-        self.out = nn.Linear(width, 2)
+        self.into = nn.Linear(3, width)
+        self.out = nn.Linear(operator(torch.zeros(5, width)).shape[-1], 2)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.out(self.operator(self.into(values)))
@@ -32,9 +32,8 @@ class Through(nn.Module):
 def proven(operator: Operator) -> Traced:
     """The trace, which the permutation of all free units proves to miss nothing."""
     network, inputs = Through(operator), {"values": torch.randn(5, 3)}
-    traced = trace(network, inputs)
+    traced = tracing.proven(network, inputs)
     assert not traced.unknown
-    require_whole(network, inputs, traced)
     return traced
 
 

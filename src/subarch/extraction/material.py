@@ -43,6 +43,7 @@ from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import encoder_alone, loaded
 from subarch.networks.sources import Source
 from subarch.networks.space import Value
+from subarch.networks.tracing import Traced
 from subarch.options.tasks import TaskOptions
 from subarch.results.base import Json
 from subarch.tasks.labelled import read_texts
@@ -134,7 +135,7 @@ class Material:
             )
 
     def __getstate__(self) -> object:
-        heavy = ("_worlds", "_lock", "profile", "task", "opened_texts", "_tokens", "_corpus", "_tokenizer")
+        heavy = ("_worlds", "_traced", "_lock", "profile", "task", "opened_texts", "_tokens", "_corpus", "_tokenizer")
         return {name: value for name, value in self.__dict__.items() if name not in (*heavy, "teacher", "objective")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -143,6 +144,7 @@ class Material:
 
     def _forget(self) -> None:
         self._worlds: dict[int, World] = {}
+        self._traced: Traced | None = None
         self._lock = threading.RLock()
 
     # What is asked
@@ -315,7 +317,9 @@ class Material:
             batches = self.batches(self.calibration, EVALUATION_BATCH, held_out=False, seed=_mixed(2, 0, repeat))
             # A head that has learned nothing says nothing of what matters.
             fresh = self.task is not None and not self._distils
-            inheritance = Inheritance(self.teacher, batches, outputs=by_states if fresh else compared)
+            judged = by_states if fresh else compared
+            inheritance = Inheritance(self.teacher, batches, outputs=judged, traced=self._traced)
+            self._traced = inheritance.traced  # proven once, whatever later repeats calibrate on
             return lambda architecture, _seed: inheritance.student(architecture)
         lock = self._lock
 

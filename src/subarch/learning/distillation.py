@@ -39,9 +39,6 @@ Batch = dict[str, Tensor]
 # --- inside a network -------------------------------------------------------------------------------------------------
 
 
-_UNSEEN = torch.finfo(torch.bfloat16).min  # in 32 bits, too, the most that does not become infinite
-
-
 class Seen(NamedTuple):
     """What a network made of a batch.
 
@@ -110,7 +107,7 @@ class Reading:
             return (documents > 0).long()
         together = documents[:, None, :, None] == documents[:, None, None, :]  # (rows, 1, length, length)
         if self._layout.between == "added":
-            return torch.zeros(together.shape, device=together.device).masked_fill(~together, _UNSEEN)
+            return torch.zeros(together.shape, device=together.device).masked_fill(~together, -torch.inf)
         if self._layout.between == "windows":
             places = torch.arange(documents.shape[1], device=documents.device)
             near = (places[:, None] - places).abs() <= self._window

@@ -8,15 +8,15 @@ outputs instead of a loss).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from subarch.networks.axes import Atom, Axes, leaves, owners
+from subarch.networks.tracing import Outputs
 
-Outputs = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
 _ROWS, _PLACES = 16, 2048  # of a batch at once: a way back keeps everything that the way forth has made
 
 

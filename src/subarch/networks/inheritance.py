@@ -38,7 +38,7 @@ from subarch.networks.gradients import importance
 from subarch.networks.ranking import Accumulator, Moments, Ranking, rank, ridged
 from subarch.networks.relations import relations
 from subarch.networks.stock import like
-from subarch.networks.tracing import Outputs, made_anew, require_whole, tensors_of, told, trace
+from subarch.networks.tracing import Outputs, Traced, made_anew, proven, tensors_of, told, trace
 
 Batch = Mapping[str, Tensor]
 WORDS = "heads and inner units by the optimal brain surgeon, all others by gradients; least squares make up for them"
@@ -77,6 +77,7 @@ class Inheritance:
         ridge: of the least-squares corrections, as a fraction of the mean variance.
         ranking: which heads and inner units a student keeps.
         layers: which layers it keeps, in order, given how many it has and how many the source has.
+        traced: its axes, where they are known and proven already.
 
     Raises:
         ValueError: for a network whose couplings its operators do not show, or no calibration data.
@@ -91,6 +92,7 @@ class Inheritance:
         ridge: float = 0.01,
         ranking: Ranking = rank,
         layers: Depths = depth_map,
+        traced: Traced | None = None,
     ) -> None:
         if not calibration:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
@@ -101,8 +103,7 @@ class Inheritance:
         training = source.training
         source.eval()
         try:
-            self.traced = trace(source, self._example)
-            require_whole(source, self._example, self.traced)
+            self.traced = traced or proven(source, self._example)
             self._state = tensors_of(source)
             self._modules = dict(source.named_modules())
             self._tied = _shared(source)
@@ -231,13 +232,12 @@ class Inheritance:
         with torch.device("meta"):
             student = make()
         # Numbers that no checkpoint holds may depend on sizes (frequencies, scales): they are the student's own.
-        own = {name: one for name, one in student.named_buffers() if name in made_anew(student)}
-        if any(one.is_floating_point() for one in own.values()):
+        anew, own = made_anew(student), dict[str, Tensor]()
+        if any(one.is_floating_point() for name, one in student.named_buffers() if name in anew):
             with torch.random.fork_rng(devices=[]):
-                made = make()
-            own = {name: one for name, one in made.named_buffers() if name in own}
-        else:
-            own = {name: self._state[name].clone() for name in own}
+                own = {name: one for name, one in make().named_buffers() if name in anew}
+        elif anew:
+            own = {name: self._state[name].clone() for name, _ in student.named_buffers() if name in anew}
         shapes = {name: tuple(one.shape) for name, one in tensors_of(student).items()}
         match = matched(shapes, self.traced.axes, self._best, self._layers, made_anew(self.source))
         self._require_alike(student, match)

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.configuration_utils import PretrainedConfig
 
 from subarch.errors import InputError
-from subarch.networks.correspondence import depth_map
+from subarch.networks.correspondence import Depths, depth_map
 from subarch.networks.layouts import LAYOUTS, layout_of, sizes_in, without_pooler
 from subarch.networks.positions import positions_of
 from subarch.results.base import Json
@@ -102,12 +102,20 @@ def resize(config: PretrainedConfig, sizes: Mapping[str, int], layers: Sequence[
         setattr(config, field, changed[field])
 
 
-def kept_layers(config: Mapping[str, Any], depth: int) -> tuple[int, ...]:
-    """Which layers of the network of a config one of ``depth`` layers takes over; a deeper one goes on as it began."""
+def kept_layers(
+    config: Mapping[str, Any] | PretrainedConfig, depth: int, depths: Depths = depth_map
+) -> tuple[int, ...]:
+    """Which layers of the network of a config one of ``depth`` layers takes over; a deeper one goes on as it began.
+
+    Args:
+        config: of the network.
+        depth: how many layers there are to be.
+        depths: which of those that are made alike, given how many there are to be and how many there are.
+    """
     lone, full = layout_of(config).lone, int(sizes_in(config)["num_hidden_layers"])
     if depth > full:
         return tuple(n % full for n in range(depth))
-    rest = depth_map(depth - lone, full - lone) if depth > lone else ()
+    rest = depths(depth - lone, full - lone) if depth > lone else ()
     return (*range(min(lone, depth)), *(n + lone for n in rest))
 
 

@@ -24,7 +24,7 @@ from subarch.learning.agora import TextLearner
 from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_checkpoint
 from subarch.networks.layouts import layout_of, sizes_in
-from subarch.networks.stock import resize
+from subarch.networks.stock import kept_layers, resize
 from subarch.results.base import Record
 from subarch.rungs.exporting import ExportedRung, exported, that_can_be_made
 from subarch.rungs.ground import TEACHER_SHARE, Ground
@@ -93,12 +93,6 @@ class Layers(ExportedRung):
         """Numbers of the layers, of the teacher's so many."""
         return self._which(count, of)
 
-    def of_teacher(self, ground: Ground, count: int) -> tuple[int, ...]:
-        """Those that are kept of the teacher's: one that is made unlike the others stays the first."""
-        lone, of = layout_of(cast("Any", ground.teacher.model).config).lone, depth_of(ground)
-        rest = self.kept(count - lone, of - lone) if count > lone else ()
-        return (*range(min(lone, count)), *(n + lone for n in rest))
-
     def depends_on(self, ground: Ground) -> Sequence[object]:
         """How many layers, and how they learn."""
         options = ground.options
@@ -108,7 +102,7 @@ class Layers(ExportedRung):
     def make(self, ground: Ground, folder: Path) -> None:
         """Trained in both ways; the better one on development rows is exported."""
         count, depth = depth_of(ground), ground.layers or 1
-        kept = self.of_teacher(ground, depth)
+        kept = kept_layers(cast("Any", ground.teacher.model).config, depth, self.kept)
         learner = with_layers(ground, kept)
         options, task = ground.options, ground.task
         students = TextLearner(

@@ -20,7 +20,7 @@ def test_what_operators_do() -> None:
 
 
 def test_an_operator_of_a_users_own_gets_a_rule() -> None:
-    @torch.library.custom_op("subarch_tests::doubled", mutates_args=())
+    @torch.library.custom_op("mine::doubled", mutates_args=())
     def doubled(values: Tensor) -> Tensor:
         return values * 2
 
@@ -39,13 +39,13 @@ def test_an_operator_of_a_users_own_gets_a_rule() -> None:
     def reason() -> str:
         return leaves(trace(Own(), {"values": torch.zeros(5, 3)}).axes["into.weight"][0])[0].fixed
 
-    assert reason() == "read by subarch_tests::doubled, an operator without a rule"
+    assert reason() == "read by mine::doubled, an operator without a rule"
     try:
 
-        @rule("subarch_tests::doubled")
+        @rule("mine::doubled")
         def _same(call: Call) -> list[object]:
             return [call.axes("values")]
 
         assert reason() == ""
     finally:
-        RULES.pop("subarch_tests::doubled", None)
+        RULES.pop("mine::doubled", None)
