@@ -134,6 +134,7 @@ CASES = {
     "subarch finetune --run runs/mine --data reviews.csv --agora": Case(
         f"{TRAINING} --rounds 1 --per-mistake 2", ("runs/mine/finetune",), TUNED
     ),
+    "subarch finetune --data reviews.csv --model ./my-bert --kind": Case(TRAINING, (), TUNED),
     "subarch evaluate": Case("--threads 1", says="sealed"),
     "subarch predict": Case("--threads 1", leaves=("new.predictions.jsonl",)),
     "subarch predict runs/mine/finetune/reviews/checkpoint": Case("--threads 1", leaves=("labels.csv",)),
@@ -191,11 +192,12 @@ def tables(folder: Path) -> None:
 
 
 def modules(folder: Path) -> None:
-    """What a user has written: the family of the documentation with its error, and a pool of workers."""
+    """What a user has written: the family of the documentation with its error, a pool of workers, a kind of task."""
     page = (REPOSITORY / "docs" / "families.md").read_text(encoding="utf-8")
     family, _, error = (block for language, block in BLOCK.findall(page) if language == "python")
     (folder / "mine.py").write_text(f"{family}\n\n{error}", encoding="utf-8")
     (folder / "cluster.py").write_text(POOL, encoding="utf-8")
+    shutil.copyfile(REPOSITORY / "examples" / "stars.py", folder / "stars.py")
 
 
 def put(path: Path, rows: Iterable[str]) -> None:
@@ -276,7 +278,7 @@ def test_every_command_of_the_documentation_does_its_work(
     shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
     for name in case.without:
         shutil.rmtree(tmp_path / name)
-    for name in ("mine", "cluster"):  # of another test's folder
+    for name in ("mine", "cluster", "stars"):  # of another test's folder
         monkeypatch.delitem(sys.modules, name, raising=False)
     before = set(tmp_path.glob("runs/*"))
     program, *given = shlex.split(line)

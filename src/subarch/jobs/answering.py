@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subarch.errors import InputError
-from subarch.learning.checkpoints import kind_of_head, open_fitted
+from subarch.learning.checkpoints import kind_of_head, open_fitted, require_asked
 from subarch.learning.heads import outputs
 from subarch.learning.purposes import Purpose
 from subarch.networks.checkpoints import open_checkpoint
@@ -80,15 +80,12 @@ def opened(
     """
     asked = None if kind is None else kind_of(kind)
     if (Path(name).expanduser() / EXPORT).is_file():
-        return _as_asked(_export(name, artifact, threads, asked), asked)
-    if artifact is not None:
+        found = _export(name, artifact, threads, asked)
+    elif artifact is not None:
         raise InputError(f"--artifact {artifact} is a form of an export, {name} is none: give its folder, or leave it")
-    return _as_asked(_checkpoint(name, threads, asked), asked)
-
-
-def _as_asked(found: Answering, asked: Kind | None) -> Answering:
-    if asked is not None and found.kind != asked:
-        raise InputError(f"--kind {asked}: {found.name} was made for {found.kind}: leave --kind away")
+    else:
+        found = _checkpoint(name, threads, asked)
+    require_asked(found.kind, asked, name)
     return found
 
 

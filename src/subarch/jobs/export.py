@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from subarch.errors import InputError, MissingPackageError
 from subarch.jobs.judging import Judging, judging
-from subarch.learning.checkpoints import Fitted, longest_text, open_fitted
+from subarch.learning.checkpoints import Fitted, longest_text, open_fitted, require_asked
 from subarch.learning.purposes import PURPOSE, Purpose
 from subarch.manifest import Manifest, given
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
@@ -47,7 +47,7 @@ from subarch.storage import (
     told_when_full,
     write_json,
 )
-from subarch.tasks.metrics import told_by_class
+from subarch.tasks.kinds.table import kind_of
 from subarch.text.encoding import TOKENIZER, Tokens, settings_to_read_with, tokenize
 from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
@@ -134,9 +134,13 @@ def export(
 
 def _opened(options: ExportOptions) -> _Opened:
     checkpoint = _checkpoint_of(options).whole()
+    asked = None if options.kind is None else kind_of(options.kind)
     if checkpoint.head.kind not in ("masked-lm", "encoder"):
-        fitted = open_fitted(checkpoint)
+        fitted = open_fitted(checkpoint, asked)
+        require_asked(fitted.kind, asked, checkpoint.name)
         return _Opened(checkpoint, fitted.model, fitted.tokenizer, fitted.length, fitted)
+    if asked is not None:
+        raise InputError(f"--kind {asked}: {checkpoint.name} has no head for a task: leave --kind away")
     model, tokenizer = whole_network(checkpoint), load_tokenizer(checkpoint.folder)
     if checkpoint.embedding is not None and checkpoint.embedding.lower_case and not lowers(tokenizer):
         raise InputError(
@@ -254,7 +258,7 @@ def _exported(
         max_drop=options.max_drop,
         metric=rows.metric,
         score=None if rows.score is None else rows.score(reference.together),
-        **vars(_by_class(rows, label_names, reference.together)),
+        **vars(_by_class(rows, opened.fitted, reference.together)),
         judged_on=rows.words,
         examples=len(rows.judged),
         head=graph.head,
@@ -292,13 +296,13 @@ def _long(judged: Sequence[Example], tokens: Tokens, length: int, most: int) -> 
     return found
 
 
-def _by_class(rows: Judging, names: Sequence[str], reference: Outputs) -> ByClass:
+def _by_class(rows: Judging, fitted: Fitted | None, reference: Outputs) -> ByClass:
     """What the network itself makes of each class; nothing where there are none."""
-    if rows.labels is None or not names:
+    if rows.labels is None or fitted is None:
         return ByClass()
     examples = [Example("", label=label) for label in rows.labels]
-    said = [int(one.argmax()) for one in reference]
-    return told_by_class(names, examples, said, whose="PyTorch on the judged rows")
+    said = fitted.kind.decide(reference)
+    return fitted.kind.told(fitted.label_names, examples, said, whose="PyTorch on the judged rows")
 
 
 def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[ArtifactName], dict[str, str]]:

@@ -44,6 +44,7 @@ from subarch.options.search import DEALT, ExtractOptions
 from subarch.options.tasks import AgoraOptions, FinetuneOptions, TaskOptions
 from subarch.progress import Watch, silent
 from subarch.running.artifacts import FORMS, is_installed
+from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.encoding import tokenize
@@ -161,6 +162,7 @@ class Plan:
 
     def exporting(self) -> ExportOptions:
         known: dict[str, Any] = {"model": str(_checkpoint(self.run, self.task)), "task": self.where.name}
+        known["kind"] = self.where.kind
         return ExportOptions(run=self.run, task_data=self.where.task_data, **known | self.settings["export"])
 
     def benching(self) -> BenchOptions:
@@ -185,8 +187,8 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     watch("reading the data", note=options.data)
     where = _where(options, settings)
     task = opened_task(where)
-    if task.kind == "choice":
-        raise InputError(f"compress learns classes and numbers; {task.name} chooses among candidates")
+    if not task.kind.of_tables:
+        raise InputError(f"compress learns what rows of a table can say; {task.name} is {task.kind.words}")
     watch("opening the teacher", note=options.teacher)
     opened = _encoder(options.teacher)
     given = opened.folder
@@ -251,7 +253,7 @@ def _encoder(name: str) -> Checkpoint:
 
 def _classes_of(teacher: Checkpoint, task: Task, where: TaskOptions) -> int | None:
     """How many classes a teacher knows where the labels are as many whole numbers, too many to be taken for classes."""
-    if where.kind is not None or task.kind != "regression":
+    if where.kind is not None or not task.kind.has_numbers:
         return None
     values = {label for split in (task.train, task.development) for label in split.labels}
     whole = all(float(value).is_integer() for value in values)
@@ -277,9 +279,9 @@ def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
 
 def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
     """A checkpoint that was fine-tuned for these labels; one made for others gets a new head, which is said."""
-    if teacher.head.kind not in ("classification", "regression"):
+    if teacher.head.kind not in {kind.head for kind in (task.kind, *map(kind_of, KINDS)) if kind.of_tables}:
         return None
-    fitted = open_fitted(teacher)
+    fitted = open_fitted(teacher, task.kind)
     try:
         fitted.order_for(task.name, task.kind, task.label_names)
     except ValueError:

@@ -105,6 +105,16 @@ def kind_of_head(folder: Path, head: str, asked: Kind | None = None) -> Kind:
     return kind_of(said) if said in KINDS and kind_of(said).head == head else kind_of(head)
 
 
+def require_asked(found: Kind, asked: Kind | None, name: str) -> None:
+    """Refuse a kind that was asked for where what is there is of another.
+
+    Raises:
+        ValueError: as said.
+    """
+    if asked is not None and found != asked:
+        raise InputError(f"--kind {asked}: {name} was made for {found}: leave --kind away")
+
+
 def open_fitted(given: Checkpoint | Path | str, kind: Kind | None = None) -> Fitted:
     """A fine-tuned checkpoint, every part of which is known; its weights are yet to be read.
 

@@ -51,6 +51,8 @@ class ExportOptions:
     missing_label: tuple[str, ...] = ()
     """Words that stand for no label, such as null: rows with them, or with nothing, are left out; refused when not
     given."""
+    kind: str | None = None
+    """What it was fine-tuned for, where that is module.path:Kind of yours: code that a checkpoint names is not run."""
     max_drop: Annotated[float, POINTS] = 0.5
     """Points of the metric (of 100) that the chosen form may lose against PyTorch."""
     artifacts: tuple[ArtifactName, ...] = ()

@@ -50,7 +50,14 @@ def exported(
     """
     threads = ground.options.threads
     order = None if ground.order is None else list(ground.order)
-    options = ExportOptions(model=str(checkpoint), run=folder, artifacts=forms, max_drop=max_drop, threads=threads)
+    options = ExportOptions(
+        model=str(checkpoint),
+        run=folder,
+        artifacts=forms,
+        max_drop=max_drop,
+        threads=threads,
+        kind=ground.task.kind,
+    )
     rows = judging_by(ground.task, order if checkpoint == ground.teacher.checkpoint.folder else _own_order(ground))
     found = export(options, rows=rows, watch=ground.watch)
     if not (found.folder / PURPOSE).is_file():  # a teacher that was not made here says nothing of its rows

@@ -158,13 +158,13 @@ def opened(options: LadderOptions, run: Path, teacher: Fitted | None = None, *, 
     Raises:
         ValueError: for a teacher of another task, data that cannot be read, and tasks that choose among candidates.
     """
-    if teacher is None:
-        watch("opening the teacher", note=options.teacher)
-        teacher = open_fitted(options.teacher)
     watch("reading the data", note=options.where.name)
     task = opened_task(options.where)
     if not task.kind.of_tables:
-        raise InputError(f"the ladder is of classes and numbers; {task.name} chooses among candidates")
+        raise InputError(f"the ladder is of what rows of a table can say; {task.name} is {task.kind.words}")
+    if teacher is None:
+        watch("opening the teacher", note=options.teacher)
+        teacher = open_fitted(options.teacher, task.kind)
     order = teacher.order_for(task.name, task.kind, task.label_names)
     task.kind.check_learnable("training", labelled(task, task.train, width_of(task)).labels)
     pool: tuple[Example, ...] = ()
