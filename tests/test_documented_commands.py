@@ -161,7 +161,7 @@ POOL = """
 from concurrent.futures import ThreadPoolExecutor
 
 
-def dask_pool():
+def mpi_pool():
     return ThreadPoolExecutor(2), 2
 """
 

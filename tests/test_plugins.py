@@ -75,8 +75,8 @@ def test_processes_that_are_started_in_a_strangers_folder_import_nothing_of_it(h
     run, marker = hostile
     (run / "toy.py").unlink()  # this one is named
     program = (
-        "import sys; sys.path.remove('')\nfrom subarch.executors import open_executor\nimport pathlib\n"
-        "executor, _ = open_executor('processes:2')\n"
+        "import sys; sys.path.remove('')\nfrom subarch.executors.opening import open_executor\nimport pathlib\n"
+        "executor = open_executor('processes:2').executor\n"
         "print(executor.submit(pathlib.Path, '.').result())\nexecutor.shutdown()\n"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=run, capture_output=True, text=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from subarch.executors import Threads
+from subarch.executors.engines.threads import Threads
 from subarch.extraction.pool import Pool
 
 ENDLESS = threading.Event()

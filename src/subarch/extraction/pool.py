@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from subarch.executors import OutOfTimeError, interrupted_after
+from subarch.executors.interrupting import OutOfTimeError, interrupted_after
 from subarch.networks.space import Index
 
 BEGINNING_SECONDS = 60.0

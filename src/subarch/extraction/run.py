@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from subarch.executors import OutOfTimeError, end, interrupted_after, open_executor
+from subarch.executors.base import Resources, end
+from subarch.executors.interrupting import OutOfTimeError, interrupted_after
+from subarch.executors.opening import open_executor
 from subarch.extraction import timings
 from subarch.extraction.audit import AuditRound, draw_of, rounds
 from subarch.extraction.certificate import derive
@@ -128,16 +130,17 @@ class Extraction:
         def record(index: Index, measured: Any, /) -> float:
             return max(self._recorded("search", index, measured, problem), e_min)
 
-        executor, workers = open_executor(self.made.options.executor)
-        processes = self.made.options.executor.startswith("processes:")
+        options = self.made.options
+        asked = Resources.parse(options.resources)
+        workers = open_executor(options.executor, asked)
 
         def renew() -> Executor:
-            nonlocal executor
-            if executor is not None:
-                end(executor, now=True)
-            executor, _ = open_executor(self.made.options.executor)
-            assert executor is not None
-            return executor
+            nonlocal workers
+            if workers.executor is not None:
+                end(workers.executor, now=True)
+            workers = open_executor(options.executor, asked)
+            assert workers.executor is not None
+            return workers.executor
 
         done = False
         try:
@@ -147,20 +150,20 @@ class Extraction:
                 record=record,
                 known=mine,
                 given=others,
-                strategy=self.made.options.strategy,
-                interval=int(self.made.options.epsilon) if self.made.options.strategy == "interval" else 1,
+                strategy=options.strategy,
+                interval=int(options.epsilon) if options.strategy == "interval" else 1,
                 budget=budget,
-                executor=executor,
-                workers=workers,
+                executor=workers.executor,
+                workers=workers.count,
                 watch=self._seen,
                 before=lambda index: self.made.confirm(index),
-                training_seconds=self.made.options.training_seconds or math.inf,
-                renew=renew if processes else None,
+                training_seconds=options.training_seconds or math.inf,
+                renew=renew if workers.is_renewed else None,
             )
             done = time.monotonic() - began < budget.last
         finally:
-            if executor is not None:
-                end(executor, now=not done)  # something may hang in it
+            if workers.executor is not None:
+                end(workers.executor, now=not done)  # something may hang in it
 
     def _corrected(self, problem: Problem, table: LatencyTable) -> bool:
         """Time the pick and its nearest rivals, where a fit alone decided on them; whether anything was timed.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from subarch.errors import InputError
-from subarch.executors import OutOfTimeError, interrupted_after
+from subarch.executors.interrupting import OutOfTimeError, interrupted_after
 from subarch.extraction.boxes import Boxes
 from subarch.extraction.claims import Status
 from subarch.extraction.frontier import LISTED_LIMIT, Frontier

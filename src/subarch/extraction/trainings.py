@@ -13,7 +13,7 @@ import numpy as np
 
 from subarch import __version__
 from subarch.errors import InputError
-from subarch.executors import OutOfTimeError, interrupted_after
+from subarch.executors.interrupting import OutOfTimeError, interrupted_after
 from subarch.extraction.conclusions import digest
 from subarch.extraction.noise import REPEATS, is_whole, middles, repeats_by_network, smallest
 from subarch.extraction.objectives import Measurement

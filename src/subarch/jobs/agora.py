@@ -23,7 +23,8 @@ from subarch.agora.pruning import Theta
 from subarch.agora.rounds import STOPPED, Gathered
 from subarch.agora.ways import LOOPING
 from subarch.errors import InputError
-from subarch.executors import open_executor
+from subarch.executors.base import Resources
+from subarch.executors.opening import open_executor
 from subarch.jobs.proposals import functions, language_model, learnable, origin, require_needed, space_of
 from subarch.jobs.starts import Start
 from subarch.learning.agora import Stopping, TextGuard, TextLearner, teacher
@@ -201,7 +202,7 @@ def _compared(
     settings, space = _settings(asked, task), space_of(asked.space, start, fitted)
     measures = settings.bounds.min_distance or settings.bounds.max_distance is not None
     guard = TextGuard.of(task)  # the sealed texts go in; it answers with yes or no alone, and their labels stay sealed
-    with open_executor(asked.executor)[0] or nullcontext() as executor:
+    with open_executor(asked.executor, Resources.parse(asked.resources)).executor or nullcontext() as executor:
         course = Course(
             learner=learner,
             teacher=remembered(taught, learner),

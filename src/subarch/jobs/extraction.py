@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from subarch.errors import InputError
-from subarch.executors import open_executor
+from subarch.executors.base import Resources
+from subarch.executors.opening import check_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
 from subarch.extraction.couplings import check_couplings
 from subarch.extraction.opening import measured_with, open_run, read_space
@@ -42,9 +43,7 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
         OSError: when the run directory cannot be written.
     """
     budget = Budget.parse(options.budget)
-    executor_check, _ = open_executor(options.executor)  # refuse a wrong name before anything is written
-    if executor_check is not None:
-        executor_check.shutdown()
+    check_executor(options.executor, Resources.parse(options.resources))
     watch("opening", note=options.source)
     options = _dealt(options)
     fewest, most = options.steps_range or (0, 0)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from subarch.errors import InputError, MissingPackageError
-from subarch.executors import open_executor
+from subarch.executors.base import Resources
+from subarch.executors.opening import check_executor
 from subarch.extraction.material import LEAST_TEXTS
 from subarch.extraction.objectives import require_inheritable
 from subarch.extraction.opening import read_reference, read_space
@@ -88,9 +89,7 @@ def require_search(settings: Settings, teacher: Checkpoint) -> None:
     family = cast("EncoderFamily", open_source(teacher, space=read_space(extract.get("space"))).family)
     Budget.parse(extract.get("budget"))
     read_reference(extract.get("reference"))
-    executor, _ = open_executor(extract.get("executor") or "serial")
-    if executor is not None:
-        executor.shutdown()
+    check_executor(extract.get("executor") or "serial", Resources.parse(extract.get("resources")))
     start = extract.get("start") or "inherit"
     if ":" in start:
         imported(start, "start", "module.path:name of a callable")

@@ -13,7 +13,8 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 
 from subarch.agora.proposals import Guard, ProposalFunction, Space
 from subarch.errors import InputError
-from subarch.executors import open_executor
+from subarch.executors.base import Resources
+from subarch.executors.opening import check_executor
 from subarch.jobs.starts import Start
 from subarch.learning.checkpoints import Fitted
 from subarch.learning.places import mean_pooled
@@ -42,9 +43,7 @@ def require_functions(asked: AgoraOptions, *, speaks: bool) -> None:
     Raises:
         ValueError: naming what was asked for.
     """
-    executor, _ = open_executor(asked.executor)
-    if executor is not None:
-        executor.shutdown()
+    check_executor(asked.executor, Resources.parse(asked.resources))
     if asked.language_model is not None:
         _speaking(asked.language_model)
     require_needed(asked.proposals, asked, speaks=speaks or asked.language_model is not None)

@@ -179,7 +179,10 @@ class ExtractOptions:
     delta: Annotated[float, FRACTION] = 0.0
     """Violation of monotony to allow for from the start; at least the largest one seen is always allowed for."""
     executor: str = "serial"
-    """Where trainings run: serial, threads:N, processes:N, or module.path:function that makes an Executor."""
+    """Where trainings run: serial, threads:N, processes:N, ray, ray://host:port, dask:host:port, or
+    module.path:function that makes an Executor."""
+    resources: str | None = None
+    """What one training asks of a node of a cluster: cpus=2,gpus=0.25,memory=4GB, or some of these."""
     budget: str | None = None
     """Stop early: a number of trainings (40), or seconds (600s). The certificate then says what was reached. Trainings
     under way when the seconds are over are waited for, as long again at most."""

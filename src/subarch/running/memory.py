@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from subarch.executors import fresh_processes
+from subarch.executors.engines.processes import fresh_processes
 
 
 def peak_memory(work: Callable[..., Any], *given: Any) -> int | None:
