@@ -64,7 +64,7 @@ _LOG = logging.getLogger(__name__)
 RESULT = "compress.json"
 RECIPE = "recipe.toml"
 ASKED = "asked.json"
-_NAMED = ("data", "teacher", "speedup", "max_latency_ms")  # options that make a run what it is
+_NAMED = ("data", "teacher", "speedup", "max_latency_ms", "vocabulary")  # options that make a run what it is
 # Sections of a recipe, in the order of their stages, and what these leave in a run.
 _LEAVES: Sequence[tuple[tuple[str, ...], str]] = (
     (("teacher",), "teacher"),
@@ -81,7 +81,7 @@ class Asked(Record):
     """What a run is of: its settings as they were given, and the data. The allowed drop changes the verdict alone.
 
     Attributes:
-        data, teacher, speedup, max_latency_ms: options as they were given.
+        data, teacher, speedup, max_latency_ms, vocabulary: options as they were given.
         settings: a recipe, likewise.
         threads: that networks are trained with.
         task: fingerprint of the data.
@@ -92,6 +92,7 @@ class Asked(Record):
     teacher: str = ""
     speedup: float | None = None
     max_latency_ms: float | None = None
+    vocabulary: str | None = None
     settings: str = ""
     threads: int | None = None
     task: str | None = None
@@ -288,7 +289,7 @@ def _able_teacher(plan: Plan, done: SmallModel | None, watch: Watch) -> Fitted:
 
 def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
     """What search and pre-training read: training texts, and the pool but for copies of development and sealed rows."""
-    if plan.texts.is_file() and plan.examples.is_file():
+    if all(path.is_file() for path in (plan.texts, plan.examples, *plan.spoken)):
         return
     task, pool = plan.task, plan.settings["agora"].get("pool")
     each = dict.fromkeys(example.texts for example in task.train)
@@ -314,6 +315,9 @@ def write_texts(plan: Plan, *, watch: Watch = silent) -> None:
                 len(copies),
             )
         read = dict.fromkeys(one.texts for one, copy in zip(given, copies, strict=True) if not copy)
+    alone = [text for texts in each for text in dict.fromkeys((*texts, "\n".join(texts)))]
+    for path in plan.spoken:
+        write_text(path, "".join(json.dumps({"text": text}) + "\n" for text in alone))
     write_text(plan.examples, "".join(json.dumps(row(texts)) + "\n" for texts in read))
     write_text(plan.texts, "".join(json.dumps({"text": "\n".join(texts)}) + "\n" for texts in each))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,7 +49,7 @@ from subarch.results.base import Json
 from subarch.tasks.labelled import read_texts
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
-from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
+from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus, passages
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example, places
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
@@ -186,6 +186,17 @@ class Material:
         return cast("EncoderFamily", self.source.family)
 
     # Texts
+
+    def read(self) -> Iterator[str]:
+        """Every text that candidates and their source learn from, each as it is taken apart; of labelled data those of
+        the training split alone."""
+        if self.task is None and self.texts is None:
+            yield from passages(self._corpus.documents())
+        elif self.task is not None:
+            yield from (text for one in self.task.train for text in one.texts)
+        else:
+            found = self.opened_texts
+            yield from (text for side in (found.train, found.held_out) for one in side for text in one.texts)
 
     @cached_property
     def task(self) -> Task | None:

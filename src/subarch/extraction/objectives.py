@@ -35,6 +35,7 @@ from transformers import PreTrainedModel
 
 from subarch.errors import InputError
 from subarch.extraction.material import Material
+from subarch.extraction.preparation import trimmed_from
 from subarch.learning.distances import Batch
 from subarch.learning.training import Hyperparameters, TrainingRun, fit
 from subarch.networks.encoder import EncoderFamily
@@ -224,9 +225,11 @@ class CandidateError:
     @cached_property
     def definition(self) -> Json:
         """What e is, as JSON: two equal definitions measure the same thing."""
-        common = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
+        common: dict[str, Any] = {"start": self.start, "steps": self.steps, "seeds": list(range(self.seeds))}
         if self.source.opened is not None:
             common["weights"] = self.source.opened.fingerprint
+            if (trimmed := trimmed_from(self.source.opened)) is not None:
+                common["vocabulary"] = trimmed.to_json()
         if self.start == "inherit":
             common["inherits"] = WORDS
         if self.custom:

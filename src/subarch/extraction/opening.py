@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import numpy as np
 from subarch.errors import InputError
 from subarch.extraction.conclusions import digest
 from subarch.extraction.objectives import CandidateError
+from subarch.extraction.preparation import source_in
 from subarch.extraction.problem import Claim, Problem
 from subarch.extraction.question import Question
 from subarch.networks.countmodels import CountModel
@@ -86,13 +87,22 @@ def read_reference(text: str | None) -> Architecture | None:
     return cast("Architecture", data)
 
 
-def open_run(options: ExtractOptions, *, steps: int | None = None) -> Opened:
+def open_run(options: ExtractOptions, *, steps: int | None = None, run: Path | None = None) -> Opened:
     """Open source, counts, question and error function; reads no weights yet and writes nothing.
+
+    Args:
+        options: of the search.
+        steps: instead of theirs.
+        run: its directory, where the smaller source lies that the option ``vocabulary`` asks for; theirs when not
+            given.
 
     Raises:
         ValueError: for whatever is wrong with the options; the message says what to do.
     """
-    source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
+    run = run or options.run
+    given = options.source if run is None else source_in(run, options.source, options.vocabulary)
+    source = open_source(given, space=read_space(options.space), reference=read_reference(options.reference))
+    source = replace(source, name=options.source)  # what it is called, whatever was cut away
     require_members(source.family.space)
     question = question_of(options, source.family.reference)
     counts = fit_counts(source.family, options.sequence_length)

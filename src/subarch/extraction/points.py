@@ -27,6 +27,7 @@ from subarch.results.extract import (
     TrainedResult,
     UntrainedResult,
 )
+from subarch.results.vocabulary import VocabularyResult
 from subarch.running.latency_table import LatencyTable
 from subarch.running.stopwatch import Timekeeper
 
@@ -219,6 +220,9 @@ class Points:
             progress=tuple(progress),
             timed_with=timed,
             seconds={name: round(seconds, 3) for name, seconds in self._seconds.items()},
+            vocabulary=None
+            if (cut := certificate.objectives["error"].get("vocabulary")) is None
+            else VocabularyResult.from_json(cut),
         )
 
     def _trained(self, n: int, trial: Trial) -> TrainedResult:

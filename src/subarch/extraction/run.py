@@ -18,7 +18,7 @@ from typing import Any
 from subarch.executors.base import Resources, end
 from subarch.executors.interrupting import OutOfTimeError, interrupted_after
 from subarch.executors.opening import open_executor
-from subarch.extraction import timings
+from subarch.extraction import preparation, timings
 from subarch.extraction.audit import AuditRound, draw_of, rounds
 from subarch.extraction.certificate import derive
 from subarch.extraction.conclusions import ROUNDING, conclusions, decisive
@@ -79,7 +79,7 @@ class Extraction:
     @property
     def is_untouched(self) -> bool:
         """Whether nothing was trained here yet, and nobody else has put anything into the directory."""
-        ours = {*LOCK_FILES, "manifest.json", timings.FILE, FILE}
+        ours = {*LOCK_FILES, "manifest.json", timings.FILE, FILE, preparation.FOLDER}
         return not self.made.ledger.trials() and {path.name for path in self.run.iterdir()} <= ours
 
     def result(self, budget: Budget) -> ExtractResult:

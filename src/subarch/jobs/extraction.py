@@ -8,14 +8,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from subarch.errors import InputError
 from subarch.executors.base import Resources
 from subarch.executors.opening import check_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
 from subarch.extraction.couplings import check_couplings
-from subarch.extraction.opening import measured_with, open_run, read_space
+from subarch.extraction.opening import Opened, measured_with, open_run, read_reference, read_space
+from subarch.extraction.preparation import FOLDER, Given, spoken, trim
 from subarch.extraction.run import Extraction
 from subarch.extraction.search import Budget
 from subarch.extraction.statement import error_evidence
@@ -46,13 +47,18 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
     check_executor(options.executor, Resources.parse(options.resources))
     watch("opening", note=options.source)
     options = _dealt(options)
+    is_new = options.run is None or is_free(options.run)
+    options = _prepared(options, watch)
+    try:
+        opened = _opened(options)
+        named = options.run or new_run_directory("extract", opened.source.name, watch)
+        if options.where is not None and (task := opened.error.material.task) is not None:
+            require_one_seal(named, options.where, task)
+    except ValueError:
+        if is_new and options.vocabulary is not None:
+            shutil.rmtree(cast("Path", options.run), ignore_errors=True)
+        raise
     fewest, most = options.steps_range or (0, 0)
-    opened = open_run(options, steps=_first_steps(options, fewest) if fewest < most else None)
-    _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
-    named = options.run or new_run_directory("extract", opened.source.name, watch)
-    is_new = is_free(named)
-    if options.where is not None and (task := opened.error.material.task) is not None:
-        require_one_seal(named, options.where, task)
     run = made_directory(named)
     with claimed(run):
         began = time.monotonic()
@@ -74,6 +80,39 @@ def extract(options: ExtractOptions, *, watch: Watch = silent, command: str = ""
             _LOG.info("errors at %d steps are not resolved: trying %d", steps, 2 * steps)
             opened = replace(opened, error=measured_with(options, opened.source, 2 * steps))
             extraction = Extraction(opened, run, watch, command)
+
+
+def _opened(options: ExtractOptions) -> Opened:
+    fewest, most = options.steps_range or (0, 0)
+    opened = open_run(options, steps=_first_steps(options, fewest) if fewest < most else None)
+    _ = opened.error.definition  # opens the text: what is wrong with it is said before anything is written
+    return opened
+
+
+def _prepared(options: ExtractOptions, watch: Watch) -> ExtractOptions:
+    """The options with a run in which the smaller source lies that they ask for; as they are where they ask for none.
+
+    Raises:
+        ValueError: for a source or texts of which none can be made; a new run is not left behind.
+    """
+    if options.vocabulary is None:
+        return options
+    source = open_source(options.source, space=read_space(options.space), reference=read_reference(options.reference))
+    if source.opened is None:
+        raise InputError(f"--vocabulary needs a source with weights and a tokenizer, {options.source!r} has none")
+    material = measured_with(options, source, None).material
+    texts = Given(material.read, tuple(text for path in options.vocabulary_texts for text in spoken(path)))
+    _ = next(iter(texts), None)  # opens the text: what is wrong with it is said before anything is written
+    run = options.run or new_run_directory("extract", source.name, watch)
+    is_new = is_free(run)
+    with claimed(made_directory(run)):
+        try:
+            trim(source.opened, texts, run / FOLDER, documentation=options.vocabulary != "texts", watch=watch)
+        except ValueError:
+            if is_new:
+                shutil.rmtree(run, ignore_errors=True)
+            raise
+    return replace(options, run=run)
 
 
 def _dealt(options: ExtractOptions) -> ExtractOptions:

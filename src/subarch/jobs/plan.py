@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from subarch.errors import InputError
+from subarch.extraction.preparation import FOLDER
 from subarch.jobs.finetuning import folder_of
 from subarch.jobs.preconditions import (
     READ,
@@ -24,6 +25,7 @@ from subarch.jobs.preconditions import (
     require_search,
     require_texts,
     require_unsealed,
+    require_vocabulary,
     same_data,
 )
 from subarch.jobs.proposals import read_pool, require_functions
@@ -106,6 +108,21 @@ class Plan:
         return self.run / "texts.jsonl"
 
     @property
+    def spoken(self) -> tuple[Path, ...]:
+        """What a smaller vocabulary is for, where there is to be one: the same, each text alone, a pair also as one."""
+        return (self.run / "spoken.jsonl",) if self.cuts else ()
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the student has some of the teacher's pieces alone."""
+        return self.settings["extract"].get("vocabulary") is not None
+
+    @property
+    def source(self) -> Path:
+        """What the student is a part of: the teacher, or the same with fewer pieces."""
+        return self.run / FOLDER if self.cuts else self.teacher
+
+    @property
     def examples(self) -> Path:
         """What the search reads: the same, as the network gets them."""
         return self.run / "examples.jsonl"
@@ -144,15 +161,17 @@ class Plan:
         if "data" in asked and same_data(asked["data"], self.where):
             read |= {name: getattr(self.where, name) for name in (*DEALT, "rule") if name not in asked}
         known: dict[str, Any] = asked | read | targets
+        if self.cuts:
+            known["vocabulary_texts"] = (*asked.get("vocabulary_texts", ()), *self.spoken)
         return ExtractOptions(source=str(self.teacher), run=self.run, **known)
 
     def pretraining(self) -> PretrainOptions:
         asked = self.settings["pretrain"]
-        known: dict[str, Any] = {"teacher": str(self.teacher), "corpus": self.texts}
+        known: dict[str, Any] = {"teacher": str(self.source), "corpus": self.texts}
         if asked.get("logits"):  # those of a language model: a fine-tuned teacher has no such head any more
             known["teacher"] = str(self.given)
         if (asked.get("logits") or "teacher" in asked) and asked.get("initialize") != "scratch":
-            known["source"] = str(self.teacher)
+            known["source"] = str(self.source)
         return PretrainOptions(run=self.run, **known | self.settings["pretrain"])
 
     def finetuning(self) -> FinetuneOptions:
@@ -227,8 +246,9 @@ def planned(options: CompressOptions, run: Path, *, watch: Watch = silent) -> Pl
     for make in (plan.teaching, plan.climbing, plan.extraction, plan.exporting, plan.benching):
         make()  # whatever is out of range is refused here
     require_search(settings, opened)
+    require_vocabulary(settings, opened)
     if plan.pretrains:
-        require_pretraining(plan.pretraining(), plan.teacher, opened, reads_rows="corpus" not in settings["pretrain"])
+        require_pretraining(plan.pretraining(), plan.source, opened, reads_rows="corpus" not in settings["pretrain"])
     require_functions(plan.finetuning().loop, speaks=plan.pretrains)
     require_forms(settings)
     if options.cascade:
@@ -332,6 +352,8 @@ def _lengths(
 
 def _prefer(options: CompressOptions, settings: Settings) -> None:
     """What was given on the command line goes before what a recipe says."""
+    if options.vocabulary is not None:
+        settings["extract"]["vocabulary"] = options.vocabulary
     if options.threads is not None:
         for section in ("teacher", "extract", "pretrain", "finetune", "export"):
             settings[section]["threads"] = options.threads

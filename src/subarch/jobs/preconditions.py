@@ -33,6 +33,7 @@ from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.corpora import FORMATS, HELD_OUT_SHARE, open_corpus
 from subarch.text.files import format_of
+from subarch.text.pieces import require_known
 from subarch.text.tokenizers import load_tokenizer
 from subarch.text.vocabulary import Vocabulary
 
@@ -156,6 +157,22 @@ def _read_with(root: Path, path: Path) -> bool:
     if root.is_dir():
         return format_of(path) in FORMATS and path.resolve().is_relative_to(root.resolve())
     return root.is_file() and same_file(root, path)
+
+
+def require_vocabulary(settings: Settings, given: Checkpoint) -> None:
+    """Refuse a smaller vocabulary that could not be made, or that the pre-training could not read with.
+
+    Raises:
+        ValueError: for a tokenizer of another kind, or a loss that compares words of two vocabularies.
+    """
+    if settings["extract"].get("vocabulary") is None:
+        return
+    require_known(load_tokenizer(given.folder))
+    if settings["pretrain"].get("logits"):
+        raise InputError(
+            "pretrain.logits compares what two networks say of one vocabulary, and --vocabulary gives the student a "
+            "smaller one than its teacher has: leave one of them away"
+        )
 
 
 def require_pretraining(options: PretrainOptions, taught: Path, given: Checkpoint, *, reads_rows: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subarch.errors import InputError
+from subarch.extraction.preparation import source_in
 from subarch.learning.pretraining import pretrain as pretrain_student
 from subarch.learning.teachers import Losses
 from subarch.manifest import Manifest, given
@@ -84,5 +85,5 @@ def _source_of(run: Path) -> str | None:
         options = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["options"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    source = str(options.get("source"))
+    source = source_in(run, str(options.get("source")), options.get("vocabulary"))
     return None if source in ("bort", "mlp") or ":" in source else source

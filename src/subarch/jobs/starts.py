@@ -14,6 +14,7 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerFast
 
 from subarch.errors import InputError
+from subarch.extraction.preparation import source_in
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_architecture, from_checkpoint
 from subarch.networks.checkpoints import Checkpoint, open_checkpoint
 from subarch.networks.configs import read_config
@@ -148,6 +149,7 @@ def _extracted(run: Path) -> tuple[Checkpoint | None, Mapping[str, Any]]:
         options = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["options"]
         architecture = json.loads((run / "extract.json").read_text(encoding="utf-8"))["architecture"]
         name, start = str(options["source"]), options.get("start")
+        name = source_in(run, name, options.get("vocabulary"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{run} does not say what was extracted ({error!r}): is the extraction finished?") from error
     if NAME.fullmatch(name):  # code that the run names is not run, and there are no weights in it either

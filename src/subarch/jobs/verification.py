@@ -134,6 +134,7 @@ def options_of(run: Path) -> ExtractOptions:
             recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
         for name in ("learning_rates", "text_columns", "missing_label", "forms"):
             recorded[name] = tuple(recorded.get(name, ()))
+        recorded["vocabulary_texts"] = tuple(map(Path, recorded.get("vocabulary_texts", ())))
         return ExtractOptions(**recorded)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} does not say how the run was made ({error!r})") from error
@@ -165,6 +166,8 @@ def _require_manifest(manifest: Manifest, options: ExtractOptions, found: Rederi
     expect(manifest.data == error.get("data", {}), "manifest.json tells other data than the certificate")
     fewest, most = options.steps_range or (0, math.inf)
     expect(fewest <= told["steps"] <= most, f"manifest.json tells {options.steps} steps")
+    cut = options.vocabulary is None or "vocabulary" in error
+    expect(cut, "manifest.json tells of a smaller vocabulary, the certificate does not")
     known = error["start"] == (options.start or error["start"])
     expect(known, f"manifest.json tells the start {options.start}, the certificate {error['start']}")
 
@@ -256,7 +259,7 @@ def _reopened(
     _require_named(options.start, start, "--start", run)
     if start is not None:
         imported(start, "--start", "module.path:name of a callable", apart_from=run)
-    opened = open_run(options, steps=int(certificate["steps"]))
+    opened = open_run(options, steps=int(certificate["steps"]), run=run)
     if opened.error.definition != certificate["objectives"]["error"]:
         raise InputError(
             "the errors of this run cannot be measured again here: source, text, tokenizer or settings have changed"

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from subarch.options.ranges import FASTER, POINTS, POSITIVE, at_least, checked
+from subarch.options.search import PiecesOf
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,10 @@ class CompressOptions:
     """Target: milliseconds for one text as long as 95 in 100 of yours, on this machine."""
     max_drop: Annotated[float, POINTS] = 1.0
     """Target: points of the metric (of 100) that the exported model may lose against the teacher on sealed rows."""
+    vocabulary: PiecesOf | None = None
+    """texts: the student has those pieces of the teacher's tokenizer alone that your training rows and the pool use,
+    and the same tokens on these; texts+documentation: those of the installed documentation, too. All pieces when not
+    given. Give a million characters or more."""
     pool: Path | None = None
     """More texts, without labels: Agora takes from them what is near the student's mistakes, pre-training reads all."""
     text_columns: tuple[str, ...] = ()

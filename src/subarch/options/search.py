@@ -26,6 +26,7 @@ SPLITTING = (
 )
 RUNTIMES = ("pytorch", "served", *USUAL)
 """What times the networks of a search, besides functions of a user's own."""
+PiecesOf = Literal["texts", "texts+documentation"]
 DEALT = ("task_data", *SPLITTING, "limit")
 """Options that say how labelled data are read and dealt out, of a task as of a search on it."""
 
@@ -152,6 +153,13 @@ class ExtractOptions:
     """With --data: learn from so many examples at most."""
     tokenizer: str | None = None
     """Tokenizer folder or name; the source's own when not given, or one trained on the corpus for presets."""
+    vocabulary: PiecesOf | None = None
+    """texts: search in a smaller source, with those pieces of its tokenizer alone that your texts use, and with the
+    same tokens on these; texts+documentation: those of the installed documentation stay, too. All pieces when not
+    given. Give a million characters or more."""
+    vocabulary_texts: tuple[Path, ...] = ()
+    """With --vocabulary: files of texts that count beside those that the error is measured on, one a line (.txt) or a
+    row of a table."""
     sequence_length: Annotated[int, at_least(1)] = 128
     """Tokens of the forward pass that is counted and timed."""
     cost: Literal["macs", "latency_ms"] = "macs"
@@ -223,6 +231,19 @@ class ExtractOptions:
                 "--claim constrained needs a limit: --speedup, --max-parameters, --max-latency-ms or --max-macs"
             )
         self._check_data()
+        self._check_vocabulary()
+
+    def _check_vocabulary(self) -> None:
+        if self.vocabulary is None and self.vocabulary_texts:
+            raise InputError("--vocabulary-texts are read with --vocabulary texts alone: give that, or leave them away")
+        given = (self.corpus, self.texts, self.data, *self.vocabulary_texts)
+        if self.vocabulary is not None and not any(given):
+            raise InputError(
+                f"--vocabulary {self.vocabulary} keeps the pieces that your texts use, and there are none: give them "
+                "by --corpus, --texts, --data or --vocabulary-texts"
+            )
+        if self.vocabulary is not None and self.tokenizer is not None:
+            raise InputError("--vocabulary cuts the source's own tokenizer, but --tokenizer was given: leave one away")
 
     def _check_data(self) -> None:
         if self.data is None and (unused := [name for name in DEALT if getattr(self, name)]):

@@ -225,6 +225,8 @@ class CompressResult(Later, Result):
             f"The search: {certificate.verdict}, {whole(certificate.evaluated)} of {whole(certificate.space_size)} "
             "architectures trained; what that means is in the report."
         )
+        if self.extract.vocabulary is not None:
+            yield from self.extract.vocabulary.told()
         if self.confirm is not None:
             yield from self.confirm.told()
         if self.stages:

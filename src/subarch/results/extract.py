@@ -8,6 +8,7 @@ from typing import Any
 
 from subarch.results.base import Line, Record, Result, Rows, Told, absent, rest
 from subarch.results.certificate import CertificateResult, Shape
+from subarch.results.vocabulary import VocabularyResult
 from subarch.results.wording import check_command, decimal, describe, short, timing_in_words
 
 # ------------------------------------------------------------------------------------------------------- architectures
@@ -160,6 +161,8 @@ class ExtractResult(Result):
         progress: where the search was after each training of the last call.
         timed_with: what latencies were measured with.
         seconds: of this run's trainings (``search``), and of timing networks (``timing``), where that was needed.
+        vocabulary: what the source is without the pieces that no text uses, where it was cut so; all figures are of
+            that source.
     """
 
     run: str
@@ -179,9 +182,12 @@ class ExtractResult(Result):
     progress: tuple[StepResult, ...]
     timed_with: TimedWith
     seconds: Mapping[str, float] | None = absent()
+    vocabulary: VocabularyResult | None = absent()
     more: Mapping[str, Any] = rest()
 
     def told(self) -> Iterator[Told]:
+        if self.vocabulary is not None:
+            yield from self.vocabulary.told()
         yield told_front(self.front, self.picks)
         yield from self.certificate.told()
         yield Line(describe(self.architecture), lead="the pick")

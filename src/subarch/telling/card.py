@@ -12,6 +12,7 @@ from subarch.results.compress import CompressResult, TargetsResult
 from subarch.results.confirm import ConfirmResult
 from subarch.results.extract import told_front
 from subarch.results.finetune import FinetuneResult
+from subarch.results.vocabulary import VocabularyResult
 from subarch.results.wording import describe, short
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
@@ -41,6 +42,7 @@ def render_card(result: CompressResult, command: str) -> str:
             f"{'.' if result.confirm is None else ', which the next section looks at.'}",
         ],
         **({} if result.confirm is None else {"Short against long": _confirmed(result.confirm)}),
+        **({} if (cut := extract.vocabulary) is None else {"The vocabulary": _vocabulary(cut)}),
         "The front": _table(front),
         "How it was made": [
             f"`{command or 'subarch compress'}`, with recipe.toml. Seeds, versions and data: manifest.json."
@@ -110,6 +112,11 @@ def _scores(result: CompressResult) -> Iterator[str]:
     )
     if told := sealed.apart_in_words():
         yield f"\n{told}"
+
+
+def _vocabulary(cut: VocabularyResult) -> Iterator[str]:
+    yield f"It has {cut.cut_in_words}."
+    yield f"But {cut.held_out_in_words}."
 
 
 def _confirmed(found: ConfirmResult) -> Iterator[str]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from subarch.errors import InputError
 from subarch.results.base import Json
+from subarch.results.vocabulary import VocabularyResult
 from subarch.results.wording import (
     check_command,
     claim_in_words,
@@ -228,10 +229,17 @@ def _headline(run: Run) -> Html:
         tag("h1", shape[0].upper() + shape[1:], class_="headline"),
         tag("p", f"The reference that it is compared with has {describe(source.get('architecture'))}. {effort}"),
         tag("p", f"The search was asked for {_asked(certificate)}{': ' if limits else ''}{'; '.join(limits)}."),
+        *_vocabulary(extract.get("vocabulary")),
         tag("div", *_tiles(extract, source), class_="tiles"),
         _verdict(certificate),
         *_disagreement(run),
     )
+
+
+def _vocabulary(told: Json | None) -> Iterator[Html]:
+    if told is not None:
+        cut = VocabularyResult.from_json(told)
+        yield tag("p", f"The source has {cut.cut_in_words}; {cut.held_out_in_words}.")
 
 
 def _asked(certificate: Json) -> str:

@@ -29,7 +29,16 @@ from subarch.text.documentation import Document, installed_documentation
 from subarch.text.files import COMPRESSIONS, decode, format_of, open_bytes
 from subarch.text.tables import jsonl_rows, parquet_rows
 
-__all__ = ["Corpus", "Document", "blocks", "installed_documentation", "is_held_out", "open_corpus", "packed"]
+__all__ = [
+    "Corpus",
+    "Document",
+    "blocks",
+    "installed_documentation",
+    "is_held_out",
+    "open_corpus",
+    "packed",
+    "passages",
+]
 
 FORMATS = (".txt", ".jsonl", ".parquet")
 MAX_DOCUMENT_CHARACTERS = 20_000
@@ -89,6 +98,15 @@ def open_corpus(path: str | Path | None = None, *, cache: Path | None = None) ->
         if next(part(), None) is None:
             raise InputError(f"{file}: expected text, got an empty file: remove it or fill it")
     return Corpus(str(path), _file_fingerprint(root, files), tuple(parts))
+
+
+def passages(documents: Iterable[str]) -> Iterator[str]:
+    """Documents, and after a long one the passages that :func:`blocks` takes it in."""
+    for text in documents:
+        yield text
+        parts = list(_bounded(text, _PASSAGE_CHARACTERS))
+        if parts != [text]:
+            yield from parts
 
 
 def is_held_out(text: str) -> bool:
