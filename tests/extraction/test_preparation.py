@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import logging
 import random
@@ -29,9 +30,11 @@ from subarch.extraction.preparation import FILE, FOLDER, trim
 from subarch.jobs.extraction import extract
 from subarch.jobs.pretraining import pretrain
 from subarch.jobs.verification import verify_run
+from subarch.networks import trimming
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.search import ExtractOptions
+from subarch.text import pieces
 from subarch.text.tokenizers import train_tokenizer
 
 PLAIN = [sentence(random.Random(n)) for n in range(400)]
@@ -131,6 +134,12 @@ def test_another_kind_of_tokenizer_is_refused_by_name(sources: Path, tmp_path: P
     with pytest.raises(ValueError, match="WordLevel"):
         trim(tmp_path / "source", PLAIN, tmp_path / "small")
     assert not (tmp_path / "small").exists()
+
+
+def test_the_examples_run() -> None:
+    for module in (preparation, pieces, trimming):
+        found = doctest.testmod(module)
+        assert found.attempted and not found.failed, module.__name__
 
 
 # ------------------------------------------------------------------------------------------------------- the search

@@ -49,7 +49,7 @@ from subarch.results.base import Json
 from subarch.tasks.labelled import read_texts
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
-from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus, passages
+from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example, places
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
@@ -188,10 +188,9 @@ class Material:
     # Texts
 
     def read(self) -> Iterator[str]:
-        """Every text that candidates and their source learn from, each as it is taken apart; of labelled data those of
-        the training split alone."""
+        """Every text that candidates and their source learn from; of labelled data those of the training split."""
         if self.task is None and self.texts is None:
-            yield from passages(self._corpus.documents())
+            yield from self._corpus.documents()
         elif self.task is not None:
             yield from (text for one in self.task.train for text in one.texts)
         else:

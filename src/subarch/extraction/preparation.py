@@ -34,7 +34,7 @@ from subarch.results.vocabulary import VocabularyResult
 from subarch.silence import quiet_transformers
 from subarch.storage import put_in_place, read_record, write_json
 from subarch.tasks.labelled import read_texts
-from subarch.text.corpora import installed_documentation, is_held_out
+from subarch.text.corpora import installed_documentation, is_held_out, passages
 from subarch.text.pieces import Short, differing, growth, require_known, save_short, used, with_pieces
 from subarch.text.tokenizers import load_tokenizer, settings_of
 
@@ -102,10 +102,20 @@ def trim(
         OSError: when the folder cannot be written.
 
     Example:
-        >>> from subarch.extraction.preparation import trim  # doctest: +SKIP
-        >>> found = trim("./my-bert", Path("texts.txt").read_text().splitlines(), Path("small"))  # doctest: +SKIP
-        >>> found.pieces, found.pieces_before  # doctest: +SKIP
-        (14724, 30522)
+        >>> import tempfile
+        >>> from transformers import AutoModel, BertConfig, BertModel
+        >>> from subarch.text.tokenizers import train_tokenizer
+        >>> texts = ["the river follows the old road", "a letter crosses the market"] * 20
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> tokenizer = train_tokenizer([*texts, *["quick brown foxes jump over lazy dogs"] * 20], 400)
+        >>> sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+        >>> BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder / "whole")
+        >>> _ = tokenizer.save_pretrained(folder / "whole")
+        >>> found = trim(folder / "whole", texts, folder / "small")
+        >>> found.pieces < found.pieces_before == len(tokenizer)
+        True
+        >>> AutoModel.from_pretrained(folder / "small").config.vocab_size == found.pieces
+        True
     """
     opened = open_checkpoint(given)
     tokenizer = load_tokenizer(opened.folder)
@@ -203,8 +213,8 @@ def _trimmed(
     if highest >= rows:
         raise InputError(f"{opened.name}: its tokenizer has a token {highest}, its network {rows} rows: no pair")
     always = named_words(network.config, _generation(network))
-    apart = used(tokenizer, (text for text in texts if is_held_out(text)))
-    others = used(tokenizer, chain((text for text in texts if not is_held_out(text)), more)) | always
+    apart = used(tokenizer, _as_read(text for text in texts if is_held_out(text)))
+    others = used(tokenizer, chain(_as_read(text for text in texts if not is_held_out(text)), more)) | always
     watch("cutting the vocabulary", note="what other texts turn into")
     grown = growth(tokenizer, with_pieces(tokenizer, others), (text for text in texts if is_held_out(text)))
     short = save_short(tokenizer, with_pieces(tokenizer, others | apart), folder)
@@ -238,6 +248,13 @@ def _trimmed(
     return result
 
 
+def _as_read(texts: Iterable[str]) -> Iterator[str]:
+    """Texts, and the passages in which long ones are read besides."""
+    for text in texts:
+        yield text
+        yield from passages(text)
+
+
 def _whole(opened: Checkpoint) -> PreTrainedModel:
     """All of a checkpoint's network, with the head and the pooler that it has."""
     kind = opened.head.opened_by(opened.stock)
@@ -266,7 +283,10 @@ def _carry(opened: Checkpoint, folder: Path) -> None:
 
 
 def _require_same_pieces(tokenizer: PreTrainedTokenizerFast, short: Short, texts: Iterable[str]) -> None:
-    found = next(differing(tokenizer, short, texts), None)
+    found, where = next(differing(tokenizer, short, texts), None), "text {}"
+    if found is None:  # the beginning of a passage may be taken apart otherwise than amid its text
+        parts = (part for text in texts for part in passages(text))
+        found, where = next(differing(tokenizer, short, parts), None), "a passage"
     if found is None:
         return
     at = next(
@@ -274,8 +294,8 @@ def _require_same_pieces(tokenizer: PreTrainedTokenizerFast, short: Short, texts
     )
     ours, theirs = (" ".join(map(repr, pieces[max(0, at - 1) : at + 3])) for pieces in (found.pieces, found.short))
     raise InputError(
-        f"text {found.place} ({found.text[:60]!r}) would be taken apart otherwise by the smaller tokenizer: {theirs} "
-        f"instead of {ours}. Leave --vocabulary away, or leave this text out"
+        f"{where.format(found.place)} ({found.text[:60]!r}) would be taken apart otherwise by the smaller tokenizer: "
+        f"{theirs} instead of {ours}. Leave --vocabulary away, or leave this text out"
     )
 
 

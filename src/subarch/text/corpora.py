@@ -100,13 +100,10 @@ def open_corpus(path: str | Path | None = None, *, cache: Path | None = None) ->
     return Corpus(str(path), _file_fingerprint(root, files), tuple(parts))
 
 
-def passages(documents: Iterable[str]) -> Iterator[str]:
-    """Documents, and after a long one the passages that :func:`blocks` takes it in."""
-    for text in documents:
-        yield text
-        parts = list(_bounded(text, _PASSAGE_CHARACTERS))
-        if parts != [text]:
-            yield from parts
+def passages(text: str) -> list[str]:
+    """The passages that :func:`blocks` takes a document in; none where it is taken as it is."""
+    found = list(_bounded(text, _PASSAGE_CHARACTERS))
+    return [] if found == [text] else found
 
 
 def is_held_out(text: str) -> bool:
