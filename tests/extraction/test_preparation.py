@@ -29,11 +29,14 @@ from subarch.extraction import preparation
 from subarch.extraction.preparation import FILE, FOLDER, trim
 from subarch.jobs.extraction import extract
 from subarch.jobs.pretraining import pretrain
+from subarch.jobs.starts import open_start
 from subarch.jobs.verification import verify_run
 from subarch.networks import trimming
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.pretraining import PretrainOptions
 from subarch.options.search import ExtractOptions
+from subarch.options.tasks import TaskOptions
+from subarch.tasks.loading import opened_task
 from subarch.text import pieces
 from subarch.text.tokenizers import train_tokenizer
 
@@ -217,6 +220,16 @@ def test_the_student_is_pretrained_from_it(run: Path, tmp_path: Path, sources: P
     assert student.config["vocab_size"] == open_checkpoint(run / FOLDER).config["vocab_size"]
     ours, theirs = (AutoTokenizer.from_pretrained(one) for one in (run / FOLDER, tmp_path / "run" / "pretrain"))
     assert ours.get_vocab() == theirs.get_vocab()
+
+
+def test_a_student_without_pretraining_is_a_part_of_it(run: Path, tmp_path: Path) -> None:
+    rows = [{"text": text, "label": "often" if "river" in text else "seldom"} for text in PLAIN]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = opened_task(TaskOptions(data=tmp_path / "rows.jsonl"))
+    start = open_start(None, run, task, 32)
+    assert start.words.endswith(f"inherited from {run / FOLDER}")
+    pieces_left = open_checkpoint(run / FOLDER).config["vocab_size"]
+    assert start.learner.make(0).config.vocab_size == len(start.learner.tokenizer) == pieces_left
 
 
 def test_labelled_data_give_the_texts_of_their_training_rows(sources: Path, tmp_path: Path) -> None:
