@@ -53,6 +53,7 @@ from subarch.storage import (
 )
 from subarch.tasks.columns import PAIR_COLUMNS, TEXT_COLUMNS
 from subarch.tasks.dealing import related_to_others
+from subarch.tasks.kinds.base import in_order_of
 from subarch.tasks.labelled import read_texts
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
@@ -334,10 +335,8 @@ def _sealed(
     task = plan.task
     examples = list(task.sealed.open())
     outputs = predictor.outputs([Example(one.first, one.seconds) for one in examples])
-    if task.label_names:
-        order = [predictor.label_names.index(name) for name in task.label_names]
-        outputs = [one[order] for one in outputs]
-    said, related = task.kind.decide(outputs), related_to_others(task)
+    order = [predictor.label_names.index(name) for name in task.label_names] or None
+    said, related = task.kind.decide(*in_order_of(order, outputs, predictor.thresholds)), related_to_others(task)
     got, teacher = task.kind.score(task.metrics, examples, said)["score"], tuned.row("teacher")
     return SealedResult(
         metric=task.metric,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from subarch.agora.data import Labelled
 from subarch.agora.proposals import Bounds, VectorGuard, admit, interpolate, jitter, retrieve
+from subarch.tasks.kinds.table import kind_of
 from subarch.testing import check_proposals
 
 CORNERS = [np.array(p, dtype=float) for p in ((0, 0), (0, 1), (1, 0), (1, 1))]
@@ -70,7 +71,7 @@ def admitted(bounds: Bounds, new: list[Any], *, teacher: Any = None, known: Any 
         guard=guard or VectorGuard([np.array([9.0, 9.0])]),
         known=known or Labelled.of([np.array([5.0, 5.0]), np.array([-5.0, 5.0])], [1, 0], 2),
         key=lambda point: repr(point.tolist()),
-        numbers=False,
+        kind=kind_of("classification"),
         rng=np.random.default_rng(0),
     )
 
@@ -176,7 +177,7 @@ def test_every_round_brings_neighbours_that_are_not_known_yet() -> None:
             guard=VectorGuard([np.array([2.0, 0.0])]),
             known=known,
             key=lambda point: repr(point.tolist()),
-            numbers=False,
+            kind=kind_of("classification"),
             rng=np.random.default_rng(0),
         )
         taken.append(sorted(int(p[0]) for p in found.data.points))

@@ -13,8 +13,11 @@ def test_the_worst_class_goes_first_and_classes_without_examples_are_left_out() 
     nobody = ClassScore(name="nobody", examples=0, answered=3, right=0)
     table, line = ByClass(classes=(*CLASSES, nobody), by_class=BY_CLASS).told_by_class()
     assert isinstance(table, Rows) and isinstance(line, Line)
-    assert table.columns == ("class", "examples", "answered", "rightly", "recall")
-    assert table.rows == [("praise", "60", "58", "54", "0.900"), ("blame", "40", "42", "38", "0.950")]
+    assert table.columns == ("class", "examples", "answered", "rightly", "recall", "F1")
+    assert table.rows == [
+        ("praise", "60", "58", "54", "0.900", "0.915"),
+        ("blame", "40", "42", "38", "0.950", "0.927"),
+    ]
     assert line.words == "balanced accuracy 0.9250, macro F1 0.9200"
 
 
@@ -24,6 +27,11 @@ def test_of_many_classes_the_worst_twenty_are_shown() -> None:
     assert isinstance(table, Rows) and isinstance(more, Line)
     assert [row[0] for row in table.rows] == [f"c{n}" for n in range(20)]
     assert more.words == "and 3 classes with a recall of 0.633 or more"  # 19 of 30
+
+
+def test_thresholds_are_told_after_the_labels() -> None:
+    *_, last = ByClass(classes=CLASSES, by_class={}, holds_above={"blame": 0.35, "praise": 0.5}).told_by_class()
+    assert isinstance(last, Line) and last.words.endswith("development rows: blame 0.35, praise 0.5")
 
 
 def test_without_classes_nothing_is_said() -> None:

@@ -91,7 +91,7 @@ def verdict(reference: Any, form: Any, labels: list[int], max_drop: float = 100.
     def score(found: Any) -> float:
         return float(np.mean([int(one.argmax()) == label for one, label in zip(found, labels, strict=True)]))
 
-    rows = JudgedRows(score=score, labels=labels, names=("ok", "late", "fraud"))
+    rows = JudgedRows(score=score, labels=[[one] for one in labels], names=("ok", "late", "fraud"))
     return judged("onnx-int8", "int8", "classification", said(reference), said(form), rows=rows, max_drop=max_drop)
 
 

@@ -141,7 +141,9 @@ def test_several_labels_a_row_are_refused_by_their_shape(tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"row 2: expected one label a row .*a list.*\(as in 9 of 9 rows\).*multi-label"
     ):
-        read_table(table(tmp_path, ["\"['toxic', 'insult']\"", "['insult']", "[]"] * 3, "labels"))
+        read_table(
+            table(tmp_path, ["\"['toxic', 'insult']\"", "['insult']", "[]"] * 3, "labels"), kind="classification"
+        )
     path = tmp_path / "b.jsonl"
     path.write_text('{"text": "one", "label": {"toxic": 0.9}}\n{"text": "two", "label": {"toxic": 0.1}}\n')
     with pytest.raises(ValueError, match=r"row 1: .*scores of several labels"):

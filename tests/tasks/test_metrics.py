@@ -299,9 +299,11 @@ def test_every_metric_belongs_to_a_kind() -> None:
     examples = [query(["b", "c"], ["c"])._replace(group="0")] * 2
     for name in sorted({name for kind in KINDS for name in kind_of(kind).metrics}):
         kinds: list[str] = []
-        for kind in ("classification", "regression", "choice"):
+        for kind in KINDS:
+            several = kind == "multilabel"
+            given = [one._replace(label=(0, 1)) for one in examples] if several else examples
             try:
-                kind_of(kind).score([name], examples, [1, 1])
+                kind_of(kind).score([name], given, [(1,), (1,)] if several else [1, 1])
                 kinds.append(kind)
             except ValueError as error:
                 assert f"got {name!r}" in str(error)
@@ -325,7 +327,7 @@ def test_decisions() -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
 def test_measures_of_each_class_are_those_of_the_usual_library(pairs: list[tuple[int, int]]) -> None:
     labels, guesses = [label for label, _ in pairs], [guess for _, guess in pairs]
-    found = class_scores("abcd", [Example("", label=label) for label in labels], guesses)
+    found = class_scores("abcd", [[label] for label in labels], [[guess] for guess in guesses])
     assert [one.examples for one in found] == [labels.count(n) for n in range(4)]
     assert [one.answered for one in found] == [guesses.count(n) for n in range(4)]
     there = sorted(set(labels))

@@ -171,7 +171,7 @@ def compare(
     scores: dict[str, list[float]] = {}
     apart: dict[str, list[float]] = {}
     students = {name: [one.student for one in made] for name, made in found.items()}
-    for name, predicts in {**students, "teacher": [course.teacher]}.items():
+    for name, predicts in {**students, "teacher": [course.answers]}.items():
         said = [predict(final.points) for predict in predicts]
         scores[name] = [course.scored(final.labels, one) for one in said]
         if rows:

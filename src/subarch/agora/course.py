@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +102,8 @@ class Course(Generic[X]):
         weak_teacher: go on with a teacher below the bar.
         origin: what proposals depend on beside the names of their functions, such as a digest of the pool. A folder
             that was begun with another one is refused: its proposals would be stale.
+        answering: the teacher's labels as its answers, where thresholds lie between the two: they are told apart at a
+            half then. As they are, when None.
         pool: points for the way of training of that name.
         executor: trains the students of one round side by side.
         watch: told of every training.
@@ -121,6 +123,7 @@ class Course(Generic[X]):
     score: Score | None = None
     weak_teacher: bool = False
     origin: str = ""
+    answering: Callable[[Labels], Labels] | None = None
     pool: Unlabelled[X] | None = None
     executor: Executor | None = None
     watch: Watch = silent
@@ -139,6 +142,19 @@ class Course(Generic[X]):
     def held(self) -> Labelled[X]:
         """All development data."""
         return self.development if self.choice is None else self.development + self.choice
+
+    @property
+    def answers(self) -> Predict[X]:
+        """What the teacher answers, as a student does: not what is learned of it."""
+        if (answering := self.answering) is None:
+            return self.teacher
+        return lambda points: answering(self.teacher(points))
+
+    @property
+    def labelling(self) -> Predict[X]:
+        """What proposals are labelled by: what is learned of the teacher, or what it answers where that is without
+        doubt."""
+        return self.teacher if self.settings.bounds.soft else self.answers
 
     def scored(self, labels: Labels, said: Labels) -> float:
         """The score of what a student says."""

@@ -68,7 +68,8 @@ def agora(course: Course[X]) -> Gathered[X]:
     course.folder.mkdir(parents=True, exist_ok=True)
     with claimed(course.folder):
         ledger = TrainingLedger(course.folder, identity, course.hyperparameters)
-        return _Loop(replace(course, data=data), ledger, taught).run(quality)
+        answered = course.answers(course.development.points)
+        return _Loop(replace(course, data=data), ledger, answered).run(quality)
 
 
 def _check(course: Course[Any]) -> None:
@@ -238,13 +239,13 @@ class _Loop(Generic[X]):
             [course.development.points[n] for n in near],
             course.functions,
             bounds=course.settings.bounds,
-            teacher=course.teacher,
+            teacher=course.labelling,
             space=course.space,
             guard=course.guard,
             known=data,
             first=course.data,
             key=partial(key_of, course.learner),
-            numbers=not course.kind.has_classes,
+            kind=course.kind,
             rng=np.random.default_rng([course.settings.seed, number]),
         )
         file.parent.mkdir(exist_ok=True)

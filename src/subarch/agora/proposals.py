@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from subarch.agora.data import Labelled, Labels, Predict, X, neighbours
 from subarch.errors import require_ranges
+from subarch.tasks.kinds.base import Kind
 
 Z = TypeVar("Z", contravariant=True)
 _ASKED_AGAIN = 3  # times at most, each for twice as many
@@ -85,8 +86,9 @@ class Bounds:
         made_per_kept: how many are made for each that is wanted, since some are refused.
         min_distance: from its mistake, in the representation space: nearer ones teach nothing new.
         max_distance: from its mistake; farther ones are about something else. None: no limit.
-        min_confidence: of the teacher's likeliest class; does not matter for numbers.
-        soft: learn the teacher's probabilities; otherwise its likeliest class.
+        min_confidence: of the teacher's likeliest class, or of the label of which it is least sure; does not matter for
+            numbers.
+        soft: learn the teacher's probabilities; otherwise its likeliest class, or the labels that hold.
         balance: after each round the largest class is at most so many times the smallest, among those for which leaving
             proposals out can do that: a class for which too little was proposed holds none of the others back. None:
             whatever comes.
@@ -154,7 +156,7 @@ def admit(
     guard: Guard[X],
     known: Labelled[X],
     key: Callable[[X], str],
-    numbers: bool,
+    kind: Kind,
     rng: np.random.Generator,
     first: Labelled[X] | None = None,
 ) -> Admitted[X]:
@@ -170,7 +172,7 @@ def admit(
         known: what is learned from already; copies of it are refused, and balance counts it.
         first: what was learned from first, with the shares of classes that may be asked for; ``known`` when not given.
         key: equal for equal points.
-        numbers: whether labels are numbers, which have no classes to balance.
+        kind: of the labels.
         rng: of everything random here.
     """
     wanted = round(bounds.per_mistake * bounds.made_per_kept)
@@ -190,7 +192,7 @@ def admit(
         made += len(fresh)
         new = _new(fresh, seen, key, refused)
         novel.update(origin for origin, _ in new)
-        good, said = _good(new, around, bounds, teacher, space, guard, labels.shape[1], numbers, refused)
+        good, said = _good(new, around, bounds, teacher, space, guard, labels.shape[1], kind, refused)
         pairs, labels = pairs + good, np.concatenate([labels, said])
         counts = Counter(origin for origin, _ in pairs)
         # A pool has the same nearest points every time: where they are known, or of no use, the next ones come.
@@ -200,15 +202,15 @@ def admit(
     kept = _few_around_each(pairs, bounds.per_mistake)
     refused["more than wanted"] = len(pairs) - len(kept)
     unbalanced: list[int] = []
-    if not numbers and bounds.balance is not None:
+    if kind.has_classes and bounds.balance is not None:
         even = np.ones(known.labels.shape[1])
         shares = even if bounds.balance_to == "even" else np.bincount((first or known).classes, minlength=len(even))
         balanced, unbalanced = _balanced(labels[kept].argmax(1), known, bounds.balance, shares / shares.max(), rng)
         refused["their class has enough"] = len(kept) - len(balanced)
         kept = [kept[n] for n in balanced]
     labels = labels[kept]
-    if not numbers and not bounds.soft:
-        labels = np.eye(labels.shape[1])[labels.argmax(1)]
+    if not bounds.soft:
+        labels = kind.hard(labels)
     chosen = [pairs[n] for n in kept]
     reasons = {reason: count for reason, count in refused.items() if count}
     data = Labelled(tuple(point for _, point in chosen), labels)
@@ -238,7 +240,7 @@ def _good(
     space: Space[X] | None,
     guard: Guard[X],
     columns: int,
-    numbers: bool,
+    kind: Kind,
     refused: Counter[str],
 ) -> tuple[list[tuple[int, X]], Labels]:
     """Those that may be learned from, lie where they should and have a label that can be trusted, with their labels."""
@@ -249,9 +251,7 @@ def _good(
     if not pairs:
         return [], np.empty((0, columns))
     labels = teacher([point for _, point in pairs])
-    if numbers:
-        return pairs, labels
-    sure = labels.max(1, initial=0.0) >= bounds.min_confidence
+    sure = kind.sure(labels) >= bounds.min_confidence
     refused["the teacher was not sure"] += int((~sure).sum())
     return [pair for pair, yes in zip(pairs, sure, strict=True) if yes], labels[sure]
 

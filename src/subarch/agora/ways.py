@@ -147,13 +147,13 @@ def around_training(count: int, course: Course[X]) -> Labelled[X]:
             [data.points[n] for n in origins],
             course.functions,
             bounds=bounds,
-            teacher=course.teacher,
+            teacher=course.labelling,
             space=course.space,
             guard=course.guard,
             known=data + more,
             first=data,
             key=partial(key_of, course.learner),
-            numbers=not course.kind.has_classes,
+            kind=course.kind,
             rng=rng,
         ).data
         kept = rng.permutation(len(admitted))[:lacking]

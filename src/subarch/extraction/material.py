@@ -27,11 +27,10 @@ from transformers import (
 from subarch.errors import InputError
 from subarch.learning.batches import drawn, masked
 from subarch.learning.distances import (
+    Answers,
     Batch,
-    Classes,
     Language,
     MaskedTokens,
-    Numbers,
     Objective,
     Relations,
     TaskLabels,
@@ -46,6 +45,8 @@ from subarch.networks.space import Value
 from subarch.networks.tracing import Traced
 from subarch.options.tasks import TaskOptions
 from subarch.results.base import Json
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.table import kind_of
 from subarch.tasks.labelled import read_texts
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
@@ -157,9 +158,18 @@ class Material:
             return TaskLabels(missing, self._distils)
         if not self.inherits:
             return Language()
-        classes = Classes if len(_class_names(self._family.config)) > 1 else Numbers
-        kinds: dict[str | None, type[Any]] = {"classifier": classes, "masked-lm": MaskedTokens}
-        return kinds.get(self.source.kind, Relations)(missing)
+        return self._distilling(missing)
+
+    def _distilling(self, teacher: PreTrainedModel) -> Objective:
+        """What is learned of a source."""
+        if self.source.kind == "classifier":
+            return Answers(teacher, self._kind)
+        return MaskedTokens(teacher) if self.source.kind == "masked-lm" else Relations(teacher)
+
+    @property
+    def _kind(self) -> Kind:
+        """What a source with a head for a task answers."""
+        return kind_of(cast("Checkpoint", self.source.opened).head.kind)
 
     @property
     def described(self) -> Json:
@@ -206,7 +216,7 @@ class Material:
         """
         where = TaskOptions(task=str(self.data)) if isinstance(self.data, str | Path) else self.data
         task = None if where is None else opened_task(where)
-        if task is not None and not task.label_names:
+        if task is not None and not task.kind.has_classes:
             raise InputError(
                 f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
                 "data with classes, or leave --data away"
@@ -271,6 +281,8 @@ class Material:
         """For each class of the task the source's output; None where it has none for them."""
         if self.task is None or not self.inherits or self.source.kind != "classifier":
             return None
+        if self._kind.head != self.task.kind.head:  # names may be the same
+            return None
         return places(self.task.label_names, _class_names(self._family.config))
 
     @cached_property
@@ -298,7 +310,7 @@ class Material:
             return TaskLabels(teacher, order is not None, torch.tensor(order or range(len(self.task.label_names))))
         if not self.inherits:
             return Language()
-        return cast("Any", type(self.profile))(self.teacher)
+        return self._distilling(self.teacher)
 
     # What candidates meet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,7 @@ from subarch.executors.base import Resources
 from subarch.executors.opening import open_executor
 from subarch.jobs.proposals import functions, language_model, learnable, origin, require_needed, space_of
 from subarch.jobs.starts import Start
-from subarch.learning.agora import Stopping, TextGuard, TextLearner, teacher
+from subarch.learning.agora import Deciding, Stopping, TextGuard, TextLearner, answered, teacher
 from subarch.learning.checkpoints import Fitted, open_fitted, save_checkpoint
 from subarch.learning.finetuning import say_what_is_cut
 from subarch.learning.purposes import Purpose
@@ -37,6 +37,8 @@ from subarch.progress import Watch
 from subarch.results.finetune import ChosenResult, Learned, LoopResult, SampleResult, TeacherResult
 from subarch.storage import written_whole
 from subarch.tasks.dealing import deal, related_to_others
+from subarch.tasks.kinds.base import in_order_of
+from subarch.tasks.kinds.rows import Rows
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import load_tokenizer, settings_of
@@ -70,14 +72,22 @@ def learn_from_mistakes(
     fitted, taught = taught_by(str(asked.teacher), task)
     say_what_is_cut(start.learner.tokens(list(task.train)[:4096], start.learner.make(0)))
     parts = divided(task)
-    learner = students(options, parts.read, start, folder / "students", watch)
+    learner = students(options, parts.read, start, folder / "students", watch, task.development)
     related = related_to_others(task)
     found = _compared(options, task, parts, start, folder / "agora", learner, fitted, taught, related, watch)
     kept = found.best
-    model = cast("TextLearner", kept.learner).student(kept.data, kept.theta, kept.seed)
+    made_by = cast("TextLearner", kept.learner)
+    model = made_by.student(kept.data, kept.theta, kept.seed)
+    thresholds = made_by.thresholds(kept.data, kept.theta, kept.seed)
     start.learner.target.in_units(model)
     learned_development = kept.method.endswith(" on D and E")
-    said = replace(purpose, method=kept.method, seed=kept.seed, learned_development=learned_development)
+    said = replace(
+        purpose,
+        method=kept.method,
+        seed=kept.seed,
+        learned_development=learned_development,
+        thresholds=thresholds or None,
+    )
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     if task.kind.has_classes:
         some = [task.development[row] for row in parts.choice]
@@ -132,7 +142,9 @@ def divided(task: Task) -> Divided:
     return Divided(replace(task, development=dealt[0]), [places[id(one)] for one in dealt[1]])
 
 
-def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, watch: Watch) -> TextLearner:
+def students(
+    options: FinetuneOptions, task: Task, start: Start, folder: Path, watch: Watch, held: Sequence[Example] = ()
+) -> TextLearner:
     """Who learns: with as many steps, or until so many epochs' worth of them have brought nothing.
 
     Args:
@@ -141,6 +153,7 @@ def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, w
         start: the network that each training begins with.
         folder: where finished trainings are kept.
         watch: told of the steps.
+        held: all development rows, where the task has a part of them.
     """
     epoch = math.ceil(len(task.train) / options.batch_size)
     return TextLearner(
@@ -148,6 +161,7 @@ def students(options: FinetuneOptions, task: Task, start: Start, folder: Path, w
         network=start.identity,
         steps=options.epochs * epoch,
         folder=folder,
+        deciding=Deciding(metrics=task.metrics, development=task.development, held=held),
         batch_size=options.batch_size,
         precision=options.precision,
         stopping=None
@@ -220,6 +234,7 @@ def _compared(
             score=partial(task.kind.score_rows, task.metrics),
             weak_teacher=asked.weak_teacher,
             origin=origin(options),
+            answering=answering_of(fitted, task),
             pool=_pool(asked, task, learner, guard) if "pool" in asked.ways or not asked.ways else None,
             executor=executor,
             watch=watch,
@@ -293,6 +308,13 @@ def taught_by(name: str, task: Task) -> tuple[Fitted, Predict[Example]]:
 def _answers_of(fitted: Fitted, task: Task) -> Predict[Example]:
     order = fitted.order_for(task.name, task.kind, task.label_names)
     return teacher(fitted.model, fitted.tokenizer, fitted.length, task.kind, order, width=width_of(task))
+
+
+def answering_of(fitted: Fitted, task: Task) -> Callable[[Rows], Rows] | None:
+    """A teacher's labels as its answers, where it has thresholds of its own."""
+    order = fitted.order_for(task.name, task.kind, task.label_names)
+    thresholds = in_order_of(order, [], fitted.thresholds)[1]
+    return (lambda rows: answered(task.kind, rows, thresholds)) if thresholds else None
 
 
 def width_of(task: Task) -> int:

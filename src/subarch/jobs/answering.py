@@ -16,7 +16,7 @@ from subarch.learning.purposes import Purpose
 from subarch.networks.checkpoints import open_checkpoint
 from subarch.options.forms import ArtifactName, FormName
 from subarch.running.predictor import EXPORT, Predictor
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, Thresholds
 from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.text.examples import Example
 from subarch.threads import pinned
@@ -37,6 +37,7 @@ class Answering:
         label_names: of its classes, in the order of its outputs.
         texts: how many texts an example has, where that is known.
         purpose: what it was fine-tuned for, as its checkpoint says.
+        thresholds: above which each label holds, where it has some.
         ask: examples to what it says of each: logits, the number, or a score for each candidate.
     """
 
@@ -48,6 +49,7 @@ class Answering:
     texts: int | None
     purpose: Purpose
     ask: Ask
+    thresholds: Thresholds = ()
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the network's output; None where there are no classes.
@@ -99,7 +101,7 @@ def _checkpoint(name: str, threads: int | None, asked: Kind | None) -> Answering
             return outputs(fitted.model, fitted.tokens(examples), tick=tick)
 
     texts = len(purpose.text_columns) or None
-    return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask)
+    return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask, fitted.thresholds)
 
 
 def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked: Kind | None) -> Answering:
@@ -120,4 +122,5 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked
         texts=predictor.texts,
         purpose=Purpose.read(folder),
         ask=ask,
+        thresholds=predictor.thresholds,
     )

@@ -22,9 +22,10 @@ from subarch.progress import Watch, silent
 from subarch.results.evaluate import EvaluateResult
 from subarch.results.predict import PredictResult
 from subarch.storage import require_output, written_whole
+from subarch.tasks.columns import LabelsAt
 from subarch.tasks.dealing import related_to_others
 from subarch.tasks.demos import DEMOS
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, in_order_of
 from subarch.tasks.labelled import Table, read_table
 from subarch.tasks.loading import benchmark_task
 from subarch.tasks.official import official_examples
@@ -71,8 +72,7 @@ def evaluate(options: EvaluateOptions, *, watch: Watch = silent) -> EvaluateResu
         _LOG.warning("%s has learned from these rows: the sealed ones alone say what it is worth", model.folder)
     order = model.order_for(asked.task, asked.kind, asked.label_names)
     found = _answers(model, asked.examples, watch)
-    reordered = found if order is None else [one[order] for one in found]
-    predicted = asked.kind.decide(reordered)
+    predicted = asked.kind.decide(*in_order_of(order, found, model.thresholds))
     kind, related = asked.kind, asked.related
     return EvaluateResult(
         task=asked.task,
@@ -129,9 +129,12 @@ def _task_again(path: Path, options: EvaluateOptions, purpose: Purpose) -> Task:
     columns, dealt = purpose.text_columns, purpose.split
     given = {"--text-columns": options.text_columns or columns, "--label-column": options.label_column}
     kept = {"--text-columns": columns, "--label-column": options.label_column and purpose.label_column}
+    given |= {"--label-columns": options.label_columns, "--label-separator": options.label_separator}
+    kept |= {"--label-columns": options.label_columns and (purpose.label_columns or ())}
     reading = DealtReading() if dealt is None else dealt.reading
     given |= {"--quoting": options.quoting, "--missing-label": list(options.missing_label)}
     kept |= {
+        "--label-separator": options.label_separator and reading.label_separator,
         "--quoting": options.quoting and reading.quoting,
         "--missing-label": list(options.missing_label and reading.missing_label),
     }
@@ -156,12 +159,12 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
     if isinstance(options, PredictOptions):
         table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
     else:
-        label = options.label_column or purpose.label_column
+        at = LabelsAt(options.label_column, options.label_columns, options.label_separator)
         classes = () if model.is_nameless else model.label_names
         table = read_table(
             path,
             text_columns=columns,
-            label_column=label,
+            **purpose.labels_at(at)._asdict(),
             kind=model.kind,
             classes=classes,
             quoting=options.quoting,
@@ -195,7 +198,7 @@ def _of_demo(options: EvaluateOptions, purpose: Purpose) -> _Asked:
 
 def _require_no_table(options: EvaluateOptions, name: str) -> None:
     """Refuse what only a file of the user's has a use for."""
-    of_tables = ("text_columns", "label_column", "quoting", "missing_label")
+    of_tables = ("text_columns", "label_column", "label_columns", "label_separator", "quoting", "missing_label")
     if given := ["--" + option.replace("_", "-") for option in of_tables if getattr(options, option)]:
         raise InputError(f"{name} has columns of its own: leave {' and '.join(given)} away")
 
@@ -245,7 +248,7 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> PredictResult:
     model.kind.decide(found)  # refuses outputs that are no numbers
     answers = iter(found)
     rows = (
-        {"id": example.id, **model.kind.answer(None if place in without else next(answers), model.label_names)}
+        {"id": example.id, **_answer(model, None if place in without else next(answers))}
         for place, example in enumerate(table.examples)
     )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
@@ -257,6 +260,10 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> PredictResult:
         artifact=model.artifact,
         text_columns=table.columns.texts,
     )
+
+
+def _answer(model: Answering, output: NDArray[np.float32] | None) -> Mapping[str, Any]:
+    return model.kind.answer(output, model.label_names, model.thresholds)
 
 
 def _write(rows: Iterator[Mapping[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:

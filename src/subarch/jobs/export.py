@@ -48,6 +48,7 @@ from subarch.storage import (
     write_json,
 )
 from subarch.tasks.kinds.table import kind_of
+from subarch.tasks.metrics import Held
 from subarch.text.encoding import TOKENIZER, Tokens, settings_to_read_with, tokenize
 from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import load_tokenizer, lowers, save_tokenizer, settings_of
@@ -83,6 +84,16 @@ class _Opened:
         """Of the checkpoint."""
         return self.checkpoint.folder
 
+    @property
+    def says(self) -> Head | None:
+        """What its head predicts, where it was made for a task."""
+        return None if self.fitted is None else cast("Head", self.fitted.kind.head)
+
+    def held(self, outputs: Outputs) -> Held:
+        """Places of the labels that outputs say; it was made for a task."""
+        assert self.fitted is not None
+        return [self.fitted.kind.labels_in(one) for one in self.fitted.decide(outputs)]
+
 
 def export(
     options: ExportOptions, *, rows: Judging | None = None, watch: Watch = silent, command: str = ""
@@ -103,7 +114,7 @@ def export(
     """
     watch("opening the model", note=options.model or str(options.run))
     opened = _opened(options)
-    graph = Graph.of(opened.model, opened.checkpoint.embedding)
+    graph = Graph.of(opened.model, opened.checkpoint.embedding, opened.says)
     if (length := options.sequence_length or 0) > graph.longest:
         raise InputError(
             f"{opened.folder.name} has positions for {graph.longest} tokens, got --sequence-length {length}"
@@ -235,7 +246,9 @@ def _exported(
     long = reader(_long(rows.judged, tokens, opened.length, _LONG_TOKENS // few))
     said = _Asking(programs, graph.head, tokens, reader(rows.judged[: _ALONE // few]), long, watch)
     label_names = () if opened.fitted is None else opened.fitted.label_names
-    reference, known = said("pytorch"), JudgedRows(score=rows.score, labels=rows.labels, names=label_names)
+    decide = rows.decide or (None if opened.fitted is None else opened.held)
+    reference = said("pytorch")
+    known = JudgedRows(score=rows.score, labels=rows.labels, names=label_names, decide=decide)
     verdicts = [  # One form after the other: a language model's answers are gigabytes.
         judged(one.name, one.precision, graph.head, reference, said(one.name), rows=known, max_drop=options.max_drop)
         for one in forms
@@ -263,6 +276,7 @@ def _exported(
         examples=len(rows.judged),
         head=graph.head,
         label_names=label_names,
+        thresholds=None if opened.fitted is None else opened.fitted.thresholds or None,
         length=opened.length,
         texts=len(Purpose.read(opened.folder).text_columns) or None,
         tokenizer=settings_to_read_with(opened.tokenizer),
@@ -297,12 +311,10 @@ def _long(judged: Sequence[Example], tokens: Tokens, length: int, most: int) -> 
 
 
 def _by_class(rows: Judging, fitted: Fitted | None, reference: Outputs) -> ByClass:
-    """What the network itself makes of each class; nothing where there are none."""
-    if rows.labels is None or fitted is None:
+    """What the network itself makes of each class or label; nothing where there are none."""
+    if rows.told is None or fitted is None or not fitted.label_names:
         return ByClass()
-    examples = [Example("", label=label) for label in rows.labels]
-    said = fitted.kind.decide(reference)
-    return fitted.kind.told(fitted.label_names, examples, said, whose="PyTorch on the judged rows")
+    return rows.told(fitted.label_names, reference)
 
 
 def _available(names: Sequence[ArtifactName], *, asked: bool) -> tuple[list[ArtifactName], dict[str, str]]:

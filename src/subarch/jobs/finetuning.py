@@ -97,6 +97,8 @@ def _finetuned(
         label_names=task.label_names,
         text_columns=task.text_columns,
         label_column=task.label_column,
+        label_columns=task.label_columns or None,
+        metric=options.where.metric,
         length=start.learner.length,
         split=split_of(options.where, task),
     )
@@ -126,7 +128,7 @@ def _finetuned(
         kind=task.kind,
         label_names=task.label_names,
         text_columns=task.text_columns,
-        label_column=task.label_column,
+        label_column=task.label_column or ", ".join(task.label_columns) or None,
         data=data,
         **vars(_by_class(task, learned.checkpoint, watch)),
         identity=identity,
@@ -142,8 +144,9 @@ def _by_class(task: Task, checkpoint: Path, watch: Watch) -> ByClass:
         return ByClass()
     watch("looking at each class")
     fitted, split = open_fitted(checkpoint, task.kind), task.sealed.open()
-    predicted = task.kind.decide(outputs(fitted.model, fitted.tokens(split)))
-    return task.kind.told(task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
+    predicted = fitted.decide(outputs(fitted.model, fitted.tokens(split)))
+    told = task.kind.told(task.label_names, split, predicted, whose=f"{checkpoint} on the sealed rows")
+    return replace(told, holds_above=dict(zip(task.label_names, fitted.thresholds, strict=False)) or None)
 
 
 @contextmanager

@@ -13,13 +13,16 @@ from subarch.jobs.splits import task_again, task_named
 from subarch.learning.checkpoints import Fitted
 from subarch.learning.purposes import Purpose
 from subarch.options.running import ExportOptions
+from subarch.results.classes import ByClass
 from subarch.running.parity import Outputs
+from subarch.tasks.columns import LabelsAt
 from subarch.tasks.demos import DEMOS
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, Thresholds, in_order_of
 from subarch.tasks.labelled import read_table
+from subarch.tasks.metrics import Held
 from subarch.tasks.task import Task
 from subarch.text.corpora import open_corpus
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 
 _TEXTS = 200  # of documentation, where there are no data
 
@@ -33,8 +36,11 @@ class Judging:
         judged: others.
         score: of outputs for the judged ones; None where they have no labels.
         metric: its name.
-        labels: the place of each judged one's class among the outputs; None where there are no classes.
         words: what they are.
+        labels: the places of each judged one's labels among the outputs, one of a class; None where outputs have no
+            names, or nobody knows the labels.
+        decide: outputs to places of labels, with the network's thresholds; None likewise.
+        told: what outputs make of each label, given the names of all outputs; None likewise.
     """
 
     calibration: Sequence[Example]
@@ -42,7 +48,9 @@ class Judging:
     score: Callable[[Outputs], float] | None
     metric: str | None
     words: str
-    labels: Sequence[int] | None = None
+    labels: Held | None = None
+    decide: Callable[[Outputs], Held] | None = None
+    told: Callable[[Sequence[str], Outputs], ByClass] | None = None
 
 
 def judging(options: ExportOptions, folder: Path, fitted: Fitted | None) -> Judging:
@@ -84,18 +92,19 @@ def judging(options: ExportOptions, folder: Path, fitted: Fitted | None) -> Judg
     words = f"development data of {task.name}"
     if purpose.learned_development and (path.is_file() or purpose.task == name):
         words += ", which it has learned from"
-    return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words)
+    return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words, fitted.thresholds)
 
 
-def judging_by(task: Task, order: list[int] | None) -> Judging:
+def judging_by(task: Task, order: list[int] | None, thresholds: Thresholds = ()) -> Judging:
     """Training rows of a task calibrate, its development rows judge.
 
     Args:
         task: in its splits.
         order: for each class of the task the network's output; None where there are no classes.
+        thresholds: of the network, where it has some.
     """
     words = f"development data of {task.name}"
-    return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words)
+    return _scored(task.train, task.development, task.kind, task.metrics, task.metric, order, words, thresholds)
 
 
 def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Purpose) -> Judging:
@@ -103,10 +112,11 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Purpo
     if not fitted.kind.of_tables:
         raise InputError(f"{path}: a network that chooses among candidates is judged on benchmark tasks: give --task")
     classes = () if fitted.is_nameless else fitted.label_names
+    at = LabelsAt(options.label_column, options.label_columns, options.label_separator)
     table = read_table(
         path,
         text_columns=options.text_columns or purpose.text_columns,
-        label_column=options.label_column or purpose.label_column,
+        **purpose.labels_at(at)._asdict(),
         kind=fitted.kind,
         classes=classes,
         quoting=options.quoting,
@@ -131,7 +141,8 @@ def _of_table(path: Path, options: ExportOptions, fitted: Fitted, purpose: Purpo
             f"{path} is the test file of the fine-tuning: a form that is chosen by its rows could no longer be scored "
             "on them. Leave --data away (development rows judge then), or give other rows"
         )
-    return _scored(examples[:count], examples[count:], fitted.kind, metrics, metrics[0], order, words)
+    rows = examples[:count], examples[count:]
+    return _scored(*rows, fitted.kind, metrics, metrics[0], order, words, fitted.thresholds)
 
 
 def _scored(
@@ -142,13 +153,27 @@ def _scored(
     metric: str,
     order: list[int] | None,
     words: str,
+    thresholds: Thresholds,
 ) -> Judging:
-    def scored(outputs: Outputs) -> float:
-        reordered = list(outputs) if order is None else [one[order] for one in outputs]
-        return kind.score(metrics, examples, kind.decide(reordered))["score"]
+    def decided(outputs: Outputs) -> Sequence[Label]:
+        return kind.decide(*in_order_of(order, outputs, thresholds))
 
-    labels = None if order is None else [order[int(cast("float", one.label))] for one in examples]
-    return Judging(calibration, examples, scored, metric, words, labels)
+    def scored(outputs: Outputs) -> float:
+        return kind.score(metrics, examples, decided(outputs))["score"]
+
+    def places(labels: Sequence[Label | None]) -> Held:
+        assert order is not None
+        return [[order[n] for n in kind.labels_in(cast("Label", one))] for one in labels]
+
+    if order is None:
+        return Judging(calibration, examples, scored, metric, words)
+
+    def told(names: Sequence[str], outputs: Outputs) -> ByClass:
+        own = [names[n] for n in order]
+        return kind.told(own, examples, decided(outputs), whose="PyTorch on the judged rows")
+
+    labels = places([one.label for one in examples])
+    return Judging(calibration, examples, scored, metric, words, labels, lambda said: places(decided(said)), told)
 
 
 def _documentation(fitted: Fitted | None) -> Judging:

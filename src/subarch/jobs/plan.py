@@ -290,8 +290,9 @@ def _where(options: CompressOptions, settings: Settings) -> TaskOptions:
     known = dict(settings["task"])
     if options.text_columns:
         known["text_columns"] = options.text_columns
-    if options.label_column:
-        known["label_column"] = options.label_column
+    for name in ("label_column", "label_columns", "label_separator", "metric"):
+        if (value := getattr(options, name)) is not None and value != ():
+            known[name] = value
     if path.suffix and not path.is_file() and not options.data.startswith(("glue/", "superglue/", "race/", "demo/")):
         raise InputError(f"--data {path}: there is no such file")
     return TaskOptions(data=path, **known) if path.is_file() else TaskOptions(task=options.data, **known)
@@ -306,11 +307,17 @@ def _knows(teacher: Checkpoint, task: Task) -> Fitted | None:
         fitted.order_for(task.name, task.kind, task.label_names)
     except ValueError:
         theirs, ours = (list(one.label_names) or one.kind for one in (fitted, task))
+        way_out = (
+            "where these are the same classes, renamed labels keep its head: write the teacher's names into the table"
+        )
+        if fitted.kind != task.kind:
+            theirs, ours = (f"{one.kind.words} ({one.kind})" for one in (fitted, task))
+            way_out = f"where the rows mean what it says, --set task.kind={fitted.kind} keeps its head"
         _LOG.warning(
-            "the teacher was made for %s, not for %s: it gets a new head, and is fine-tuned first (where these are the "
-            "same classes, renamed labels keep its head: write the teacher's names into the table)",
+            "the teacher was made for %s, not for %s: it gets a new head, and is fine-tuned first (%s)",
             theirs,
             ours,
+            way_out,
         )
         return None
     return fitted

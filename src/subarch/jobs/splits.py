@@ -35,8 +35,10 @@ def split_of(where: TaskOptions, task: Task) -> Dealt:
         seed=where.split_seed,
         rule=where.rule,
         limit=where.limit,
-        columns=DealtColumns(texts=where.text_columns, label=where.label_column),
-        reading=DealtReading(quoting=where.quoting, missing_label=where.missing_label),
+        columns=DealtColumns(texts=where.text_columns, label=where.label_column, labels=where.label_columns or None),
+        reading=DealtReading(
+            quoting=where.quoting, missing_label=where.missing_label, label_separator=where.label_separator
+        ),
         sealed=task.sealed.digest,
         files={name: DealtFile.of(file) for name, file in files.items() if file is not None and file.is_file()},
     )
@@ -121,6 +123,9 @@ def dealt_out(path: Path, purpose: Purpose) -> TaskOptions:
         missing_label=dealt.reading.missing_label,
         text_columns=columns.texts,
         label_column=columns.label,
+        label_columns=columns.labels or (),
+        label_separator=dealt.reading.label_separator,
+        metric=purpose.metric,
         kind=purpose.kind,
         development_data=others.get("development_data"),
         test_data=others.get("test_data"),

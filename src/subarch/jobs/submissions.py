@@ -18,7 +18,7 @@ from subarch.storage import made_directory, write_json
 from subarch.tasks.official import official_examples
 from subarch.tasks.submissions import Answer, check_archive, write_archive
 from subarch.tasks.suites import SUITES, BenchmarkTask, find_task
-from subarch.text.examples import Example, Split
+from subarch.text.examples import Example, Label, Split
 from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _answers(
     return list(zip(examples, json.loads(path.read_text(encoding="utf-8")), strict=True))
 
 
-def _decisions(task: BenchmarkTask, fitted: Fitted, examples: Sequence[Example], watch: Watch) -> Sequence[int | float]:
+def _decisions(task: BenchmarkTask, fitted: Fitted, examples: Sequence[Example], watch: Watch) -> Sequence[Label]:
     order = _order(task, fitted)
     found = outputs(
         fitted.model,

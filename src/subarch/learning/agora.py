@@ -25,9 +25,9 @@ from subarch.learning.epochs import Precision, advance, in_order, in_precision, 
 from subarch.learning.heads import TaskNetwork, outputs, read, seeded
 from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.progress import Watch, silent
-from subarch.storage import written_whole
+from subarch.storage import read_json, write_json, written_whole
 from subarch.tasks.dealing import Kinship
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, Thresholds
 from subarch.tasks.relatives import NEAR
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
@@ -57,6 +57,28 @@ class Stopping:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deciding:
+    """Rows on which thresholds are chosen.
+
+    Attributes:
+        metrics: that they are to serve.
+        development: examples with labels.
+        held: these and all others that a student may have learned from as well, in the end: thresholds are those of
+            the like that has not.
+    """
+
+    metrics: tuple[str, ...]
+    development: Split
+    held: Sequence[Example] = ()
+
+    def without(self, data: Labelled[Example]) -> Labelled[Example]:
+        """Data without development rows."""
+        out = {one.texts for one in (*self.development, *self.held)}
+        kept = [n for n, one in enumerate(data.points) if one.texts not in out]
+        return data if len(kept) == len(data) else Labelled(tuple(data.points[n] for n in kept), data.labels[kept])
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextLearner:
     """A network with a head, trained for a number of steps that does not depend on the data, or fewer where it stops.
 
@@ -73,6 +95,7 @@ class TextLearner:
         folder: finished trainings are kept here by a digest of all that determines them, and never made again.
         precision: of the large matrix products in training.
         stopping: when a training ends before that; None: never.
+        deciding: what thresholds are chosen on, where the kind has some; usual ones hold, when not given.
         threads: of torch, in whichever process it is trained; None leaves them as they are there.
         watch: told of the steps, in this process.
     """
@@ -84,6 +107,7 @@ class TextLearner:
     batch_size: int = 32
     precision: Precision = "float32"
     stopping: Stopping | None = None
+    deciding: Deciding | None = None
     threads: int | None = None
     watch: Watch = silent
 
@@ -102,10 +126,12 @@ class TextLearner:
         known = [self.network, named, read_with, self.steps, self.batch_size, self.precision]
         if (stop := self.stopping) is not None:
             known += [stop.patience, stop.every, stop.metrics, stop.development.digest]
+        if self.deciding is not None and self.kind.has_thresholds:
+            known += [self.deciding.metrics, self.deciding.development.digest]
         return json.dumps(known)
 
     def fit(self, data: Labelled[Example], theta: Theta, seed: int) -> Predict[Example]:
-        """What the trained student says; its weights stay on disk until it is asked.
+        """What the trained student answers, with its thresholds; its weights stay on disk until it is asked.
 
         Raises:
             ValueError, DivergenceError: as :meth:`student`.
@@ -116,7 +142,8 @@ class TextLearner:
         def predict(points: Sequence[Example]) -> Labels:
             model = self.student(data, theta, seed)
             found = outputs(model, self.learner.tokens(points, model))
-            return target.kind.rows_said(found, data.labels.shape[1], target.units)
+            moved = target.kind.moved(found, self.thresholds(data, theta, seed))
+            return target.kind.rows_said(moved, data.labels.shape[1], target.units)
 
         return predict
 
@@ -139,6 +166,23 @@ class TextLearner:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
         model.load_state_dict(load_file(file))
         return model.eval()
+
+    def thresholds(self, data: Labelled[Example], theta: Theta, seed: int) -> Thresholds:
+        """Those of a trained student, from disk where they are there; none where the usual ones hold.
+
+        Raises:
+            ValueError, DivergenceError: as :meth:`student`.
+        """
+        deciding = self.deciding
+        if deciding is None or not self.kind.has_thresholds:
+            return ()
+        data = deciding.without(data)
+        file = self.folder / f"{training_key(self, data, theta, seed)}.thresholds.json"
+        if not file.is_file():
+            model = self.student(data, theta, seed)
+            found = outputs(model, self.learner.tokens(deciding.development, model))
+            write_json(file, {"at": self.kind.thresholds(found, deciding.development, deciding.metrics)})
+        return tuple((read_json(file) or {})["at"])
 
     def _train(self, model: PreTrainedModel, data: Labelled[Example], theta: Theta, seed: int) -> None:
         tokens = self.learner.tokens(data.points, model)
@@ -199,11 +243,13 @@ class _Judge:
         self._model.train()
         if not all(np.isfinite(one).all() for one in found):
             raise DivergenceError("the outputs for the development split are not finite")
-        value = target.kind.score(self._stopping.metrics, development, target.kind.decide(found))["score"]
-        said = {"score": value, "loss": target.loss_of(found, development)}
-        if not self._history or in_order(said) > max(map(in_order, self._history)):
+        metrics, kind = self._stopping.metrics, target.kind
+        said = kind.decide(found, kind.thresholds(found, development, metrics))
+        value = kind.score(metrics, development, said)["score"]
+        scores = {"score": value, "loss": target.loss_of(found, development)}
+        if not self._history or in_order(scores) > max(map(in_order, self._history)):
             self.weights = {name: one.clone() for name, one in self._model.state_dict().items()}
-        self._history.append(said)
+        self._history.append(scores)
         return self.stale
 
 
@@ -232,6 +278,13 @@ def teacher(
         return kind.rows_said(found if order is None else [one[list(order)] for one in found], width)
 
     return predict
+
+
+def answered(kind: Kind, rows: Labels, thresholds: Thresholds) -> Labels:
+    """Label rows that a network teaches as those that it answers: with its thresholds at a half."""
+    if not thresholds:
+        return rows
+    return kind.rows_said(kind.moved([kind.outputs_of(row) for row in rows], thresholds), rows.shape[1])
 
 
 class TextGuard:

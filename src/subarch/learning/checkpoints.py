@@ -18,10 +18,11 @@ from subarch.networks.layouts import tells_texts_apart
 from subarch.networks.loading import whole_network
 from subarch.plugins import NAME
 from subarch.storage import put_in_place, write_json
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, Thresholds, in_order_of
 from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.tasks.metrics import Outputs
 from subarch.text.encoding import Tokens, tokenize
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 from subarch.text.tokenizers import load_tokenizer, save_tokenizer
 
 LONGEST = 512  # tokens of a sequence, where a checkpoint's tokenizer knows no limit
@@ -50,6 +51,7 @@ class Fitted:
         label_names: of its classes, in the order of its outputs.
         length: tokens that a sequence is cut to.
         task: what it was fine-tuned on, where its config says so.
+        thresholds: above which each label holds, where it has some.
     """
 
     checkpoint: Checkpoint
@@ -58,6 +60,7 @@ class Fitted:
     label_names: tuple[str, ...]
     length: int
     task: str | None
+    thresholds: Thresholds = ()
 
     @cached_property
     def model(self) -> PreTrainedModel:
@@ -70,6 +73,10 @@ class Fitted:
         return tokenize(
             examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.scores_candidates, types=types
         )
+
+    def decide(self, found: Outputs, order: Sequence[int] | None = None) -> Sequence[Label]:
+        """What its outputs say, with its thresholds, in the order of a task's names."""
+        return self.kind.decide(*in_order_of(order, found, self.thresholds))
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the model's output; None where there are no classes.
@@ -134,7 +141,25 @@ def open_fitted(given: Checkpoint | Path | str, kind: Kind | None = None) -> Fit
     length = longest_text(checkpoint, tokenizer)
     found = kind_of_head(checkpoint.folder, checkpoint.head.kind, kind)
     task: str | None = checkpoint.config.get("finetuning_task")
-    return Fitted(checkpoint, tokenizer, found, checkpoint.label_names, length, task)
+    thresholds = thresholds_in(checkpoint.folder, found, checkpoint.label_names)
+    return Fitted(checkpoint, tokenizer, found, checkpoint.label_names, length, task, thresholds)
+
+
+def thresholds_in(folder: Path, kind: Kind, label_names: Sequence[str]) -> Thresholds:
+    """Above which each label holds, as a checkpoint says; none where it does not, or there is nothing to decide.
+
+    Raises:
+        ValueError: for other thresholds than one between 0 and 1 for each label.
+    """
+    found = Purpose.read(folder).thresholds
+    if not kind.has_thresholds or not found:
+        return ()
+    if len(found) != len(label_names) or not all(0 < one < 1 for one in found):
+        raise InputError(
+            f"{folder / PURPOSE}: expected a threshold between 0 and 1 for each of {len(label_names)} labels, got "
+            f"{list(found[:12])}: it was changed; take them out, and a half holds for all"
+        )
+    return found
 
 
 def longest_text(checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerFast) -> int:

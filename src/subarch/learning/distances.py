@@ -6,7 +6,6 @@ example. Those that distil have a true zero: the source itself.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,8 @@ from transformers import PreTrainedModel
 
 from subarch.networks.behind import vocabulary_logits
 from subarch.networks.relations import relations
+from subarch.tasks.divergences import kullback_leibler
+from subarch.tasks.kinds.base import Kind
 
 Batch = dict[str, Tensor]
 
@@ -71,66 +72,28 @@ class Relations(Objective):
         return relations(_outputs(model, batch).last_hidden_state, batch.get("attention_mask"))
 
 
-def _divergence(teacher_logits: Tensor, student_logits: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the student's distributions from the teacher's: ``(examples,)``, in nats."""
-    return functional.kl_div(
-        student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True
-    ).sum(-1)
-
-
 @dataclass
-class Classes(Objective):
-    """Learned by Kullback-Leibler divergence, judged by Jensen-Shannon divergence.
-
-    The former has no upper end: a few texts of which a small candidate is wrongly sure decide the mean, and its noise
-    over other texts is as large as the differences between candidates. The latter lies in [0, 1] and is zero for the
-    same distributions only.
-    """
+class Answers(Objective):
+    """For a source that answers: learned and judged as its kind of task says how far answers are from the source's."""
 
     teacher: PreTrainedModel
-    words: str = (
-        "distance to the source: mean Jensen-Shannon divergence of its class distributions, in bits: 0 = the same, "
-        "1 = nothing in common"
-    )
+    kind: Kind
     steps: int = 30
     learning_rates: tuple[float, ...] = (5e-4,)
     batch_size: int = 16
     held_out: int = 256
+
+    def __post_init__(self) -> None:
+        self.words = self.kind.how_far
 
     def prepared(self, batch: Batch) -> Batch:
         return batch | {"target": _outputs(self.teacher, batch).logits}
 
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return _divergence(batch["target"], _outputs(model, batch).logits)
+        return self.kind.divergence(batch["target"], _outputs(model, batch).logits)
 
     def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return jensen_shannon(batch["target"], _outputs(model, batch).logits)
-
-
-@dataclass
-class Numbers(Objective):
-    """For a source that predicts one number: as a distribution over one class it would always be right."""
-
-    teacher: PreTrainedModel
-    words: str = "distance to the source: mean squared difference of the numbers they predict; 0 = the same"
-    steps: int = 30
-    learning_rates: tuple[float, ...] = (5e-4,)
-    batch_size: int = 16
-    held_out: int = 256
-
-    def prepared(self, batch: Batch) -> Batch:
-        return batch | {"target": _outputs(self.teacher, batch).logits[:, 0]}
-
-    def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return (_outputs(model, batch).logits[:, 0] - batch["target"]).square()
-
-
-def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of two distributions given as logits, in bits: ``(examples,)`` in [0, 1]."""
-    first, second = one.double().log_softmax(-1), other.double().log_softmax(-1)  # small differences of large sums
-    middle = torch.logaddexp(first, second) - math.log(2)
-    pieces = first.exp() * (first - middle) + second.exp() * (second - middle)
-    return (0.5 * pieces.sum(-1) / math.log(2)).clamp_min(0.0)
+        return self.kind.distance(batch["target"], _outputs(model, batch).logits)
 
 
 def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:
@@ -154,7 +117,7 @@ class MaskedTokens(Objective):
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
         with torch.no_grad():
             target = vocabulary_logits(self.teacher, batch["target"])
-        return _divergence(target, vocabulary_logits(model, _masked_states(model, batch)))
+        return kullback_leibler(target, vocabulary_logits(model, _masked_states(model, batch)))
 
 
 class Language(Objective):
@@ -197,7 +160,7 @@ class TaskLabels(Objective):
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
         logits = _outputs(model, batch).logits
         if self.distils:
-            return _divergence(batch["target"], logits)
+            return kullback_leibler(batch["target"], logits)
         return functional.cross_entropy(logits[:, self.classes], batch["labels"], reduction="none")
 
     def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:

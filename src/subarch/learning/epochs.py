@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +22,9 @@ from subarch.learning.training import DivergenceError, Hyperparameters, Training
 from subarch.options.tasks import FinetuneSettings
 from subarch.results.base import Record, rest
 from subarch.storage import written_whole
+from subarch.tasks.kinds.base import Thresholds
 from subarch.tasks.task import Task
 from subarch.text.encoding import Tokens
-from subarch.text.examples import Split
 
 LossFunction = Callable[[nn.Module, Batch], Tensor]
 
@@ -52,6 +52,7 @@ class Finished(Record):
         development: scores of the best epoch; None where it failed.
         home: name of its folder.
         seconds: that it took.
+        thresholds: above which each label holds, chosen on development data; none where there are none.
     """
 
     seed: int
@@ -62,6 +63,7 @@ class Finished(Record):
     development: Mapping[str, float] | None
     home: str = ""
     seconds: float = 0.0
+    thresholds: tuple[float, ...] = ()
     more: Mapping[str, Any] = rest()
 
     @property
@@ -110,6 +112,9 @@ class OneTraining:
             return done
         model.load_state_dict(kept.weights)
         target.in_units(model)
+        if target.kind.has_thresholds:
+            chosen = thresholds_of(self.task, outputs(model, self.development))
+            done = replace(done, thresholds=chosen)
         with written_whole(home / "model.safetensors") as part:
             save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
         return done
@@ -139,7 +144,7 @@ class OneTraining:
         if not all(np.isfinite(one).all() for one in found):
             raise DivergenceError("the outputs for the development split are not finite")
         loss = self.learner.target.loss_of(found, self.task.development)
-        return {**scored(self.task, self.task.development, found), "loss": loss}
+        return {**scored(self.task, found), "loss": loss}
 
 
 def is_stale(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
@@ -222,9 +227,15 @@ class _Kept:
             torch.save(state, part)
 
 
-def scored(task: Task, split: Split, found: Sequence[Any]) -> dict[str, float]:
-    """Every metric of the task on a split, and their mean ``"score"``."""
-    return task.kind.score(task.metrics, split, task.kind.decide(found))
+def thresholds_of(task: Task, found: Sequence[Any]) -> Thresholds:
+    """Those with which outputs for the development split do best; none where there are none."""
+    return task.kind.thresholds(found, task.development, task.metrics)
+
+
+def scored(task: Task, found: Sequence[Any]) -> dict[str, float]:
+    """Every metric of the task on the development split, and their mean ``"score"``, with the best thresholds."""
+    said = task.kind.decide(found, thresholds_of(task, found))
+    return task.kind.score(task.metrics, task.development, said)
 
 
 def in_order(scores: Mapping[str, float]) -> tuple[float, float]:

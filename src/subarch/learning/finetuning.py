@@ -152,6 +152,7 @@ class _Finetuning:
         self._development = learner.tokens(task.development, network)
         self._common = {
             "task": task.fingerprint,
+            "metrics": task.metrics,
             "network": identity,
             "tokenizer": hashlib.sha256(settings_of(learner.tokenizer).encode()).hexdigest(),
             "config": json.loads(network.config.to_json_string(use_diff=False)),
@@ -258,7 +259,8 @@ class _Finetuning:
                 self._watch("scoring the sealed split", done=seed, total=self._settings.seeds)
                 model = self._model(theta, seed)
                 tokens = self._learner.tokens(split, model) if tokens is None else tokens
-                task, said = self._task, self._task.kind.decide(outputs(model, tokens))
+                task, thresholds = self._task, self._record(theta, seed).thresholds
+                said = task.kind.decide(outputs(model, tokens), thresholds)
                 apart = task.kind.score_apart(task.metrics, split, said, self._related)
                 write_json(path, {**task.kind.score(task.metrics, split, said), "apart": apart})
             found.append(json.loads(path.read_text(encoding="utf-8")))
@@ -266,7 +268,7 @@ class _Finetuning:
 
     def _checkpoint(self, record: Finished) -> Path:
         folder = self._folder / "checkpoint"
-        purpose = replace(self._purpose, training=record.home)
+        purpose = replace(self._purpose, training=record.home, thresholds=record.thresholds or None)
         if Purpose.read(folder) != purpose:
             theta = next(one for one in hyperparameters_of(self._settings) if one.to_json() == record.hyperparameters)
             save_checkpoint(self._model(theta, record.seed), self._learner, folder, purpose)

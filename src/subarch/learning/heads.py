@@ -32,9 +32,10 @@ from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
 from subarch.results.base import Json
-from subarch.tasks.kinds.base import Kind, Units
+from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.rows import Units
 from subarch.text.encoding import Tokens, tokenize
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 from subarch.text.tokenizers import load_tokenizer
 
 _LOG = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Target:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, kind: Kind, label_names: tuple[str, ...], labels: Sequence[int | float]) -> Target:
+    def of(cls, kind: Kind, label_names: tuple[str, ...], labels: Sequence[Label]) -> Target:
         """The target of a task, in the units of its training labels."""
         return cls(kind, label_names, *kind.units(labels))
 

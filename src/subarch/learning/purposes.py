@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from subarch.results.base import Record, absent, rest
 from subarch.storage import read_record, sha256_of
+from subarch.tasks.columns import LabelsAt
 from subarch.tasks.dealing import Rule
 
 PURPOSE = "subarch.json"
@@ -39,6 +40,7 @@ class DealtColumns(Record):
 
     texts: tuple[str, ...]
     label: str | None
+    labels: tuple[str, ...] | None = absent()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class DealtReading(Record):
 
     quoting: Any = None
     missing_label: tuple[str, ...] = ()
+    label_separator: str | None = absent()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,9 @@ class Purpose(Record):
         label_names: of its classes.
         text_columns: of the table that was read.
         label_column: likewise.
+        label_columns: likewise, where each label has one.
+        metric: that choices were made on, where that is not the usual one.
+        thresholds: above which each label holds, where that is not a half.
         length: tokens that a text is cut to.
         split: how its rows were dealt out.
         method: how it was trained, with Agora.
@@ -96,6 +102,9 @@ class Purpose(Record):
     label_names: tuple[str, ...] = ()
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
+    label_columns: tuple[str, ...] | None = absent()
+    metric: str | None = absent()
+    thresholds: tuple[float, ...] | None = absent()
     length: int | None = None
     split: Dealt | None = absent()
     method: str | None = absent()
@@ -108,6 +117,13 @@ class Purpose(Record):
     def read(cls, checkpoint: Path) -> Purpose:
         """What a checkpoint says of itself."""
         return read_record(cls, checkpoint / PURPOSE) or cls()
+
+    def labels_at(self, given: LabelsAt) -> LabelsAt:
+        """Where the labels of a table stand: as somebody says it, or else as in the one that it was made with."""
+        if given.label_column is not None or given.label_columns:
+            return given
+        separator = None if self.split is None else self.split.reading.label_separator
+        return LabelsAt(self.label_column, self.label_columns or (), given.label_separator or separator)
 
     def file(self, part: Part = "data") -> DealtFile | None:
         """A file that its rows came from, where they came from files."""

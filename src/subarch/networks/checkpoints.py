@@ -190,7 +190,7 @@ def _opened(name: str, folder: Path, _: tuple[tuple[str, int, int], ...]) -> Che
         folder=folder,
         config=config,
         head=head,
-        label_names=_label_names(stock) if head.kind == "classification" else (),
+        label_names=_label_names(stock) if head.names_outputs else (),
         shapes=shapes,
         positions=positions_of(stock),
         embedding=None if sentences is None or head.kind != "encoder" else sentences.embedding,

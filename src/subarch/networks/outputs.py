@@ -12,7 +12,7 @@ from subarch.networks.comparing import compared
 from subarch.networks.sentences import SentenceFolder
 from subarch.networks.stock import class_of
 
-HeadKind = Literal["classification", "regression", "choice", "masked-lm", "encoder", "other"]
+HeadKind = Literal["classification", "multilabel", "regression", "choice", "masked-lm", "encoder", "other"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Head:
     name: str
     words: str
     stock: str
+
+    @property
+    def names_outputs(self) -> bool:
+        """Whether each output has a name: of a class, or of a label that holds or not."""
+        return self.kind in ("classification", "multilabel")
 
     @property
     def scores_candidates(self) -> bool:
@@ -110,16 +115,22 @@ def _classifier(config: PretrainedConfig, head: Head, word: str | None) -> tuple
     """
     count = int(cast("Any", config).num_labels)
     several = count > 1
-    if config.problem_type == "multi_label_classification" or (several and word == "Sigmoid"):
-        why = "an activation Sigmoid" if word == "Sigmoid" else "problem_type multi_label_classification"
-        words = f"several labels a text, each output with a sigmoid of its own ({why} in its config)"
-        return Head("other", head.name, words, head.stock), [f"its head {head.name} ({words}) is not read"]
+    if says_several(config, word):
+        words = "several labels a text, each output with a sigmoid of its own"
+        left = [] if word in (None, "Identity", "Sigmoid") else [f"its outputs go through {word}, expected a sigmoid"]
+        return Head("multilabel", head.name, words, head.stock), left
     if config.problem_type == "regression" or not several:
         head = Head("regression", head.name, "one number for a text", head.stock)
         return head, [f"its head {head.name} gives {count} numbers, expected one"] if several else []
     if word not in (None, "Identity", "Softmax"):
         return head, [f"its outputs go through {word}, expected a softmax"]
     return head, []
+
+
+def says_several(config: PretrainedConfig, word: str | None) -> bool:
+    """Whether each output of a sequence classifier has a sigmoid of its own, by its config or its activation."""
+    several = int(cast("Any", config).num_labels) > 1
+    return config.problem_type == "multi_label_classification" or (several and word == "Sigmoid")
 
 
 def _guessed(config: PretrainedConfig, shapes: Mapping[str, tuple[int, ...]]) -> Head:

@@ -28,6 +28,7 @@ PRESETS: Mapping[str, Callable[[], Family]] = {"bort": bort_preset, "mlp": mlp_p
 # What candidates learn from each head; where a head is not named a search would leave it out.
 _KINDS: Mapping[str, Kind] = {
     "classification": "classifier",
+    "multilabel": "classifier",
     "regression": "classifier",
     "masked-lm": "masked-lm",
     "encoder": "encoder",

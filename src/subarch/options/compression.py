@@ -52,6 +52,12 @@ class CompressOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
+    label_columns: tuple[str, ...] = ()
+    """Instead of it, a column for each label, in which 0 or 1 stands: several may hold in a row (multi-label)."""
+    label_separator: str | None = None
+    """What stands between several labels in one cell, such as "|"; lists are read as they are."""
+    metric: str | None = None
+    """What your file is scored by, and choices are made on, as in finetune; the usual one when not given."""
     stop_when_met: bool = False
     """End with the first rung of the ladder (TF-IDF, static embeddings, the teacher in 8 bits) that is shown to meet
     all targets on the development rows; otherwise the search goes on."""

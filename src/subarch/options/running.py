@@ -45,6 +45,10 @@ class ExportOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
+    label_columns: tuple[str, ...] = ()
+    """Instead of it, a column for each label, in which 0 or 1 stands: several may hold in a row (multi-label)."""
+    label_separator: str | None = None
+    """What stands between several labels in one cell, such as "|"; lists are read as they are."""
     quoting: Literal["doubled", "backslash", "none", "escaped"] | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""

@@ -21,7 +21,7 @@ from subarch.plugins import NAME
 Positional = tyro.conf.Positional
 
 SPLITTING = (
-    *("text_columns", "label_column", "kind", "quoting", "missing_label"),
+    *("text_columns", "label_column", "label_columns", "label_separator", "kind", "quoting", "missing_label"),
     *("development_data", "test_data", "split_seed"),
 )
 RUNTIMES = ("pytorch", "served", *USUAL)
@@ -133,8 +133,12 @@ class ExtractOptions:
     """With --data: columns that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """With --data: column that holds the label; found by its usual names when not given."""
-    kind: Literal["classification", "regression"] | None = None
-    """With --data: whether its labels are classes or numbers; seen from the labels when not given."""
+    label_columns: tuple[str, ...] = ()
+    """With --data: instead of it, a column for each label, in which 0 or 1 stands."""
+    label_separator: str | None = None
+    """With --data: what stands between several labels in one cell."""
+    kind: str | None = None
+    """With --data: what its labels are, as in finetune; seen from the labels when not given."""
     quoting: Quoting | None = None
     """With --data: what quotes are in your CSV or TSV: doubled, backslash, none, or escaped; seen from the whole file
     when not given."""

@@ -42,9 +42,16 @@ class TaskOptions:
     """Columns of your file that hold the text, or the two texts; found by their usual names when not given."""
     label_column: str | None = None
     """Column of your file that holds the label; found by its usual names when not given."""
+    label_columns: tuple[str, ...] = ()
+    """Instead of it, a column for each label, in which 0 or 1 stands: several may hold in a row (multi-label)."""
+    label_separator: str | None = None
+    """What stands between several labels in one cell, such as "|"; lists are read as they are."""
     kind: str | None = None
-    """What the labels of your file are: classification, regression, or module.path:Kind of yours; seen from the labels
-    when not given."""
+    """What the labels of your file are: classification, multilabel, regression, or module.path:Kind of yours; seen from
+    the labels when not given."""
+    metric: str | None = None
+    """What your file is scored by, and choices are made on: accuracy, macro_f1 or matthews of classes, micro_f1,
+    macro_f1 or exact_match of several labels, pearson or spearman of numbers; the usual one when not given."""
     quoting: Quoting | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""
@@ -266,6 +273,10 @@ class EvaluateOptions:
     given."""
     label_column: str | None = None
     """Column of your file that holds the label; likewise."""
+    label_columns: tuple[str, ...] = ()
+    """Instead of it, a column for each label, in which 0 or 1 stands; likewise."""
+    label_separator: str | None = None
+    """What stands between several labels in one cell; likewise."""
     quoting: Quoting | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""

@@ -34,6 +34,11 @@ class ClassScore(Record):
         return self.right / self.examples if self.examples else None
 
     @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall; 0 where it neither is there nor was answered."""
+        return 2 * self.right / (self.examples + self.answered) if self.examples or self.answered else 0.0
+
+    @property
     def is_missed(self) -> bool:
         """Whether there are examples of it, and none of them is answered rightly."""
         return self.examples > 0 and self.right == 0
@@ -55,10 +60,12 @@ class ByClass(Record):
     Attributes:
         classes: how each class fares.
         by_class: measures in which all classes count alike, by name.
+        holds_above: where several labels may hold, the probability above which each does.
     """
 
     classes: tuple[ClassScore, ...] | None = absent()
     by_class: Mapping[str, float] | None = absent()
+    holds_above: Mapping[str, float] | None = absent()
 
     def told_by_class(self) -> Iterator[Told]:
         """The worst first, and the measures; nothing where there are no classes."""
@@ -66,14 +73,24 @@ class ByClass(Record):
         if not there:
             return
         rows = [
-            (one.name, whole(one.examples), whole(one.answered), f"{one.right}", f"{one.right / one.examples:.3f}")
+            (
+                *(one.name, whole(one.examples), whole(one.answered), f"{one.right}"),
+                *(f"{one.right / one.examples:.3f}", f"{one.f1:.3f}"),
+            )
             for one in there[:_MOST]
         ]
-        yield Rows(("class", "examples", "answered", "rightly", "recall"), rows)
+        yield Rows(("class", "examples", "answered", "rightly", "recall", "F1"), rows)
         if len(there) > _MOST:
-            yield Line(f"and {len(there) - _MOST} classes with a recall of {rows[-1][-1]} or more")
+            yield Line(f"and {len(there) - _MOST} classes with a recall of {rows[-1][-2]} or more")
         measures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in (self.by_class or {}).items())
-        yield Line(measures.replace("macro f1", "macro F1"))
+        yield Line(measures.replace(" f1", " F1"))
+        yield from self.told_thresholds()
+
+    def told_thresholds(self) -> Iterator[Line]:
+        """Above which probability each label holds; nothing where one alone does."""
+        if self.holds_above:
+            each = ", ".join(f"{name} {at:g}" for name, at in self.holds_above.items())
+            yield Line(f"a label holds above the probability that is best on development rows: {each}")
 
 
 def points(value: float | None) -> str:

@@ -160,6 +160,7 @@ class ExportResult(ByClass, Result):
         weights: digest of its weights.
         identity: of everything that this depends on.
         threads: of one pass, where that was decided; otherwise all cores.
+        thresholds: above which each label holds, where it has some.
     """
 
     run: str
@@ -192,6 +193,7 @@ class ExportResult(ByClass, Result):
     weights: str
     identity: str
     threads: int | None = absent()
+    thresholds: tuple[float, ...] | None = absent()
     more: Mapping[str, Any] = rest()
 
     def told(self) -> Iterator[Told]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from subarch.learning.epochs import thresholds_of
 from subarch.learning.purposes import PURPOSE
 from subarch.options.forms import PlainName
 from subarch.rungs.ground import Ground
@@ -18,6 +20,7 @@ from subarch.running.plain import PLAIN, PlainExport
 from subarch.running.predictor import EXPORT, Predictor
 from subarch.storage import put_in_place, sha256_of, write_json
 from subarch.text.encoding import TOKENIZER, settings_to_read_with
+from subarch.text.examples import Example
 from subarch.text.tokenizers import save_tokenizer
 
 
@@ -110,8 +113,18 @@ class PlainRung(ABC):
             tokenizer=reads,
         )
         write_json(part / EXPORT, export.to_json())
-        write_json(part / PURPOSE, ground.purpose.to_json())
+        thresholds = self._thresholds(ground, part)
+        write_json(part / EXPORT, replace(export, thresholds=thresholds).to_json())
+        write_json(part / PURPOSE, replace(ground.purpose, thresholds=thresholds).to_json())
         put_in_place(part, self.served(ground, folder))
+
+    def _thresholds(self, ground: Ground, folder: Path) -> tuple[float, ...] | None:
+        """Those with which it does best on development rows; none where there is nothing to choose."""
+        if not ground.task.kind.has_thresholds:
+            return None
+        predictor = Predictor.from_pretrained(folder, threads=ground.options.threads)
+        bare = [Example(one.first, one.seconds) for one in ground.task.development]
+        return thresholds_of(ground.task, predictor.outputs(bare)) or None
 
     def answer(self, ground: Ground, folder: Path) -> Predictor:
         """Its own code, with numpy alone."""

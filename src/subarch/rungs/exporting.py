@@ -7,6 +7,7 @@ from pathlib import Path
 from subarch.errors import InputError
 from subarch.jobs.export import export
 from subarch.jobs.judging import judging_by
+from subarch.learning.checkpoints import open_fitted
 from subarch.learning.purposes import PURPOSE
 from subarch.options.forms import USUAL, ArtifactName
 from subarch.options.running import ExportOptions
@@ -49,7 +50,9 @@ def exported(
         ValueError, ImportError, RuntimeError: as :func:`subarch.jobs.export.export`.
     """
     threads = ground.options.threads
-    order = None if ground.order is None else list(ground.order)
+    own = checkpoint != ground.teacher.checkpoint.folder
+    order = _own_order(ground) if own else None if ground.order is None else list(ground.order)
+    thresholds = (open_fitted(checkpoint, ground.task.kind) if own else ground.teacher).thresholds
     options = ExportOptions(
         model=str(checkpoint),
         run=folder,
@@ -58,7 +61,7 @@ def exported(
         threads=threads,
         kind=ground.task.kind,
     )
-    rows = judging_by(ground.task, order if checkpoint == ground.teacher.checkpoint.folder else _own_order(ground))
+    rows = judging_by(ground.task, order, thresholds)
     found = export(options, rows=rows, watch=ground.watch)
     if not (found.folder / PURPOSE).is_file():  # a teacher that was not made here says nothing of its rows
         write_json(found.folder / PURPOSE, ground.purpose.to_json())

@@ -27,7 +27,7 @@ from subarch.options.ladder import LadderOptions
 from subarch.progress import Watch, silent
 from subarch.results.ladder import RungsAsked
 from subarch.storage import written_whole
-from subarch.tasks.kinds.base import Rows
+from subarch.tasks.kinds.rows import Rows
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
@@ -90,7 +90,12 @@ class Ground:
     @property
     def depends_on(self) -> list[object]:
         """What every rung depends on."""
-        return [self.task.fingerprint, self.teacher.checkpoint.fingerprint, self.teacher.length, self.read_with]
+        return [self.task.fingerprint, self.task.metrics, *self._asking]
+
+    @property
+    def _asking(self) -> list[object]:
+        """What the teacher's answers depend on."""
+        return [self.teacher.checkpoint.fingerprint, self.teacher.length, self.read_with]
 
     @cached_property
     def pool_digest(self) -> str:
@@ -107,6 +112,8 @@ class Ground:
             label_names=task.label_names,
             text_columns=task.text_columns,
             label_column=task.label_column,
+            label_columns=task.label_columns or None,
+            metric=self.options.where.metric,
             length=self.teacher.length,
             split=split_of(self.options.where, task),
         )
@@ -119,7 +126,7 @@ class Ground:
             words: what they are.
         """
         texts = [one.texts for one in examples]
-        key = hashlib.sha256(json.dumps([self.teacher.checkpoint.fingerprint, *self.depends_on[2:], texts]).encode())
+        key = hashlib.sha256(json.dumps([*self._asking, texts]).encode())
         file = self.folder / "teacher-said" / f"{key.hexdigest()[:24]}.npy"
         if not file.is_file():
             bare = [Example(one.first, one.seconds) for one in examples]

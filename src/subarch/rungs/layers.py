@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from subarch.agora.data import Labelled
 from subarch.jobs.agora import labelled
-from subarch.learning.agora import TextLearner
+from subarch.learning.agora import Deciding, TextLearner
 from subarch.learning.checkpoints import save_checkpoint
 from subarch.learning.heads import Copies, Target, TaskNetwork, from_checkpoint
 from subarch.networks.layouts import layout_of, sizes_in
@@ -111,6 +111,7 @@ class Layers(ExportedRung):
             steps=options.epochs * math.ceil(len(task.train) / options.batch_size),
             folder=folder / "students",
             batch_size=options.batch_size,
+            deciding=Deciding(metrics=task.metrics, development=task.development),
             threads=options.threads,
             watch=ground.watch,
         )
@@ -128,7 +129,9 @@ class Layers(ExportedRung):
         way = max(found, key=found.__getitem__)
         model = students.student(ways[way], theta, 0)
         learner.target.in_units(model)
-        save_checkpoint(model, learner, folder / "checkpoint", replace(ground.purpose, length=learner.length))
+        thresholds = students.thresholds(ways[way], theta, 0) or None
+        purpose = replace(ground.purpose, length=learner.length, thresholds=thresholds)
+        save_checkpoint(model, learner, folder / "checkpoint", purpose)
         exported(ground, folder / "checkpoint", folder, that_can_be_made(ground), max_drop=_ROUNDING)
         made = LayersMade(layers=kept, of=count, way=way, development=found)
         write_json(folder / ABOUT, made.to_json())

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,9 @@ from subarch.rungs.timing import Times
 from subarch.running.predictor import Predictor
 from subarch.storage import made_directory, read_record, write_json, written_whole
 from subarch.tasks import intervals
+from subarch.tasks.kinds.base import in_order_of
 from subarch.tasks.metrics import Predicted
-from subarch.text.examples import Example, Split
+from subarch.text.examples import Example, Label, Split
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of what a rung leaves: what was made in another is made anew
@@ -86,19 +87,26 @@ class Standing:
         return self._said("sealed", self.ground.task.sealed.open())
 
     def _said(self, part: Part, examples: Split) -> Predicted:
-        return self.ground.task.kind.decide(self._outputs(part, examples))
+        thresholds = in_order_of(self._order, [], self.predictor.thresholds)[1]
+        return self.ground.task.kind.decide(self._outputs(part, examples), thresholds)
+
+    @property
+    def _order(self) -> Sequence[int] | None:
+        """For each name of the task its output."""
+        task, names = self.ground.task, self.predictor.label_names
+        if names == self.ground.teacher.label_names:
+            return self.ground.order
+        return task.kind.places(task.name, task.label_names, of=task.kind, among=names)
 
     def _outputs(self, part: Part, examples: Split) -> Outputs:
         file = None if self.answers is None else self.answers / f"{part}.npy"
         if file is not None and file.is_file():
             return list(np.load(file, allow_pickle=False))
-        task, bare = self.ground.task, [Example(one.first, one.seconds) for one in examples]
+        bare = [Example(one.first, one.seconds) for one in examples]
         self.ground.watch("asking a rung", note=f"{self.name}, {part} rows")
         found: Any = self.predictor.outputs(bare)
-        names, order = self.predictor.label_names, self.ground.order
-        if names != self.ground.teacher.label_names:
-            order = task.kind.places(task.name, task.label_names, of=task.kind, among=names)
         stacked: NDArray[np.float32] = np.stack(found)
+        order = self._order
         stacked = stacked if order is None else stacked[:, list(order)]
         if file is not None:
             made_directory(file.parent)
@@ -250,7 +258,7 @@ def promised(one: Standing, teacher: Standing) -> PromiseResult:
     ground, rows = one.ground, one.ground.task.sealed.open()
     lost = dropped(ground, "sealed", teacher.sealed, one.sealed)
     share = lower = None
-    if ground.task.kind.has_classes:
+    if ground.task.label_names:
         alike, among = intervals.agreement(teacher.sealed, one.sealed)
         share, lower = alike / among, intervals.lower_share(alike, among)
     return PromiseResult(
@@ -261,12 +269,19 @@ def promised(one: Standing, teacher: Standing) -> PromiseResult:
 def _by_class(one: Standing, teacher: Standing, rows: Split) -> list[ClassDrop]:
     """Recall of each class, with the correction for looking at all of them."""
     task, found = one.ground.task, list[ClassDrop]()
-    there = [n for n in range(len(task.label_names)) if any(row.label == n for row in rows)]
+    if not task.label_names:
+        return found
+
+    def held(said: Sequence[Label]) -> list[tuple[int, ...]]:
+        return [task.kind.labels_in(label) for label in said]
+
+    labels, theirs, ours = held(rows.labels), held(teacher.sealed), held(one.sealed)
+    there = sorted({n for label in labels for n in label})
     level = 1 - (1 - intervals.LEVEL) / max(1, len(there))
     for n in there:
-        mine = [row for row, example in enumerate(rows) if example.label == n]
-        lost = sum(teacher.sealed[row] == n != one.sealed[row] for row in mine)
-        won = sum(one.sealed[row] == n != teacher.sealed[row] for row in mine)
+        mine = [row for row, label in enumerate(labels) if n in label]
+        lost = sum(n in theirs[row] and n not in ours[row] for row in mine)
+        won = sum(n in ours[row] and n not in theirs[row] for row in mine)
         low, high = (100 * value for value in intervals.paired(lost, won, len(mine), level=level))
         found.append(
             ClassDrop(

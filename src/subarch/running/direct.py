@@ -25,7 +25,7 @@ from subarch.running.graphs import Graph
 _LOG = logging.getLogger(__name__)
 WRITTEN = ("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text")
 """Types whose layers are BERT's, part by part; all others are traced."""
-_HEADS = ("classification", "regression", "choice", "encoder")
+_HEADS = ("classification", "multilabel", "regression", "choice", "encoder")
 _GELU = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}  # by how it is named: whether it is approximated
 _AGREES = 1e-4  # relative to the largest output: what two orders of summation may differ by
 _ASKED = ((2, 9, 5), (1, 2, 2), (3, 40, 17))  # rows, tokens, and how many of them the last row has

@@ -21,6 +21,7 @@ from transformers.modeling_utils import AttentionInterface
 
 from subarch.errors import InputError
 from subarch.networks.layouts import tells_texts_apart
+from subarch.networks.outputs import says_several
 from subarch.networks.positions import longest_input
 from subarch.networks.sentences import Embedding
 from subarch.options.forms import Head
@@ -53,12 +54,13 @@ class Graph:
     embedding: Embedding | None = None
 
     @classmethod
-    def of(cls, model: PreTrainedModel, embedding: Embedding | None = None) -> Graph:
+    def of(cls, model: PreTrainedModel, embedding: Embedding | None = None, said: Head | None = None) -> Graph:
         """How a stock encoder is called.
 
         Args:
             model: with or without a head.
             embedding: of a folder of sentence-transformers: pooling, and unit length.
+            said: what its checkpoint says that it predicts, where more than its config says so.
 
         Raises:
             ValueError: for a head that is not known here.
@@ -68,6 +70,7 @@ class Graph:
         if name.endswith("ForSequenceClassification"):
             numbers = config.problem_type == "regression" or config.num_labels == 1
             head: Head = "regression" if numbers else "classification"
+            head = "multilabel" if says_several(config, None) else head
         elif name.endswith("ForMultipleChoice"):
             head = "choice"
         elif name.endswith("ForMaskedLM"):
@@ -83,7 +86,7 @@ class Graph:
         inputs = ("input_ids", "attention_mask", *(("token_type_ids",) if tells_texts_apart(config) else ()))
         if head == "encoder" and embedding is not None:
             return cls(model.eval(), "embedding", inputs, "sentence_embedding", embedding)
-        return cls(model.eval(), head, inputs, "last_hidden_state" if head == "encoder" else "logits")
+        return cls(model.eval(), said or head, inputs, "last_hidden_state" if head == "encoder" else "logits")
 
     @property
     def longest(self) -> int:

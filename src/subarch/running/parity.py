@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy.stats import binomtest, fisher_exact
 
 from subarch.options.forms import ArtifactName, Head, Precision
 from subarch.results.export import FormResult
+from subarch.tasks.kinds.table import KINDS, kind_of
+from subarch.tasks.metrics import Held
 
 Outputs = Sequence[NDArray[np.float32]]
 _ROUNDING = 1e-3  # of the largest output: 32-bit floats in another order differ by less
@@ -52,13 +55,15 @@ class JudgedRows:
 
     Attributes:
         score: of outputs, in [0, 1]; None without labels.
-        labels: the place of each example's class among the outputs; None where there are no classes.
-        names: of the classes, in the order of the outputs.
+        labels: the places of each example's labels among the outputs, one of a class; None where outputs have no names.
+        names: of the outputs, in their order.
+        decide: outputs to places of labels, as the network's thresholds say; as its head does without them, when None.
     """
 
     score: Callable[[Outputs], float] | None = None
-    labels: Sequence[int] | None = None
+    labels: Held | None = None
     names: Sequence[str] = ()
+    decide: Callable[[Outputs], Held] | None = None
 
 
 def judged(
@@ -79,9 +84,9 @@ def judged(
     - it computes in 32-bit floats and differs from PyTorch by more than their rounding: then it is another network;
     - there are no labelled data, and its floats are shorter: nobody knows what that costs;
     - it loses more than ``max_drop`` points, in company or alone;
-    - it never gives a class that PyTorch gives on the judged examples;
-    - of a class, PyTorch's right answers are lost by more than a tenth of its examples, and by more than chance
-      (a sign test of losses against gains, at 5 %);
+    - it never gives a class, or a label, that PyTorch gives on the judged examples;
+    - of a class or a label, PyTorch's right answers are lost by more than a tenth of its examples, and by more than
+      chance (a sign test of losses against gains, at 5 %);
     - texts of the greatest length get other labels than PyTorch's more often than the judged ones, by more than chance
       (Fisher's exact test, at 5 %, and more than a tenth of them); of numbers, the differences are five times as large.
 
@@ -96,8 +101,8 @@ def judged(
     """
     finite = all(bool(np.isfinite(one).all()) for one in said.all)
     difference = _difference(reference.together, said.together) if finite else float(np.finfo(np.float32).max)
-    has_labels = head in ("classification", "choice")
-    flips = _flips(reference.together, said.together) if has_labels else None
+    decide = _deciding(head, rows)
+    flips = None if decide is None else _flips(decide, reference.together, said.together)
     pairs = {
         "alone": (said.together[: len(said.alone)], said.alone),
         "long": (reference.long, said.long),
@@ -105,15 +110,16 @@ def judged(
     more: dict[str, Any] = {}
     for what, (theirs, ours) in pairs.items():
         more[what] = len(ours)
-        more[f"{what}_flips"] = _flips(theirs, ours) if has_labels else None
+        more[f"{what}_flips"] = None if decide is None else _flips(decide, theirs, ours)
         more[f"{what}_difference"] = _difference(theirs, ours) if finite else difference
     metric = drop = None
     lost: tuple[str, ...] = ()
     if finite and rows.score is not None:
         metric = min(rows.score(said.together), rows.score(said.mixed))
         drop = 100 * (rows.score(reference.together) - metric)
-    if finite and head == "classification":
-        lost = _lost(reference, said, rows.names)
+    named = decide if finite and head != "choice" else None  # candidates have no names
+    if named is not None:
+        lost = _lost(named, reference, said, rows.names)
     problem = None if finite else "it gives numbers that are not finite"
     problem = problem or _other_network(precision, reference, said)
     if problem is None and rows.score is None and precision != "float32":
@@ -122,8 +128,8 @@ def judged(
         problem = f"it loses {drop:.2f} points, more than {max_drop:g}"
     if problem is None and lost:
         problem = f"it never answers {_named(lost)}, which PyTorch gives: lost classes are refused whatever --max-drop"
-    problem = problem or (_fallen(reference, said, rows) if head == "classification" else None)
-    problem = problem or _worse_when_long(head, reference, said)
+    problem = problem or (None if named is None else _fallen(named, reference, said, rows))
+    problem = problem or _worse_when_long(decide, reference, said)
     if rows.score is None:
         good = "it agrees with PyTorch"
     else:
@@ -146,8 +152,21 @@ def _difference(theirs: Outputs, ours: Outputs) -> float:
     return max((float(np.abs(a - b).max()) for a, b in zip(theirs, ours, strict=True)), default=0.0)
 
 
-def _flips(theirs: Outputs, ours: Outputs) -> int:
-    return sum(int(a.argmax() != b.argmax()) for a, b in zip(theirs, ours, strict=True))
+def _deciding(head: Head, rows: JudgedRows) -> Callable[[Outputs], Held] | None:
+    """What outputs say, as places of labels, of numbers too that are none; None where they say no labels."""
+    if head not in KINDS or not kind_of(head).labels_in(0 if head != "multilabel" else (0,)):
+        return None
+    kind, given = kind_of(head), rows.decide
+
+    def decided(outputs: Outputs) -> Held:
+        there = [np.nan_to_num(one) for one in outputs]
+        return given(there) if given is not None else [kind.labels_in(one) for one in kind.decide(there)]
+
+    return decided
+
+
+def _flips(decide: Callable[[Outputs], Held], theirs: Outputs, ours: Outputs) -> int:
+    return sum(tuple(a) != tuple(b) for a, b in zip(decide(theirs), decide(ours), strict=True))
 
 
 def _other_network(precision: Precision, reference: Said, said: Said) -> str | None:
@@ -168,41 +187,46 @@ def _other_network(precision: Precision, reference: Said, said: Said) -> str | N
     return None
 
 
-def _lost(reference: Said, said: Said, names: Sequence[str]) -> tuple[str, ...]:
-    given = Counter(int(one.argmax()) for one in reference.together)
+def _lost(decide: Callable[[Outputs], Held], reference: Said, said: Said, names: Sequence[str]) -> tuple[str, ...]:
+    given = Counter(chain.from_iterable(decide(reference.together)))
     found: set[int] = set()
     for outputs in (said.together, said.mixed):
-        found |= set(given) - {int(one.argmax()) for one in outputs}
+        found |= set(given) - set(chain.from_iterable(decide(outputs)))
     return tuple(names[n] if n < len(names) else str(n) for n in sorted(found, key=lambda n: -given[n]))
 
 
-def _fallen(reference: Said, said: Said, rows: JudgedRows) -> str | None:
+def _fallen(decide: Callable[[Outputs], Held], reference: Said, said: Said, rows: JudgedRows) -> str | None:
     """The class whose recall fell farthest, in words, where one fell far."""
     if rows.labels is None:
         return None
-    before = [int(one.argmax()) for one in reference.together]
+    before = decide(reference.together)
+    having: dict[int, list[int]] = defaultdict(list)
+    for n, labels in enumerate(rows.labels):
+        for label in labels:
+            having[label].append(n)
     found: list[tuple[float, str]] = []
     for outputs in (said.together, said.mixed):
-        now = [int(one.argmax()) for one in outputs]
-        for label, count in Counter(rows.labels).items():
-            mine = [n for n, other in enumerate(rows.labels) if other == label]
-            lost = sum(before[n] == label != now[n] for n in mine)
-            won = sum(now[n] == label != before[n] for n in mine)
+        now = decide(outputs)
+        for label, mine in having.items():
+            count = len(mine)
+            lost = sum(label in before[n] and label not in now[n] for n in mine)
+            won = sum(label in now[n] and label not in before[n] for n in mine)
             fall = (lost - won) / count
             if fall > _FALL and binomtest(lost, lost + won, 0.5, alternative="greater").pvalue < _CHANCE:
                 name = rows.names[label] if label < len(rows.names) else str(label)
-                told = f"{sum(before[n] == label for n in mine)} to {sum(now[n] == label for n in mine)} of {count}"
+                told = f"{sum(label in before[n] for n in mine)} to {sum(label in now[n] for n in mine)} of {count}"
                 found.append((fall, f"right answers of {name!r} fall from {told}"))
     return max(found)[1] if found else None
 
 
-def _worse_when_long(head: Head, reference: Said, said: Said) -> str | None:
+def _worse_when_long(decide: Callable[[Outputs], Held] | None, reference: Said, said: Said) -> str | None:
     """Whether texts of the greatest length fare worse than the others: labels, or numbers where there are none."""
     count = len(said.long)
     if not count:
         return None
-    if head in ("classification", "choice"):
-        flips, others = _flips(reference.long, said.long), _flips(reference.together, said.together)
+    if decide is not None:
+        flips = _flips(decide, reference.long, said.long)
+        others = _flips(decide, reference.together, said.together)
         table = [[flips, count - flips], [others, len(said.together) - others]]
         if flips > _FALL * count and float(cast("Any", fisher_exact(table, alternative="greater")).pvalue) < _CHANCE:
             return f"{flips} of {count} of the longest texts get another label"

@@ -136,6 +136,7 @@ class PlainExport(Record):
         texts: how many an example has.
         sizes: bytes of the form.
         tokenizer: what its own file does not say of it; absent where it reads texts.
+        thresholds: above which each label holds, where it has some.
         identity: of everything that it depends on.
     """
 
@@ -148,6 +149,7 @@ class PlainExport(Record):
     texts: int
     sizes: Mapping[str, int]
     tokenizer: ReadWith | None = absent()
+    thresholds: tuple[float, ...] | None = absent()
     identity: str | None = None
 
     @classmethod
@@ -162,6 +164,7 @@ class PlainExport(Record):
         digest: Callable[[Path], str],
         length: int = 0,
         tokenizer: tuple[str, ReadWith] | None = None,
+        thresholds: tuple[float, ...] = (),
         identity: str | None = None,
     ) -> PlainExport:
         """Of a folder that holds the form's files.
@@ -175,6 +178,7 @@ class PlainExport(Record):
             digest: of a file.
             length: tokens that a text is cut to.
             tokenizer: name of its file, and what that does not say.
+            thresholds: of its labels.
             identity: of everything that it depends on.
         """
         files = PLAIN[form].files()
@@ -189,5 +193,6 @@ class PlainExport(Record):
             texts=texts,
             sizes={form: sum((folder / name).stat().st_size for name in files)},
             tokenizer=None if tokenizer is None else tokenizer[1],
+            thresholds=thresholds or None,
             identity=identity,
         )

@@ -27,6 +27,7 @@ from subarch.running.artifacts import FORMS
 from subarch.running.base import Form, Program, TextProgram
 from subarch.running.plain import PLAIN
 from subarch.storage import sha256_of
+from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.text.encoding import TOKENIZER, Reader, Stored, Tokenizing, Tokens
 from subarch.text.examples import Example
 from subarch.text.given import examples_of
@@ -114,6 +115,7 @@ class Predictor:
         artifact: the form that runs; of a rung of the ladder that is no network its own; ``pytorch`` for a checkpoint.
         batch_size: texts a pass, at most: 1 in forms in which the texts of a pass change each other's answers.
         texts: how many texts each example has, single or a pair, where it was fine-tuned on either.
+        thresholds: above which each label holds, where several may; a half for all, when not given.
     """
 
     program: Program | TextProgram
@@ -124,6 +126,7 @@ class Predictor:
     artifact: FormName
     batch_size: int = 32
     texts: int | None = None
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self._read  # before several threads come
@@ -190,6 +193,7 @@ class Predictor:
             artifact=name,
             batch_size=1 if form.company_counts else batch_size,
             texts=known.get("texts"),
+            thresholds=tuple(known.get("thresholds") or ()),
         )
 
     def outputs(
@@ -225,28 +229,23 @@ class Predictor:
             texts: single texts, or pairs: any list, column, array or generator of them.
 
         Returns:
-            Of each text ``label`` and ``probabilities`` by label, or ``value`` where numbers are predicted.
+            Of each text ``label`` and ``probabilities`` by label, ``labels`` where several may hold, or ``value`` where
+            numbers are predicted.
 
         Raises:
             ValueError: for a network that gives no such answers (:meth:`embed`, :meth:`outputs`), and for what is no
                 text, by its place.
         """
-        if self.head not in ("classification", "regression"):
+        if self.head not in KINDS or not kind_of(self.head).of_tables:
             raise InputError(f"a network for {self.head} gives no labels: call embed or outputs")
-        found = self.outputs(cast("Any", texts))
-        if self.head == "regression":
-            return [{"value": float(one[0])} for one in found]
-        said: list[dict[str, Any]] = []
-        for one in found:
-            shares = _shares(one)
-            if len(shares) != len(self.label_names):
-                raise InputError(
-                    f"expected names of {len(shares)} classes in {EXPORT}, got {len(self.label_names)}: it was "
-                    "changed; export the network again"
-                )
-            named = {name: float(share) for name, share in zip(self.label_names, shares, strict=True)}
-            said.append({"label": self.label_names[int(shares.argmax())], "probabilities": named})
-        return said
+        found, kind = self.outputs(cast("Any", texts)), kind_of(self.head)
+        named = [len(one) for one in (self.label_names, self.thresholds) if one]
+        if wrong := [count for count in named for one in found if len(one) != count]:
+            raise InputError(
+                f"expected names of {len(found[0])} classes in {EXPORT}, and as many thresholds or none, got "
+                f"{wrong[0]}: it was changed; export the network again"
+            )
+        return [dict(kind.said(one, self.label_names, self.thresholds)) for one in found]
 
     def embed(self, texts: Texts) -> NDArray[np.float32]:
         """One vector a text ``(texts, hidden)``: the means of the last hidden states, or what the folder that was
@@ -262,12 +261,6 @@ class Predictor:
             (like,) = self.outputs([Example("")])
             return np.empty((0, len(like)), np.float32)
         return np.stack(found)
-
-
-def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities ``(classes,)``: the softmax of logits."""
-    raised = np.exp(logits.astype(np.float64) - float(logits.max()))
-    return raised / raised.sum()
 
 
 def _tokenizer(folder: Path, known: Mapping[str, Any]) -> Tokenizing:
@@ -296,6 +289,8 @@ def read_export(folder: Path) -> dict[str, Any]:
     wrong = [name for name, kind in _SAID.items() if not isinstance(_part(found, name), kind)]
     if not wrong:
         wrong += ["parity"] if not all(isinstance(_part(one, "artifact"), str) for one in found["parity"]) else []
+        at: object = found.get("thresholds")
+        wrong += ["thresholds"] if at is not None and not _are_thresholds(at) else []
         wrong += ["label_names"] if not all(isinstance(name, str) for name in found["label_names"]) else []
         reading = found.get("tokenizer", dict.fromkeys(_READING))
         wrong += ["tokenizer"] if not isinstance(reading, dict) or not reading.keys() >= _READING else []
@@ -305,6 +300,12 @@ def read_export(folder: Path) -> dict[str, Any]:
             "damaged, or another program wrote it; export it again"
         )
     return found
+
+
+def _are_thresholds(found: object) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(one, float) and 0 < one < 1 for one in cast("list[object]", found)
+    )
 
 
 _SAID: Mapping[str, type] = {

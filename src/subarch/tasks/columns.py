@@ -51,11 +51,44 @@ ID_COLUMNS = ("id", "idx", "index")
 
 
 class Columns(NamedTuple):
-    """What a table calls its texts (one or two), its label and its identifiers."""
+    """What a table calls its texts (one or two), its label or a column for each label, and its identifiers."""
 
     texts: tuple[str, ...]
     label: str | None
     id: str | None
+    labels: tuple[str, ...] = ()
+
+
+class LabelsAt(NamedTuple):
+    """Where the labels of a table stand, as somebody said it.
+
+    Attributes:
+        label_column: that holds them.
+        label_columns: a column for each label, in which 0 or 1 stands.
+        label_separator: what stands between several labels in one cell.
+    """
+
+    label_column: str | None = None
+    label_columns: tuple[str, ...] = ()
+    label_separator: str | None = None
+
+    def checked(self) -> LabelsAt:
+        """Itself.
+
+        Raises:
+            ValueError: where it says two things at once.
+        """
+        if self.label_columns and (self.label_column is not None or self.label_separator is not None):
+            other = "--label-column" if self.label_column is not None else "--label-separator"
+            raise InputError(f"--label-columns and {other} were both given: labels stand in one place")
+        if len(self.label_columns) == 1 or len(set(self.label_columns)) < len(self.label_columns):
+            raise InputError(
+                f"--label-columns: expected two different columns or more, one for each label, got "
+                f"{', '.join(self.label_columns)}: a single one is a --label-column"
+            )
+        if self.label_separator == "":
+            raise InputError("--label-separator: expected what stands between labels, such as '|', got nothing")
+        return self
 
 
 _BINARY = frozenset(("0", "1", "0.0", "1.0", "true", "false", ""))
@@ -75,9 +108,10 @@ class Wanted:
     texts: tuple[str, ...]
     label: str | None
     labelled: bool
+    labels: tuple[str, ...] = ()
 
     def usual_names(self) -> frozenset[str]:
-        given = {name.casefold() for name in (*self.texts, *([self.label] if self.label else []))}
+        given = {name.casefold() for name in (*self.texts, *self.labels, *([self.label] if self.label else []))}
         return frozenset(given.union(TEXT_COLUMNS, LABEL_COLUMNS, ID_COLUMNS, chain.from_iterable(PAIR_COLUMNS)))
 
     def label_of(self, columns: Columns) -> str | None:
@@ -86,27 +120,28 @@ class Wanted:
 
     def found(self, path: Path, names: list[str]) -> Columns:
         header = _Header(path, names)
-        label = None
-        if self.labelled:
+        label, several = None, tuple(header.given(name) for name in self.labels if self.labelled)
+        if self.labelled and not several:
             label = header.given(self.label) if self.label is not None else header.first(LABEL_COLUMNS)
         elif self.label is not None and self.label.casefold() in header.by_name:
             label = header.given(self.label)  # not read, and not taken for a text either
         texts = tuple(header.given(name) for name in self.texts) or header.texts(label)
-        if not texts or (self.labelled and label is None):
+        if not texts or (self.labelled and label is None and not several):
             pair = "{!r} and {!r} for pairs".format(*PAIR_COLUMNS[0])
             needed = f"a text column ({_listed(TEXT_COLUMNS)}; {pair})"
             needed += f" and a label column ({_listed(LABEL_COLUMNS)})" if self.labelled else ""
-            if texts and len(several := _binary(path, [name for name in names if name not in texts])) > 1:
+            if texts and len(binary := _binary(path, [name for name in names if name not in texts])) > 1:
                 raise InputError(
                     f"{path}: expected a label column ({_listed(LABEL_COLUMNS)}), got columns of 0 and 1 "
-                    f"({', '.join(several[:12])}), a column for each label: several labels a row (multi-label) are not "
-                    "supported; where every row has exactly one of them, write its name into a column 'label'"
+                    f"({', '.join(binary[:12])}): where each is a label of its own (multi-label), say so: "
+                    f"--label-columns {' '.join(binary)}; where every row has exactly one of them, write its name "
+                    "into a column 'label'"
                 )
             raise InputError(
                 f"{path}: expected {needed} in row 1, got {names[:12]}: rename the columns, or say which they are "
                 "(--text-columns, --label-column); or is the header line missing?"
             )
-        if self.labelled and self.label is None:
+        if self.labelled and self.label is None and not several:
             others = [name for usual in LABEL_COLUMNS for name in header.by_name.get(usual, ()) if name != label]
             if others := [name for name in others if name not in texts]:
                 _LOG.warning(
@@ -116,11 +151,11 @@ class Wanted:
                     label,
                     " or ".join(map(repr, others)),
                 )
-        chosen = [*texts, *([label] if label is not None else [])]
+        chosen = [*texts, *several, *([label] if label is not None else [])]
         if len(set(chosen)) < len(chosen):
             raise InputError(f"{path}: expected a column of its own for each text and the label, got {chosen}")
         identifier = header.first(ID_COLUMNS)
-        return Columns(texts, label if self.labelled else None, None if identifier in chosen else identifier)
+        return Columns(texts, label if self.labelled else None, None if identifier in chosen else identifier, several)
 
 
 class _Header:

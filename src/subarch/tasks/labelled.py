@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 from subarch.errors import InputError
-from subarch.tasks.columns import LABEL_COLUMNS, SAMPLE, Columns, Wanted
+from subarch.tasks.columns import LABEL_COLUMNS, SAMPLE, Columns, LabelsAt, Wanted
 from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.table import kind_of, kind_that_suits, table_kinds
 from subarch.tasks.labels import Labels
+from subarch.tasks.listings import Several
 from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
-from subarch.text.examples import Example, Split
+from subarch.text.examples import Example, Label, Split
 from subarch.text.files import format_of, lines
 from subarch.text.tables import class_names, rows
 
@@ -34,7 +35,7 @@ class Table:
     """A table as it was read.
 
     Args:
-        examples: in the order of the file; labels are indices of classes, numbers, or None.
+        examples: in the order of the file; labels are indices of classes, numbers, sets of indices, or None.
         kind: what the labels are; None where they were not asked for.
         label_names: names of the classes, sorted, by number where they are integers; empty for numbers.
         columns: where everything was found.
@@ -53,6 +54,8 @@ def read_table(
     *,
     text_columns: Sequence[str] = (),
     label_column: str | None = None,
+    label_columns: Sequence[str] = (),
+    label_separator: str | None = None,
     kind: Kind | str | None = None,
     labelled: bool = True,
     classes: Sequence[str] = (),
@@ -66,6 +69,8 @@ def read_table(
         path: the file.
         text_columns: one, or two for pairs, where they have unusual names.
         label_column: likewise.
+        label_columns: instead of it, a column for each label, in which 0 or 1 stands.
+        label_separator: what stands between several labels in one cell.
         kind: what labels are, or its name; found by looking at them when not given.
         labelled: whether labels are read; a file to predict needs none.
         classes: names that labels must be of, for a file that belongs to another; any, when empty.
@@ -76,8 +81,8 @@ def read_table(
 
     Raises:
         ValueError: naming the row, for a file that is empty, binary, damaged, in another encoding than UTF-8, without
-            those columns, with empty texts, labels that are missing, infinite, unknown, several a row or no number, a
-            single class, or hardly two texts of a class.
+            those columns, with empty texts, labels that are missing, infinite, unknown, several a row where
+            one is expected, or no number, a single class, or hardly two texts of a class.
         ImportError: for Parquet without the extra ``parquet``.
         OSError: when the file cannot be opened.
     """
@@ -85,15 +90,19 @@ def read_table(
         what = "a folder" if path.is_dir() else "a pipe or a device, of which rows cannot be read twice"
         raise InputError(f"{path}: expected a file with texts, got {what}: give the path of a file")
     asked = _checked_kind(text_columns, kind)
-    wanted = Wanted(tuple(text_columns), label_column, labelled)
+    at = LabelsAt(label_column, tuple(label_columns), label_separator).checked()
+    wanted = Wanted(tuple(text_columns), label_column, labelled, at.label_columns)
     columns: Columns | None = None
     texts = _Texts(path)
-    labels = Labels(path, label_column or LABEL_COLUMNS[0], tuple(missing_label))
+    missing = tuple(missing_label)
+    several = Several((), label_separator, missing)
+    labels = Labels(path, label_column or LABEL_COLUMNS[0], missing, several)
     ids: list[object] = []
     for number, values in rows(path, wanted.usual_names(), quoting=quoting):
         if columns is None:
             columns = wanted.found(path, list(values))
-            texts.columns, labels.column = columns.texts, columns.label or labels.column
+            texts.columns, several.columns = columns.texts, columns.labels
+            labels.column = columns.label or " ".join(columns.labels) or labels.column
         texts.add(number, values)
         name = None if columns.id is None else values.get(columns.id)
         ids.append(_checked(f"{path}, row {number}", columns.id or "", name) if isinstance(name, str) else name)
@@ -103,14 +112,14 @@ def read_table(
         what = "a text and a label" if labelled else "a text"
         raise InputError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
     there = texts.present(without_text)
-    texts.tell_unread(wanted.label_of(columns))
+    texts.tell_unread((wanted.label_of(columns), *columns.labels))
     if labelled:
         there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
         if (asked is None or asked.has_numbers) and not classes:
             labels.with_points(sure=asked is not None or _leaves_commas(path))
         asked = asked or kind_that_suits(labels)
     names: tuple[str, ...] = ()
-    found: Sequence[int | float | None] = [None] * sum(there)
+    found: Sequence[Label | None] = [None] * sum(there)
     if labelled and asked:
         names, found = asked.parse(labels, classes, class_names(path).get(labels.column, ()))
     kept = [(row, name) for row, name, ok in zip(texts.rows, _ids(ids), there, strict=True) if ok]
@@ -206,9 +215,9 @@ class _Texts:
             raise InputError(f"{self._path}: expected texts in column {column!r}, got none in any row")
         return there
 
-    def tell_unread(self, label: str | None) -> None:
+    def tell_unread(self, labels: Collection[str | None]) -> None:
         """Say which columns hold texts as well and are not read."""
-        others = [name for name in self._sample[0] if name not in (*self.columns, label)]
+        others = [name for name in self._sample[0] if name not in (*self.columns, *labels)]
         unread = [name for name in others if name and _is_prose([values.get(name) for values in self._sample])]
         if unread:
             both = " ".join(_shell(name) for name in (unread[0], *self.columns[:1]))

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from subarch.errors import InputError
+from subarch.tasks.listings import NO_WORDS, Several, is_list, joint_in
 from subarch.tasks.names import (
     MAX_INTEGER_CLASSES,
     are_codes,
@@ -31,7 +32,6 @@ from subarch.text.examples import places
 _LOG = logging.getLogger(__name__)
 
 _SHOWN = 5  # rows, or pairs of labels, that a message names; the others are counted
-_NO_WORDS = ("nan", "null", "<na>", "#n/a")  # what programs write where there is nothing
 _PERHAPS_NONE = ("NA", "N/A", "None", "NaT", "#NULL!")  # likewise, but names of classes as well
 _LEAST_OF_A_WORD = 5  # rows in which such a word stands, where it is a class
 
@@ -39,8 +39,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _COMMA = re.compile(r"[+-]?\d+(?:,\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
 _POINT_ZERO = re.compile(r"(?<=\d)\.0*$", re.ASCII)
-_LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
-_JOINTS = ("|", ",", ";", "#", "/", "+", "&")
 
 
 @dataclass
@@ -51,11 +49,13 @@ class Labels:
         path: of the table, for messages.
         column: that they stand in.
         missing: words that stand for no label, whose rows are left out; where there are none, such rows are refused.
+        several: how several labels may stand in a row.
     """
 
     path: Path
     column: str
     missing: tuple[str, ...] = ()
+    several: Several = field(default_factory=Several)
     names: list[str | None] = field(default_factory=list[str | None])
     rows: list[int] = field(default_factory=list[int])
     _values: dict[int, object] = field(default_factory=dict[int, object])  # of rows without a name
@@ -64,16 +64,11 @@ class Labels:
         """The label of the next row.
 
         Raises:
-            ValueError: for several labels, and for what is none: bytes, dates, half of a character.
+            ValueError: for what is no label and no list of labels: bytes, dates, half of a character, scores.
         """
-        value = values.get(self.column)
-        if isinstance(value, (list, dict, tuple, set)):
-            what = "scores of several labels" if isinstance(value, dict) else "several labels"
-            raise self._refusal(
-                row,
-                f"expected a label in column {self.column!r}, got {value!r:.60}: one label a row, several are not "
-                f"supported ({what}: multi-label)",
-            )
+        value, reason = self.several.read(self.column, values)
+        if reason is not None:
+            raise self._refusal(row, reason)
         name = name_of(value)
         if name is None:
             if value is not None and not isinstance(value, (str, float, Decimal)):
@@ -91,6 +86,11 @@ class Labels:
             )
         self.names.append(name)
         self.rows.append(row)
+
+    def are_sets(self) -> bool:
+        """Whether a row may have several labels: lists, written or not, or because that was said."""
+        names = self._given
+        return self.several.is_meant or 2 * sum(map(is_list, names)) > len(names)
 
     def present(self, wanted: Sequence[bool]) -> list[bool]:
         """Which rows have a label; the others are left out where :attr:`missing` says so.
@@ -146,11 +146,11 @@ class Labels:
             return {word.casefold() for word in self.missing}
         names = self._given
         counts = Counter(name.casefold() for name in names)
-        words = {word for word in _NO_WORDS if word in counts}
+        words = {word for word in NO_WORDS if word in counts}
         others = [count for name, count in counts.items() if name not in words]
         numbers = all(number_in(name) is not None for name in counts if name not in words)
         least = max(_LEAST_OF_A_WORD, sum(others) / len(others) / 2) if others and not numbers else math.inf
-        for word in (word for word in _NO_WORDS if counts.get(word, 0) >= least):
+        for word in (word for word in NO_WORDS if counts.get(word, 0) >= least):
             written = next(name for name in names if name.casefold() == word)
             _LOG.warning(
                 "%s: %r in column %r is taken for a class: it stands in %d of %d rows; where it says that there is no "
@@ -211,7 +211,7 @@ class Labels:
                 may be names of several classes.
         """
         names = self._given
-        commas = [name for name in names if "," in name]
+        commas = [] if self.are_sets() else [name for name in names if "," in name]
         if not commas or not all(map(_COMMA.fullmatch, names)):
             return
         if not sure or all(map(_THOUSANDS.fullmatch, commas)):
@@ -345,33 +345,29 @@ class Labels:
     def _require_single(self) -> None:
         """Refuse labels that are written lists."""
         names = self._given
-        lists = [(row, name) for row, name in zip(self.rows, names, strict=True) if _LIST.fullmatch(name)]
-        if len(lists) > len(names) / 2:
+        lists = [(row, name) for row, name in zip(self.rows, names, strict=True) if is_list(name)]
+        if lists and self.are_sets():
             row, name = lists[0]
             raise self._refusal(
                 row,
                 f"expected one label a row in column {self.column!r}, got a list, {name!r:.60} (as in {len(lists)} of "
-                f"{len(names)} rows): several labels a row (multi-label) are not supported",
+                f"{len(names)} rows): several labels a row (multi-label) are read with --kind multilabel",
             )
 
     def _tell_joined(self, counts: Counter[str]) -> None:
-        """Say where names seem to be several joined: their parts recur alone, or in other combinations."""
-        for joint in _JOINTS:
-            parts = {name: [part.strip() for part in name.split(joint)] for name in counts}
-            joined = [name for name, pieces in parts.items() if len(pieces) > 1 and all(pieces)]
-            uses = Counter(part for pieces in parts.values() for part in set(pieces))
-            if len(joined) > 1 and all(uses[part] > 1 for name in joined for part in parts[name]):
-                shown = ", ".join(map(repr, joined[:3]))
-                _LOG.warning(
-                    "%s: some labels of column %r, such as %s, seem to be several labels joined by %r, whose parts "
-                    "recur in other combinations; each combination is taken for a class of its own, several labels a "
-                    "row are not supported",
-                    self.path,
-                    self.column,
-                    shown,
-                    joint,
-                )
-                return
+        """Say where names seem to be several joined."""
+        if (found := joint_in(counts)) is not None:
+            joint, joined = found
+            _LOG.warning(
+                "%s: some labels of column %r, such as %s, seem to be several labels joined by %r, whose parts recur "
+                "in other combinations; each combination is taken for a class of its own: --label-separator '%s' reads "
+                "several labels a row (multi-label)",
+                self.path,
+                self.column,
+                ", ".join(map(repr, joined[:3])),
+                joint,
+                joint,
+            )
 
     def _check_classes(self, names: Sequence[str], known: Sequence[str]) -> None:
         if len(known) == 1:

@@ -45,9 +45,12 @@ def load_task(
     shares: Shares | None = None,
     text_columns: Sequence[str] = (),
     label_column: str | None = None,
+    label_columns: Sequence[str] = (),
+    label_separator: str | None = None,
     kind: Kind | str | None = None,
     quoting: Quoting | None = None,
     missing_label: Sequence[str] = (),
+    metric: str | None = None,
     task_data: Path | None = None,
     development_data: Path | None = None,
     test_data: Path | None = None,
@@ -65,9 +68,12 @@ def load_task(
         shares: of the development and the sealed split; 15 % each when not given.
         text_columns: of a table, one or two (pairs), where they have unusual names.
         label_column: likewise.
-        kind: of a table, whether labels are classes or numbers; found by looking at them when not given.
+        label_columns: instead of it, a column for each label.
+        label_separator: of a table, what stands between several labels in one cell.
+        kind: of a table, what labels are; found by looking at them when not given.
         quoting: of a delimited table, what quotes and backslashes are; seen from the whole file when not given.
         missing_label: of a table, words that stand for no label, whose rows are left out.
+        metric: of a table, what it is scored by, and choices are made on; the kind's usual one when not given.
         task_data: folder of a benchmark in its official layout; the Hugging Face hub when not given.
         development_data: a table for the development split, instead of a share of the first one.
         test_data: likewise, for the sealed split.
@@ -86,6 +92,9 @@ def load_task(
     of_tables = {
         "text_columns": text_columns or None,
         "label_column": label_column,
+        "label_columns": label_columns or None,
+        "label_separator": label_separator,
+        "metric": metric,
         "kind": kind,
         "quoting": quoting,
         "missing_label": missing_label or None,
@@ -101,6 +110,8 @@ def load_task(
             read_table,
             text_columns=text_columns,
             label_column=label_column,
+            label_columns=label_columns,
+            label_separator=label_separator,
             quoting=quoting,
             missing_label=missing_label,
         )
@@ -111,6 +122,7 @@ def load_task(
             if path is not None
         }
         task = _own(name, table, given, shares, seed, rule)
+        task = task if metric is None else replace(task, metrics=_scored_by(task.kind, metric))
     else:
         benchmark = benchmark_task(name)
         _check_unused(benchmark.name, "a benchmark's task", of_tables)
@@ -129,15 +141,29 @@ def opened_task(where: TaskOptions) -> Task:
         seed=where.split_seed,
         text_columns=where.text_columns,
         label_column=where.label_column,
+        label_columns=where.label_columns,
+        label_separator=where.label_separator,
         kind=where.kind,
         quoting=where.quoting,
         missing_label=where.missing_label,
+        metric=where.metric,
         task_data=where.task_data,
         development_data=where.development_data,
         test_data=where.test_data,
         limit=where.limit,
         rule=where.rule,
     )
+
+
+def _scored_by(kind: Kind, metric: str) -> tuple[str, ...]:
+    """A metric of somebody's choice.
+
+    Raises:
+        ValueError: for one that such a table is not scored by.
+    """
+    if metric not in kind.table_metrics:
+        raise InputError(f"--metric: expected one of {', '.join(kind.table_metrics)} for a {kind}, got {metric!r}")
+    return (metric,)
 
 
 def _check_unused(name: str, what: str, given: Mapping[str, object]) -> None:
@@ -233,6 +259,7 @@ def _own(name: str, table: Table, given: Mapping[str, Table], shares: Shares, se
         metrics=table.kind.usual_metrics,
         text_columns=table.columns.texts,
         label_column=table.columns.label,
+        label_columns=table.columns.labels,
         common=common,
         train=parts["train"],
         development=parts["development"],
@@ -319,8 +346,9 @@ def _drawn(task: Task, limit: int, seed: int) -> Split:
     by_label: dict[object, list[int]] = defaultdict(list)
     order = list(range(len(task.train)))
     random.Random(seed).shuffle(order)
+    drawn_by = task.kind.drawn_by(task.train)
     for row in order:
-        by_label[task.kind.drawn_by(task.train[row])].append(row)
+        by_label[drawn_by[row]].append(row)
     # Rows of each class evenly spread over (0, 1): the first so many of all hold every class in proportion, and one of
     # each comes before all others, so that no class is lost while there is room.
     placed = [((n + 0.5) / len(rows) if n else 0.0, rows[n]) for rows in by_label.values() for n in range(len(rows))]

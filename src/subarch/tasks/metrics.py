@@ -14,6 +14,7 @@ import string
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -21,53 +22,63 @@ from numpy.typing import NDArray
 
 from subarch.errors import InputError
 from subarch.results.classes import ByClass, ClassScore
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 
 _LOG = logging.getLogger(__name__)
 
 Outputs = Sequence[NDArray[np.floating]]
-Predicted = Sequence[int | float]
+Predicted = Sequence[Label]
 Metric = Callable[[Sequence[Example], Predicted], float]
 
 
-def class_scores(names: Sequence[str], examples: Sequence[Example], predicted: Predicted) -> tuple[ClassScore, ...]:
+Held = Sequence[Sequence[int]]
+"""Of each example the indices of the labels that it has, or is said to have: of a class one alone."""
+
+
+def class_scores(names: Sequence[str], labels: Held, said: Held) -> tuple[ClassScore, ...]:
     """Each class by itself, in their order: what accuracy does not show of a rare one.
 
     Args:
         names: of the classes.
-        examples: labelled ones of a classification.
-        predicted: for each example the index of the class.
+        labels: of each example.
+        said: of each example.
     """
-    labels, answered = Counter(example.label for example in examples), Counter(predicted)
-    right = Counter(guess for example, guess in zip(examples, predicted, strict=True) if guess == example.label)
-    return tuple(ClassScore(name, labels[n], answered[n], right[n]) for n, name in enumerate(names))
+    there, answered = Counter(chain.from_iterable(labels)), Counter(chain.from_iterable(said))
+    right = Counter(chain.from_iterable(set(one) & set(other) for one, other in zip(labels, said, strict=True)))
+    return tuple(ClassScore(name, there[n], answered[n], right[n]) for n, name in enumerate(names))
 
 
 def by_class(found: Sequence[ClassScore]) -> dict[str, float]:
     """Measures in which every class that has examples counts alike: balanced accuracy and macro F1."""
     there = [one for one in found if one.examples]
-    f1 = [2 * one.right / (one.examples + one.answered) for one in there]
+    f1 = [one.f1 for one in there]
     recalls = [one.right / one.examples for one in there]
     return {"balanced_accuracy": sum(recalls) / len(there), "macro_f1": sum(f1) / len(there)}
 
 
 def told_by_class(
-    names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
+    names: Sequence[str],
+    labels: Held,
+    said: Held,
+    measures: Callable[[Sequence[ClassScore]], dict[str, float]] = by_class,
+    *,
+    whose: str = "",
 ) -> ByClass:
-    """Each class and :func:`by_class`.
+    """Each class, and measures of all of them.
 
     A class of which no example is answered rightly is said aloud: accuracy is silent about a rare one.
 
     Args:
         names: of the classes.
-        examples: labelled ones.
-        predicted: for each example the index of the class.
+        labels: of each example.
+        said: of each example.
+        measures: :func:`by_class`, or others.
         whose: answers these are, for the warning.
     """
-    found = class_scores(names, examples, predicted)
+    found = class_scores(names, labels, said)
     if (missed := missed_in_words(found)) is not None:
         _LOG.warning("%sno example of %s", f"{whose}: " if whose else "", f"{missed} is answered rightly")
-    return ByClass(classes=found, by_class=by_class(found))
+    return ByClass(classes=found, by_class=measures(found))
 
 
 def missed_in_words(found: Sequence[ClassScore], shown: int = 10) -> str | None:
@@ -107,7 +118,7 @@ def interval(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def _labels(examples: Sequence[Example]) -> list[int | float]:
-    return [example.label for example in examples if example.label is not None]
+    return cast("list[int | float]", [example.label for example in examples if example.label is not None])
 
 
 def accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
@@ -171,6 +182,35 @@ def _constant(values: Predicted) -> bool:
     return len(set(values)) < 2
 
 
+# --- several labels ---------------------------------------------------------------------------------------------------
+
+
+def label_sets(examples: Sequence[Example]) -> Held:
+    """The labels of examples that may have several."""
+    return [cast("tuple[int, ...]", example.label) for example in examples]
+
+
+def micro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """F1 of all labels of all examples together: the harmonic mean of precision and recall."""
+    labels, said = label_sets(examples), cast("Held", predicted)
+    right = sum(len(set(one) & set(other)) for one, other in zip(labels, said, strict=True))
+    all_of_them = sum(map(len, labels)) + sum(map(len, said))
+    return 2 * right / all_of_them if all_of_them else 0.0
+
+
+def mean_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Mean of the F1 of every label that some example has."""
+    labels, said = label_sets(examples), cast("Held", predicted)
+    count = 1 + max((n for one in labels for n in one), default=-1)
+    there = [one for one in class_scores(["?"] * count, labels, said) if one.examples]
+    return sum(one.f1 for one in there) / len(there) if there else 0.0
+
+
+def same_sets(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of the examples of which all labels are right, and none is missed; having none counts as well."""
+    return sum(example.label == guess for example, guess in zip(examples, predicted, strict=True)) / len(examples)
+
+
 # --- examples that are scored together --------------------------------------------------------------------------------
 
 
@@ -186,11 +226,9 @@ def gender_parity(examples: Sequence[Example], predicted: Predicted) -> float:
     return sum(len({guess for guess, _ in pair}) == 1 for pair in pairs) / len(pairs) if pairs else 0.0
 
 
-def _groups(
-    examples: Sequence[Example], predicted: Predicted
-) -> Iterator[list[tuple[int | float, int | float | None]]]:
+def _groups(examples: Sequence[Example], predicted: Predicted) -> Iterator[list[tuple[Label, Label | None]]]:
     """Prediction and label of every example, group by group."""
-    found: dict[str, list[tuple[int | float, int | float | None]]] = defaultdict(list)
+    found: dict[str, list[tuple[Label, Label | None]]] = defaultdict(list)
     for row, (example, guess) in enumerate(zip(examples, predicted, strict=True)):
         if example.group is None:
             raise InputError(f"expected examples in groups that are scored together, got none for example {row}")
@@ -220,7 +258,7 @@ def _best_match(
         if example.answers is None:
             raise InputError(f"expected the candidates' names and the right ones, got none for example {row}")
         names, right = example.answers
-        words = _words(names[int(guess)])
+        words = _words(names[cast("int", guess)])
         total += max((closeness(words, _words(gold)) for gold in right), default=0.0)
     return total / len(examples)
 

@@ -27,6 +27,7 @@ class Task:
         length: tokens of a sequence that do for nearly all of its examples.
         text_columns: what a table calls its texts; empty for other tasks.
         label_column: what a table calls its label.
+        label_columns: what it calls its labels, where each has a column.
         common: texts that keep nothing together (:func:`subarch.tasks.dealing.common_texts`).
         train: what a network learns from.
         development: what choices are made on.
@@ -40,6 +41,7 @@ class Task:
     length: int = 128
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
+    label_columns: tuple[str, ...] = ()
     common: frozenset[str] = frozenset()
     train: Split
     development: Split

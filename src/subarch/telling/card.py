@@ -93,9 +93,11 @@ def _targets(targets: TargetsResult) -> Iterator[str]:
 def _use(tuned: FinetuneResult) -> Iterator[str]:
     labels = ", ".join(map(_plain, tuned.label_names))
     columns = ", ".join(map(_plain, tuned.text_columns)) or "text"
-    yield f"Texts like those of the data ({columns}), in their language, " + (
-        f"sorted into: {labels}." if labels else "to a number."
-    )
+    does = f"sorted into: {labels}." if labels else "to a number."
+    if tuned.holds_above:
+        each = ", ".join(f"{_plain(name)} ({at:g})" for name, at in tuned.holds_above.items())
+        does = f"with every label that holds, or none. A label holds above its probability here: {each}."
+    yield f"Texts like those of the data ({columns}), in their language, {does}"
     yield "It has seen no others, and says something about every text, also about those that make no sense to it."
 
 

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from subarch.errors import InputError
 from subarch.results.export import ReadWith
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,7 +107,7 @@ class Tokens:
     types: NDArray[np.uint8] | None
     ends: NDArray[np.int64]
     starts: NDArray[np.int64]
-    labels: list[int | float] | None
+    labels: list[Label] | None
     right: NDArray[np.bool_] | None
     padding: int
     length: int
@@ -153,9 +153,9 @@ class Tokens:
 
         Returns:
             ``input_ids`` (sequences, length); ``attention_mask`` likewise, only where there is padding;
-            ``token_type_ids`` where the network asks for them; ``labels`` (examples,) where they are known; for choices
-            ``owners`` (sequences,), the position in the batch of the example that each sequence belongs to, and
-            ``right`` (sequences,).
+            ``token_type_ids`` where the network asks for them; ``labels`` (examples,) where they are known, of several
+            (examples, most of one) with -1 behind the last; for choices ``owners`` (sequences,), the position in the
+            batch of the example that each sequence belongs to, and ``right`` (sequences,).
         """
         chosen = list(chain.from_iterable(range(self.starts[row], self.starts[row + 1]) for row in rows))
         sizes = [int(self.ends[n + 1] - self.ends[n]) for n in chosen]
@@ -166,8 +166,7 @@ class Tokens:
         if self.types is not None:
             batch["token_type_ids"] = self._padded(self.types, chosen, longest, 0)
         if self.labels is not None:
-            labels = np.array([self.labels[row] for row in rows])
-            batch["labels"] = labels.astype(np.float32 if labels.dtype.kind == "f" else np.int64)
+            batch["labels"] = _as_array([self.labels[row] for row in rows])
         if self.right is not None:
             counts = [int(self.starts[row + 1] - self.starts[row]) for row in rows]
             batch["owners"] = np.repeat(np.arange(len(rows), dtype=np.int64), counts)
@@ -270,6 +269,18 @@ class Reader:
             np.fromiter(chain.from_iterable(one.type_ids for one in found), dtype=np.uint8),
             np.array([len(one) for one in found], dtype=np.int64),
         )
+
+
+def _as_array(labels: Sequence[Label]) -> NDArray[Any]:
+    """One a row; of several the indices, -1 behind them: ``(examples, most labels of one)``."""
+    sets = [one for one in labels if isinstance(one, tuple)]
+    if not sets:
+        found = np.array(labels)
+        return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
+    table = np.full((len(sets), max(1, *map(len, sets))), -1, dtype=np.int64)
+    for row, one in zip(table, sets, strict=True):
+        row[: len(one)] = one
+    return table
 
 
 def _cut(backend: Any, tokenizer: Tokenizing, length: int) -> None:

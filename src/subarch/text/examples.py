@@ -16,6 +16,9 @@ from subarch.errors import InputError
 
 _LOG = logging.getLogger(__name__)
 
+Label = int | float | tuple[int, ...]
+"""Index of a class or a candidate, a number, or the indices of all labels that hold, in their order: none may."""
+
 
 class Example(NamedTuple):
     """One thing to predict.
@@ -23,7 +26,8 @@ class Example(NamedTuple):
     Attributes:
         first: the single text, the first of a pair, or what all candidates of a choice share.
         seconds: none, the second text of a pair, or the candidates of a choice.
-        label: index of the class, the number, or the index of a right candidate; None where it is not known.
+        label: index of the class, the number, the index of a right candidate, or the indices of all labels that hold;
+            None where it is not known.
         right: further candidates of a choice that are right as well.
         id: what the data call the example, in submissions and predictions.
         group: examples of one group are scored together: answers to one question, sentences of one pair.
@@ -32,7 +36,7 @@ class Example(NamedTuple):
 
     first: str
     seconds: tuple[str, ...] = ()
-    label: int | float | None = None
+    label: Label | None = None
     right: tuple[int, ...] = ()
     id: str | int | tuple[int, ...] | None = None
     group: str | None = None
@@ -55,7 +59,7 @@ class Split(tuple[Example, ...]):
         return tuple(example.first for example in self)
 
     @property
-    def labels(self) -> tuple[int | float, ...]:
+    def labels(self) -> tuple[Label, ...]:
         """The label of every example.
 
         Raises:

@@ -290,17 +290,27 @@ def class_names(path: Path) -> Mapping[str, tuple[str, ...]]:
 def _classes_of(schema: Any) -> dict[str, tuple[str, ...]]:
     try:
         features: Any = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        inner = {str(column): _inside(feature) for column, feature in features.items()}
         return {
-            str(column): tuple(map(str, feature["names"]))
-            for column, feature in features.items()
+            column: tuple(map(str, feature["names"]))
+            for column, feature in inner.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
 
+def _inside(feature: Any) -> Any:
+    """What a list is of, as several versions of ``datasets`` write it; anything else as it is."""
+    while isinstance(feature, list) or (isinstance(feature, dict) and feature.get("_type") in ("Sequence", "List")):
+        feature = feature[0] if isinstance(feature, list) else feature["feature"]
+    return feature
+
+
 def _class_name(value: object, names: tuple[str, ...]) -> object:
-    """The name of a class by its number; -1 says that there is none."""
+    """The name of a class by its number, or those of a list of them; -1 says that there is none."""
+    if isinstance(value, list):
+        return [_class_name(one, names) for one in cast("list[object]", value)]
     if isinstance(value, int) and not isinstance(value, bool) and -1 <= value < len(names):
         return None if value == -1 else names[value]
     return value

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from subarch.tasks.kinds.base import AS_THEY_ARE, Units
+from subarch.tasks.kinds.rows import AS_THEY_ARE, Units
 from subarch.tasks.kinds.table import KINDS, kind_of
 from subarch.text.examples import Example
 
@@ -52,7 +52,7 @@ def test_an_output_that_is_not_finite_is_no_answer(name: str, value: float) -> N
 def test_what_a_kind_does_not_say_is_nothing() -> None:
     numbers = kind_of("regression")
     assert numbers.told((), EXAMPLES, [0.0] * 4).to_json() == {} and numbers.counts(np.zeros((2, 1)), ()) == {}
-    assert numbers.drawn_by(EXAMPLES[0]) is None and not numbers.is_nameless(("LABEL_0",))
+    assert set(numbers.drawn_by(EXAMPLES)) == {None} and not numbers.is_nameless(("LABEL_0",))
     numbers.check_learnable("training", np.ones((3, 1)))
     assert Units() == AS_THEY_ARE == (0.0, 1.0)
     assert KIND.tolerance(np.eye(2), np.eye(2)) is None and KIND.name_of_score("f1") == "f1"

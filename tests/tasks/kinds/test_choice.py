@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from subarch.tasks.kinds.base import Units
 from subarch.tasks.kinds.choice import by_owner
+from subarch.tasks.kinds.rows import Units
 from subarch.tasks.kinds.table import kind_of
 from subarch.testing import KindSuite
 from subarch.text.examples import Example

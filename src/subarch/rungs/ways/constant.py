@@ -22,10 +22,8 @@ class Constant(PlainRung):
     form: PlainName = "constant"
 
     def write(self, ground: Ground, folder: Path) -> bool:
-        """Of classes the logarithms of their shares, which are their probabilities; else the mean of the labels."""
-        shares = ground.labels.mean(0)
-        if ground.task.kind.has_classes:
-            shares = np.log(np.maximum(shares, 1e-12))
+        """What is said of the mean of the labels: of classes and labels their shares."""
+        shares = ground.task.kind.outputs_of(ground.labels.mean(0))
         write_json(folder / CONSTANT, ConstantProgram(shares.astype(np.float32)).document())
         return False
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from subarch.learning.batches import epoch
+from subarch.learning.epochs import scored
 from subarch.learning.heads import seeded
 from subarch.learning.training import Hyperparameters, Training
 from subarch.networks.layouts import tells_texts_apart
@@ -23,7 +24,7 @@ from subarch.rungs.base import PlainRung
 from subarch.rungs.ground import Ground, Outputs
 from subarch.running.predictor import answers
 from subarch.running.static import StaticProgram
-from subarch.tasks.kinds.base import Units
+from subarch.tasks.kinds.rows import Units
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
 
@@ -148,7 +149,7 @@ def _train(network: StaticNetwork, bags: _Bags, labels: Tensor, ground: Ground, 
         for rows in _batches(bags.tokens, number):
             training.advance((bags.batch(rows), labels[rows]))
         said = _said(_program(network, bags, table, units), ground)
-        value = task.kind.score(task.metrics, task.development, task.kind.decide(said))["score"]
+        value = scored(task, said)["score"]
         pairs = zip(said, task.development, strict=True)
         lost = float(np.mean([kind.loss_of(one.astype(np.float64), example, Units()) for one, example in pairs]))
         since += 1

@@ -40,6 +40,7 @@ class TeacherAsGiven:
             label_names=teacher.label_names,
             length=teacher.length,
             artifact="pytorch",
+            thresholds=teacher.thresholds,
         )
 
     def served(self, ground: Ground, folder: Path) -> Path:

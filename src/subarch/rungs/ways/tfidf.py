@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
 
+from subarch.learning.epochs import scored
 from subarch.options.forms import PlainName
 from subarch.rungs.base import PlainRung
 from subarch.rungs.ground import Ground, Outputs
 from subarch.running import tfidf as running
 from subarch.running.tfidf import LinearModel, Terms, TfidfProgram
+from subarch.tasks.kinds.rows import Linear
 from subarch.text.examples import Example
 
 _STRENGTHS = (1.0, 10.0)  # inverse to regularisation; the better one on development rows is kept
 _MOST_WORDS, _MOST_PIECES = 50_000, 100_000
 _RARE = 1000  # rows from which on a term has to occur twice
-_STEPS = 1000  # of the solver
-_NEVER = -30.0  # log odds of a class that no training row has
-
-
-class Linear(NamedTuple):
-    """A fitted linear map: ``(features, outputs)`` and ``(outputs,)``."""
-
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64]
 
 
 class Tfidf(PlainRung):
@@ -52,10 +41,10 @@ class Tfidf(PlainRung):
         best: tuple[float, LinearModel] | None = None
         for number, strength in enumerate(_STRENGTHS):
             ground.watch("TF-IDF", done=number, total=len(_STRENGTHS), note="a linear model")
-            fitted = _fitted(features, ground, strength)
+            fitted = task.kind.linear(features, ground.labels, strength)
             model = _model(vectorizers, fitted, texts=len(train[0].texts))
             said = cast("Outputs", list(TfidfProgram(model).texts(task.development)))
-            score = task.kind.score(task.metrics, task.development, task.kind.decide(said))["score"]
+            score = scored(task, said)["score"]
             if best is None or score > best[0]:
                 best = score, model
         assert best is not None
@@ -85,24 +74,6 @@ def _features(vectorizers: tuple[Any, Any], examples: Sequence[Example]) -> csr_
         alike = [np.asarray(one.multiply(other).sum(1)) for one, other in zip(parts[:2], parts[2:], strict=True)]
         parts += [csr_matrix(column) for column in alike]
     return csr_matrix(hstack(parts))
-
-
-def _fitted(features: csr_matrix, ground: Ground, strength: float) -> Linear:
-    """Logistic regression of classes, ridge regression of numbers."""
-    if not ground.task.kind.has_classes:
-        ridge: Any = Ridge(alpha=1 / strength).fit(features, ground.labels)
-        return Linear(ridge.coef_.reshape(ground.width, -1).T, np.atleast_1d(ridge.intercept_))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # what it has reached is judged on development rows
-        model: Any = LogisticRegression(C=strength, max_iter=_STEPS).fit(features, ground.labels.argmax(1))
-    weights, bias = np.zeros((cast("Any", features).shape[1], ground.width)), np.full(ground.width, _NEVER)
-    if len(model.classes_) == 2:  # one set of weights, of the second against the first
-        weights[:, model.classes_[1]] = model.coef_[0]
-        bias[model.classes_] = [0.0, model.intercept_[0]]
-    else:
-        weights[:, model.classes_] = model.coef_.T
-        bias[model.classes_] = model.intercept_
-    return Linear(weights, bias)
 
 
 def _model(vectorizers: tuple[Any, Any], fitted: Linear, *, texts: int) -> LinearModel:

@@ -11,9 +11,9 @@ Notation: an example's *output* is what the network says of it, ``(outputs,)``; 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +21,28 @@ from numpy.typing import NDArray
 from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass
+from subarch.tasks.kinds.rows import InRows, Rows, Units
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric, Outputs, Predicted
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Rows = NDArray[np.float64]
-"""Labels as rows of numbers: ``(examples, columns)``."""
+Thresholds = tuple[float, ...]
+"""Probabilities above which each output's label holds; none where a kind has none, or its usual ones hold."""
 
 
-class Units(NamedTuple):
-    """Where a network's outputs lie: in units of ``scale`` from ``mean``."""
-
-    mean: float = 0.0
-    scale: float = 1.0
-
-
-AS_THEY_ARE = Units()
-
-
-class Ability(NamedTuple):
-    """How good a teacher is: what is measured, its value, and the bar that it must be above."""
-
-    name: str
-    value: float
-    bar: float
+def in_order_of(
+    order: Sequence[int] | None, outputs: Outputs, thresholds: Thresholds = ()
+) -> tuple[Outputs, Thresholds]:
+    """What a model says, and its thresholds, in the order of a task's names: ``order`` is of :meth:`Kind.places`."""
+    if order is None:
+        return outputs, thresholds
+    return [one[list(order)] for one in outputs], tuple(thresholds[n] for n in order) if thresholds else ()
 
 
-class Kind(str, ABC):
+class Kind(InRows):
     """A kind of task. It is its own name, wherever names are written: in options, files and messages.
 
     Attributes:
@@ -61,8 +53,11 @@ class Kind(str, ABC):
         has_numbers: whether labels are numbers, so that a decimal comma is one.
         has_classes: whether a label row holds shares of classes or candidates: of such a row one can be sure.
         is_balanced: whether as many examples of each column of label rows are wanted.
+        has_thresholds: whether decisions depend on thresholds, which are chosen on development rows.
         metrics: those that there are, by name.
         usual_metrics: names of those that score a table; the first goes before the others.
+        table_metrics: names of those that may be asked for instead.
+        how_far: what :meth:`distance` is, for the certificate.
     """
 
     __slots__ = ()
@@ -73,15 +68,18 @@ class Kind(str, ABC):
     has_numbers: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     is_balanced: ClassVar[bool] = False
+    has_thresholds: ClassVar[bool] = False
     metrics: ClassVar[Mapping[str, Metric]]
     usual_metrics: ClassVar[tuple[str, ...]]
+    table_metrics: ClassVar[tuple[str, ...]]
+    how_far: ClassVar[str] = ""
 
     # --- labels ---
 
     @abstractmethod
     def parse(
         self, labels: Labels, classes: Sequence[str], declared: Sequence[str]
-    ) -> tuple[tuple[str, ...], Sequence[int | float]]:
+    ) -> tuple[tuple[str, ...], Sequence[Label]]:
         """Names of the outputs (none where they have none), and the value of every label.
 
         Args:
@@ -103,10 +101,14 @@ class Kind(str, ABC):
         del names
         return ["all"] * len(examples)
 
-    def drawn_by(self, example: Example) -> Hashable:
-        """What a part of the examples has in the proportions of all."""
-        del example
-        return None
+    def drawn_by(self, examples: Sequence[Example]) -> Sequence[Hashable]:
+        """For each example what a part of them has in the proportions of all."""
+        return [None] * len(examples)
+
+    def labels_in(self, label: Label) -> tuple[int, ...]:
+        """Outputs whose names a label, or an answer, holds; none where outputs are no names."""
+        del label
+        return ()
 
     def places(self, task: str, names: Sequence[str], *, of: Kind, among: Sequence[str]) -> list[int] | None:
         """For each name of a task a model's output; None where outputs have no names.
@@ -147,7 +149,7 @@ class Kind(str, ABC):
     def settings(self, names: Sequence[str]) -> Json:
         """What the stock config of such a network says."""
 
-    def units(self, labels: Sequence[int | float]) -> Units:
+    def units(self, labels: Sequence[Label]) -> Units:
         """Units in which a network best learns these labels."""
         del labels
         return Units()
@@ -173,10 +175,37 @@ class Kind(str, ABC):
     def put_in_units(self, model: nn.Module, units: Units) -> None:
         """Let a trained network answer in the units of the labels, as everybody expects of a checkpoint."""
 
+    def divergence(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """What candidates of a search minimise: how far their outputs are from their source's, ``(examples,)``.
+
+        Args:
+            teacher: outputs ``(examples, outputs)``.
+            student: likewise.
+        """
+        raise NotImplementedError
+
+    def distance(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """The error that candidates of a search are judged by, zero for the source itself: ``(examples,)``."""
+        return self.divergence(teacher, student)
+
     # --- answers ---
 
-    def decide(self, outputs: Outputs) -> list[int] | list[float]:
+    def thresholds(self, outputs: Outputs, examples: Sequence[Example], metrics: Sequence[str]) -> Thresholds:
+        """Thresholds with which a network does best by its metrics on development rows; none where there are none."""
+        del outputs, examples, metrics
+        return ()
+
+    def moved(self, outputs: Outputs, thresholds: Thresholds) -> Outputs:
+        """Outputs that say with the usual thresholds what these say with ``thresholds``."""
+        del thresholds
+        return outputs
+
+    def decide(self, outputs: Outputs, thresholds: Thresholds = ()) -> Sequence[Label]:
         """What a network's outputs say: for each example what a label would be.
+
+        Args:
+            outputs: of each example.
+            thresholds: of the network, where it has some.
 
         Raises:
             ValueError: for an output that is not finite: it would pass for an answer.
@@ -187,20 +216,25 @@ class Kind(str, ABC):
                     f"expected finite outputs, got {output[~np.isfinite(output)][0]} for example {row}: the network "
                     "has diverged; train it again with a lower learning rate"
                 )
-        return self._decided(outputs)
+        return self._decided(self.moved(outputs, thresholds))
 
     @abstractmethod
-    def _decided(self, outputs: Outputs) -> list[int] | list[float]:
-        """The same of finite outputs."""
+    def _decided(self, outputs: Outputs) -> Sequence[Label]:
+        """The same of finite outputs, with the usual thresholds."""
 
     @abstractmethod
-    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> Json:
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str], thresholds: Thresholds = ()) -> Json:
         """What people and programs are told of one example.
 
         Args:
             output: ``(outputs,)``; None for an example without a text, which keeps its place and says nothing.
             names: of the outputs.
+            thresholds: of the network, where it has some.
         """
+
+    def said(self, output: NDArray[np.floating], names: Sequence[str], thresholds: Thresholds = ()) -> Json:
+        """The same as a predictor returns it."""
+        return self.answer(output, names, thresholds)
 
     @abstractmethod
     def columns(self, names: Sequence[str]) -> list[str]:
@@ -266,84 +300,7 @@ class Kind(str, ABC):
         del names, examples, predicted, whose
         return ByClass()
 
-    # --- Agora ---
-
-    def width(self, names: Sequence[str], examples: Sequence[Example]) -> int:
-        """Columns of the label rows of these examples."""
-        del examples
-        return len(names) or 1
-
-    @abstractmethod
-    def rows(self, examples: Sequence[Example], width: int) -> Rows:
-        """The labels of examples as rows of so many columns: ``(examples, width)``."""
-
-    @abstractmethod
-    def rows_said(self, outputs: Outputs, width: int, units: Units = AS_THEY_ARE) -> Rows:
-        """What a network says, as such rows.
-
-        Args:
-            outputs: in ``units``.
-            width: columns at least.
-            units: of the outputs.
-        """
-
-    @abstractmethod
-    def agreement(self, labels: Rows, said: Rows) -> float:
-        """How well answers fit labels, both as rows, where no metric is given; more is better."""
-
     def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows) -> float:
         """The score of answers, both as rows."""
         right, guessed = self.decide(list(labels)), self.decide(list(said))
         return self.score(metrics, [Example("", label=label) for label in right], guessed)["score"]
-
-    def name_of_score(self, metric: str) -> str:
-        """What :meth:`score_rows` is called where a task's score is called ``metric``."""
-        return metric
-
-    @abstractmethod
-    def wrong(self, labels: Rows, said: Rows, tolerance: float | None) -> NDArray[np.bool_]:
-        """Which answers are mistakes: ``(examples,)``.
-
-        Args:
-            labels: as rows.
-            said: as rows.
-            tolerance: of residuals, where there are any; what suits when None.
-        """
-
-    def tolerance(self, labels: Rows, said: Rows) -> float | None:
-        """The tolerance that suits where none is given; None where answers are right or wrong."""
-        del labels, said
-        return None
-
-    def check_learnable(self, what: str, labels: Rows) -> None:
-        """Refuse labels from which nothing can be learned.
-
-        Args:
-            what: they are, for messages.
-            labels: as rows.
-
-        Raises:
-            ValueError: for such labels.
-        """
-
-    @abstractmethod
-    def ability(self, labels: Rows, said: Rows, *, override: bool = False) -> Ability:
-        """How good a teacher's answers are.
-
-        Args:
-            labels: as rows.
-            said: by the teacher.
-            override: do not refuse it.
-
-        Raises:
-            ValueError: for a teacher of something else.
-        """
-
-    @abstractmethod
-    def in_words(self, row: NDArray[np.float64], names: Sequence[str], example: Example) -> str:
-        """A label row for people."""
-
-    def counts(self, rows: Rows, names: Sequence[str]) -> dict[str, int]:
-        """How many label rows there are of each class; nothing where there are none."""
-        del rows, names
-        return {}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.tasks import metrics
-from subarch.tasks.kinds.base import Rows, Units
 from subarch.tasks.kinds.classes import OneOfSeveral
+from subarch.tasks.kinds.rows import Rows, Units
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric
 from subarch.text.examples import Example
@@ -36,6 +36,7 @@ class Choice(OneOfSeveral):
         "record_em": metrics.record_em,
     }
     usual_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+    table_metrics: ClassVar[tuple[str, ...]] = ()
 
     def parse(
         self, labels: Labels, classes: Sequence[str], declared: Sequence[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -12,8 +12,9 @@ from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass
 from subarch.tasks import metrics
-from subarch.tasks.kinds.base import Kind, Rows, Units
+from subarch.tasks.kinds.base import Kind
 from subarch.tasks.kinds.classes import OneOfSeveral
+from subarch.tasks.kinds.rows import Rows, Units
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric, Predicted
 from subarch.text.examples import Example, nameless, places
@@ -40,6 +41,7 @@ class Classification(OneOfSeveral):
         "gender_parity": metrics.gender_parity,
     }
     usual_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+    table_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "matthews")
 
     def parse(
         self, labels: Labels, classes: Sequence[str], declared: Sequence[str]
@@ -56,9 +58,9 @@ class Classification(OneOfSeveral):
         """The names of their classes."""
         return [names[int(cast("int", example.label))] for example in examples]
 
-    def drawn_by(self, example: Example) -> int | float | None:
-        """Its class."""
-        return example.label
+    def drawn_by(self, examples: Sequence[Example]) -> Sequence[Hashable]:
+        """Their classes."""
+        return [example.label for example in examples]
 
     def places(self, task: str, names: Sequence[str], *, of: Kind, among: Sequence[str]) -> list[int] | None:
         """As :func:`subarch.text.examples.places`."""
@@ -104,7 +106,8 @@ class Classification(OneOfSeveral):
         self, names: Sequence[str], examples: Sequence[Example], predicted: Predicted, *, whose: str = ""
     ) -> ByClass:
         """Each class by itself."""
-        return metrics.told_by_class(names, examples, predicted, whose=whose)
+        labels = [self.labels_in(cast("int", example.label)) for example in examples]
+        return metrics.told_by_class(names, labels, [self.labels_in(guess) for guess in predicted], whose=whose)
 
     def rows(self, examples: Sequence[Example], width: int) -> Rows:
         """One-hot."""

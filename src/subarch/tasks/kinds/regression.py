@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.tasks import metrics
-from subarch.tasks.kinds.base import AS_THEY_ARE, Ability, Kind, Rows, Units
+from subarch.tasks.kinds.base import Kind, Thresholds
+from subarch.tasks.kinds.rows import AS_THEY_ARE, Ability, Rows, Units
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric, Outputs
-from subarch.text.examples import Example
+from subarch.text.examples import Example, Label
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,6 +35,8 @@ class Regression(Kind):
     has_numbers: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = {"pearson": metrics.pearson, "spearman": metrics.spearman}
     usual_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
+    table_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
+    how_far: ClassVar[str] = "distance to the source: mean squared difference of the numbers they predict; 0 = the same"
 
     def parse(
         self, labels: Labels, classes: Sequence[str], declared: Sequence[str]
@@ -74,7 +77,7 @@ class Regression(Kind):
         del names
         return {"problem_type": "regression", "id2label": {0: "value"}, "label2id": {"value": 0}}
 
-    def units(self, labels: Sequence[int | float]) -> Units:
+    def units(self, labels: Sequence[Label]) -> Units:
         """Mean and standard deviation of the labels."""
         values = np.asarray(labels, dtype=np.float64)
         return Units(float(values.mean()), float(values.std()) or 1.0)
@@ -93,8 +96,12 @@ class Regression(Kind):
 
     def loss_of(self, output: NDArray[np.float64], example: Example, units: Units) -> float:
         """Squared error in units of the labels' scale."""
-        assert example.label is not None
-        return float((output[0] - (example.label - units.mean) / units.scale) ** 2)
+        number = cast("float", example.label)
+        return float((output[0] - (number - units.mean) / units.scale) ** 2)
+
+    def divergence(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """Squared difference: as a distribution over one class the number would always be right."""
+        return (student[:, 0] - teacher[:, 0]).square()
 
     def put_in_units(self, model: nn.Module, units: Units) -> None:
         """The last linear map takes them on."""
@@ -109,9 +116,9 @@ class Regression(Kind):
     def _decided(self, outputs: Outputs) -> list[float]:
         return [float(output[0]) for output in outputs]
 
-    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str]) -> Json:
+    def answer(self, output: NDArray[np.floating] | None, names: Sequence[str], thresholds: Thresholds = ()) -> Json:
         """The value."""
-        del names
+        del names, thresholds
         return {"value": None if output is None else float(output[0])}
 
     def columns(self, names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from subarch.tasks.kinds.base import Kind
 from subarch.tasks.labels import Labels
 
 KINDS: Mapping[str, str] = {
+    "multilabel": "subarch.tasks.kinds.multilabel:MultiLabel",
     "regression": "subarch.tasks.kinds.regression:Regression",
     "classification": "subarch.tasks.kinds.classification:Classification",
     "choice": "subarch.tasks.kinds.choice:Choice",
