@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from subarch.learning.purposes import PURPOSE, Dealt, DealtFile, Purpose
+from subarch.learning.purposes import PURPOSE, Dealt, DealtFile, DealtReading, Purpose
+from subarch.tasks.columns import LabelsAt
 
 
 def test_what_is_written_is_read_and_what_is_not_there_is_nothing(tmp_path: Path) -> None:
@@ -32,3 +33,15 @@ def test_an_earlier_version_says_no_rule_and_no_columns() -> None:
     said = Purpose.from_json({"task": "a.csv", "split": {"seed": 0, "limit": None, "sealed": "x", "files": {}}})
     assert said.split is not None and said.split.rule == "equal texts" and said.split.columns is None
     assert "rule" in said.to_json()["split"] and "method" not in said.to_json()
+
+
+def test_labels_are_looked_for_where_they_were_unless_somebody_says_so() -> None:
+    split = Dealt(seed=0, reading=DealtReading(label_separator="|"))
+    joined, wide = Purpose(label_column="tags", split=split), Purpose(label_columns=("a", "b"))
+    assert joined.labels_at(LabelsAt()) == ("tags", (), "|") and wide.labels_at(LabelsAt()) == (None, ("a", "b"), None)
+    assert joined.labels_at(LabelsAt(label_separator=";")) == ("tags", (), ";")
+    assert wide.labels_at(LabelsAt("label")) == ("label", (), None)
+    assert joined.labels_at(LabelsAt(None, ("c", "d"))) == (None, ("c", "d"), None)
+    said = wide.to_json()
+    assert "thresholds" not in said and Purpose.from_json(said) == wide
+    assert "label_separator" not in Dealt(seed=0).to_json()["reading"]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from subarch.running.parity import JudgedRows, Said, judged
+from subarch.tasks.kinds.table import kind_of
+from subarch.text.examples import Example
 
 
 def outputs(*rows: list[float]) -> list[Any]:
@@ -138,3 +140,46 @@ def test_the_longest_texts_may_not_fare_worse() -> None:
             "onnx-int8", "int8", "regression", numbers, form, rows=JudgedRows(score=lambda _: 1.0), max_drop=0.0
         )
         assert found.passed is passes and found.long_flips is None
+
+
+# --- several labels ---------------------------------------------------------------------------------------------------
+
+
+def labelled(reference: Any, form: Any, labels: list[tuple[int, ...]], **more: Any) -> Any:
+    kind = kind_of("multilabel")
+
+    def score(found: Any) -> float:
+        return kind.score(("micro_f1",), [Example("", label=one) for one in labels], kind.decide(found))["score"]
+
+    rows = JudgedRows(score=score, labels=labels, names=("toxic", "insult", "threat"), **more)
+    return judged("onnx-int8", "int8", "multilabel", said(reference), said(form), rows=rows, max_drop=100.0)
+
+
+def test_a_label_that_is_never_given_any_more_is_refused_by_name() -> None:
+    labels = [(0,)] * 90 + [(0, 2)] * 4 + [()] * 6
+    others = [[2.0, -2.0, -2.0]] * 90, [[-2.0, -2.0, -2.0]] * 6
+    reference, lost = (outputs(*others[0], *[[2.0, -2.0, rare]] * 4, *others[1]) for rare in (1.0, -0.1))
+    found = labelled(reference, lost, labels)
+    assert found.lost == ("threat",) and not found.passed and "'threat'" in found.reason
+    assert found.label_flips == 4  # rows whose sets differ, though the likeliest label is the same
+    assert labelled(reference, reference, labels).passed
+
+
+def test_a_label_whose_recall_falls_is_refused_whatever_the_others_do() -> None:
+    labels = [(0, 1)] * 40
+    reference, form = outputs(*[[2.0, 1.0, -2.0]] * 40), outputs(*[[2.0, -1.0, -2.0]] * 8, *[[2.0, 1.0, -2.0]] * 32)
+    found = labelled(reference, form, labels)
+    assert not found.passed and "right answers of 'insult' fall from 40 to 32 of 40" in found.reason
+
+
+def test_the_gate_goes_by_the_networks_thresholds() -> None:
+    kind, labels = kind_of("multilabel"), [(0,)] * 4 + [()] * 4
+    reference = outputs(*[[-1.0, -3.0, -3.0]] * 4, *[[-2.0, -3.0, -3.0]] * 4)
+    form = outputs(*[[-1.6, -3.0, -3.0]] * 4, *[[-2.0, -3.0, -3.0]] * 4)
+
+    def decide(found: Any) -> Any:
+        return kind.decide(found, (0.2, 0.5, 0.5))  # log odds of -1.39
+
+    assert labelled(reference, form, labels).label_flips == 0
+    found = labelled(reference, form, labels, decide=decide)
+    assert found.label_flips == 4 and found.lost == ("toxic",)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from subarch.tasks.columns import Columns, Wanted
+from subarch.tasks.columns import Columns, LabelsAt, Wanted
 from subarch.tasks.labelled import read_table
 
 
@@ -95,3 +95,15 @@ def test_a_label_that_is_not_read_is_no_text_either(tmp_path: Path) -> None:
     made = wanted.found(tmp_path / "a.csv", ["question", "passage", "text"])
     assert made == Columns(("text",), None, None) and wanted.label_of(made) == "question"
     assert {"question", "text", "premise", "id"} <= wanted.usual_names()
+
+
+def test_labels_stand_in_one_place() -> None:
+    assert LabelsAt(label_columns=("a", "b")).checked().label_columns == ("a", "b")
+    for wrong, words in (
+        (LabelsAt("label", ("a", "b")), "--label-columns and --label-column were both given"),
+        (LabelsAt(None, ("a", "b"), "|"), "--label-columns and --label-separator were both given"),
+        (LabelsAt(None, ("a", "a")), "two different columns or more"),
+        (LabelsAt("label", (), ""), "what stands between labels"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            wrong.checked()

@@ -110,3 +110,12 @@ def test_a_damaged_tokenizer_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / TOKENIZER).write_text('{"version": "1.0", "model"', encoding="utf-8")
     with pytest.raises(ValueError, match="damaged, or cut off"):
         Stored.opened(tmp_path, said)
+
+
+def test_labels_of_several_come_as_their_places(both: Any) -> None:
+    theirs, _ = both
+    given = [Example("a", label=(0, 2)), Example("b", label=()), Example("c", label=(1,))]
+    tokens = tokenize(given, theirs, length=8)
+    assert tokens.arrays([0, 1, 2])["labels"].tolist() == [[0, 2], [-1, -1], [1, -1]]
+    assert tokens.arrays([1])["labels"].tolist() == [[-1]]
+    assert tokens.batch([2, 1])["labels"].tolist() == [[1], [-1]]
