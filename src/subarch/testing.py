@@ -372,6 +372,9 @@ class KindSuite:
         found = outputs(model, tokens)
         decided = self.asked.decide(found)
         assert len(decided) == len(self.examples)
+        chosen = self.asked.thresholds(found, self.examples, self.asked.usual_metrics)
+        assert self.asked.has_thresholds == bool(chosen) and all(0 < one < 1 for one in chosen)
+        assert self.asked.decide(found, chosen) == self.asked.decide(self.asked.moved(found, chosen))
         names = self.names or tuple(str(n) for n in range(len(found[0])))
         for output in (None, found[0]):
             answer = json.loads(json.dumps(self.asked.answer(output, names)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,15 @@ def test_a_score_is_the_agreement_unless_another_is_given(tmp_path: Path) -> Non
         **given,  # type: ignore[arg-type]
     )
     assert other.scored(data.labels, said) == 20
+
+
+def test_what_a_teacher_answers_is_told_apart_from_what_it_teaches(tmp_path: Path) -> None:
+    data = square(10, 0)
+    given = {"data": data, "development": data, "hyperparameters": SETS, "functions": (), "folder": tmp_path}
+    plain = Course(learner=learner(), teacher=teacher, guard=None, **given)  # type: ignore[arg-type]
+    assert plain.answers is teacher and plain.labelling is teacher
+    for soft in (True, False):
+        course = replace(plain, answering=lambda rows: rows + 1, settings=Settings(bounds=Bounds(soft=soft)))
+        assert np.array_equal(course.answers(data.points), teacher(data.points) + 1)
+        taught = course.labelling(data.points)
+        assert np.array_equal(taught, teacher(data.points) if soft else teacher(data.points) + 1)

@@ -20,8 +20,8 @@ from subarch.agora.course import Course, Settings
 from subarch.agora.data import Labelled
 from subarch.agora.loop import agora
 from subarch.agora.proposals import Bounds
-from subarch.learning.agora import Stopping, TextGuard, TextLearner
-from subarch.learning.heads import Target, from_architecture
+from subarch.learning.agora import Deciding, Stopping, TextGuard, TextLearner, answered
+from subarch.learning.heads import Target, from_architecture, outputs
 from subarch.learning.places import mean_pooled
 from subarch.learning.proposals.retrieve import retrieve
 from subarch.tasks.kinds.table import kind_of
@@ -81,6 +81,30 @@ def test_numbers_come_in_their_own_units(tmp_path: Path) -> None:
     assert found.shape == (40, 1)
     assert np.corrcoef(found[:, 0], numbers)[0, 1] > 0.9
     assert found.mean() == pytest.approx(125, abs=10)
+
+
+def test_thresholds_are_of_development_rows_that_were_not_learned_from(tmp_path: Path) -> None:
+    kind, names = kind_of("multilabel"), ("yes", "no")
+    rows = labelled(24, 1)
+    held = [(int(one),) if n % 3 else () for n, one in enumerate(rows.classes)]
+    development = Split(Example(point.first, label=one) for point, one in zip(rows.points, held, strict=True))
+    deciding = Deciding(metrics=("micro_f1",), development=development)
+    student = learner(tmp_path, target=Target(kind, names), steps=20, deciding=deciding)
+    data = Labelled(labelled(24, 0).points, labelled(24, 0).labels)
+    theta = {"learning_rate": 2e-3}
+    found = student.thresholds(data, theta, 0)
+    model = student.student(data, theta, 0)
+    said = outputs(model, student.learner.tokens(list(development), model))
+    assert found == kind.thresholds(said, development, ("micro_f1",)) and len(found) == 2
+    # The student that has learned from them as well keeps those of its like; its own answers lie around a half.
+    more = data + Labelled(tuple(Example(one.first) for one in development), kind.rows(development, 2))
+    assert student.thresholds(more, theta, 0) == found
+    rows_said = student.fit(data, theta, 0)([Example(one.first) for one in development])
+    assert [tuple(np.flatnonzero(row > 0.5).tolist()) for row in rows_said] == kind.decide(said, found)
+    assert "micro_f1" in student.identity and "micro_f1" not in replace(student, deciding=None).identity
+    bare = kind.rows_said(said, 2)
+    assert answered(kind, bare, ()) is bare
+    assert ((answered(kind, bare, (0.2, 0.9)) > 0.5) == (bare > np.array([0.2, 0.9]))).all()
 
 
 def test_a_choice_is_a_position_and_its_loss_is_that_of_the_stock_model(tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ def require_joinable(settings: Settings, task: Task) -> None:
         ValueError: for a task without classes, and forms none of which has 8-bit integers.
     """
     if not task.kind.has_classes:
-        raise InputError("--cascade is of classes: of a number nobody says how sure it is; leave it out")
+        raise InputError(
+            "--cascade is of classes: of numbers and of several labels nobody says how sure they are; leave it out"
+        )
     whole: Sequence[ArtifactName] = settings["export"].get("artifacts", ())
     if not any(FORMS[name].precision == "int8" for name in whole):
         small = ", ".join(name for name, form in FORMS.items() if form.precision == "int8")

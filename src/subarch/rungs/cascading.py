@@ -63,7 +63,7 @@ def cascade(
         ValueError: where answers are no classes.
     """
     if not ground.task.kind.has_classes:
-        raise InputError("a cascade is of classes: of a number nobody says how sure it is")
+        raise InputError("a cascade is of classes: of numbers and of several labels nobody says how sure they are")
     rows, logits = Split(ground.task.development[row] for row in judged), list(judged.values())
     first, other = ground.task.kind.decide(logits), [second.development[row] for row in judged]
     least, share = enough(ground.task, rows, confidence(logits), first, cast("Predicted", other))

@@ -44,6 +44,12 @@ class LabelSets:
                 )
             sets.append(tuple(dict.fromkeys(parts)))
             twice += len(sets[-1]) < len(parts)
+        if not lists:
+            _LOG.warning(
+                "%s: column %r has one label a row, which is taken for the only one that holds",
+                labels.path,
+                labels.column,
+            )
         if twice:
             _LOG.warning("%s: %d rows name a label twice, which counts once", labels.path, twice)
         if labels.several.blank:

@@ -193,7 +193,7 @@ def label_sets(examples: Sequence[Example]) -> Held:
 def micro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
     """F1 of all labels of all examples together: the harmonic mean of precision and recall."""
     labels, said = label_sets(examples), cast("Held", predicted)
-    right = sum(len(set(one) & set(other)) for one, other in zip(labels, said, strict=True))
+    right = sum(n in other for one, other in zip(labels, said, strict=True) for n in one)
     all_of_them = sum(map(len, labels)) + sum(map(len, said))
     return 2 * right / all_of_them if all_of_them else 0.0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subarch.results.base import Json, Rows
+from subarch.results.base import Json, Line, Rows
 from subarch.results.bench import BenchResult
 from subarch.results.cascade import CascadeResult
 from subarch.results.compress import CompressResult
@@ -216,6 +216,11 @@ def _finetuning(result: FinetuneResult, number: int) -> Stage:
         content.append(chart(f"{key}-scores", "Ways of training", caption, label))
         plots[f"{key}-scores"] = _scores(rows)
     content.append(listed(f"Scores on {result.task}", result.table()))
+    for told in result.told_by_class():
+        if isinstance(told, Rows):
+            content.append(listed("Each class or label on the sealed rows, the worst first", told))
+        elif isinstance(told, Line):
+            content.append(tag("p", f"{told.words[:1].upper()}{told.words[1:]}.", class_="note"))
     for loop in result.rounds or ():
         more, drawn = _loop(loop, f"{key}-seed-{loop.seed}")
         content += more

@@ -72,6 +72,11 @@ class Classification(OneOfSeveral):
             "where these are the same classes, write the model's names instead of them"
         )
 
+    def instead_of(self, names: Sequence[str]) -> str:
+        """It is asked for rows of which each has one class."""
+        del names
+        return " (one class a text: --kind classification, where every row has one)"
+
     def is_nameless(self, names: Sequence[str]) -> bool:
         """Whether these are the names that the stock library gives where nobody did."""
         return nameless(names)
