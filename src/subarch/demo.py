@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import cast
 
 from subarch.errors import InputError
 from subarch.learning.classifier import small_classifier
@@ -116,7 +117,7 @@ def _write_tables(files: Mapping[str, Path], task: Task, rows: Mapping[str, Sequ
     for name, examples in rows.items():
         told = name != "unlabelled"
         table = [("text", "label") if told else ("text",)]
-        table += [(one.first, task.label_names[int(one.label or 0)])[: 1 + told] for one in examples]
+        table += [(one.first, task.label_names[int(cast("int", one.label or 0))])[: 1 + told] for one in examples]
         text = io.StringIO()
         csv.writer(text).writerows(table)
         write_text(files[name], text.getvalue())

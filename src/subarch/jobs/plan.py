@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -276,7 +276,7 @@ def _classes_of(teacher: Checkpoint, task: Task, where: TaskOptions) -> int | No
     if where.kind is not None or not task.kind.has_numbers:
         return None
     values = {label for split in (task.train, task.development) for label in split.labels}
-    whole = all(float(value).is_integer() for value in values)
+    whole = all(float(cast("float", value)).is_integer() for value in values)
     return len(values) if whole and len(teacher.label_names) == len(values) else None
 
 

@@ -132,7 +132,7 @@ def options_of(run: Path) -> ExtractOptions:
         recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["options"]
         for name in ("run", "space", "corpus", "texts", "task_data", "development_data", "test_data"):
             recorded[name] = None if recorded.get(name) is None else Path(recorded[name])
-        for name in ("learning_rates", "text_columns", "missing_label", "forms"):
+        for name in ("learning_rates", "text_columns", "label_columns", "missing_label", "forms"):
             recorded[name] = tuple(recorded.get(name, ()))
         recorded["vocabulary_texts"] = tuple(map(Path, recorded.get("vocabulary_texts", ())))
         return ExtractOptions(**recorded)

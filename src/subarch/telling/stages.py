@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subarch.results.base import Json, Line, Rows
+from subarch.results.base import Json, Rows
 from subarch.results.bench import BenchResult
 from subarch.results.cascade import CascadeResult
 from subarch.results.compress import CompressResult
@@ -219,7 +219,7 @@ def _finetuning(result: FinetuneResult, number: int) -> Stage:
     for told in result.told_by_class():
         if isinstance(told, Rows):
             content.append(listed("Each class or label on the sealed rows, the worst first", told))
-        elif isinstance(told, Line):
+        else:
             content.append(tag("p", f"{told.words[:1].upper()}{told.words[1:]}.", class_="note"))
     for loop in result.rounds or ():
         more, drawn = _loop(loop, f"{key}-seed-{loop.seed}")
