@@ -363,7 +363,8 @@ FOREIGN_OBJECTS = {
     "subarch.networks.configs", "subarch.networks.encoder", "subarch.networks.family", "subarch.networks.inspection",
     "subarch.networks.stock",
     "subarch.tasks.kinds.base", "subarch.tasks.kinds.choice", "subarch.tasks.kinds.classes",
-    "subarch.tasks.kinds.classification", "subarch.tasks.kinds.regression", "subarch.learning.heads",  # stock configs
+    "subarch.tasks.kinds.classification", "subarch.tasks.kinds.multilabel", "subarch.tasks.kinds.regression",
+    "subarch.learning.heads",  # stock configs
     "subarch.telling.figures", "subarch.telling.ladder", "subarch.telling.plots", "subarch.telling.stages",  # plotly
     "subarch.telling.report",  # files of a search, of other versions too
     "subarch.extraction.documents", "subarch.extraction.statement", "subarch.extraction.verification",
@@ -419,7 +420,7 @@ def test_no_package_takes_the_place_of_a_function(repository: Path) -> None:
 
 # ---------------------------------------------------------------------- kinds of tasks
 
-KIND_WORDS = {"classification", "regression", "choice"}
+KIND_WORDS = {"classification", "multilabel", "regression", "choice"}
 # What reads the files of others names the kinds that these know.
 FOREIGN_FORMATS = {
     "subarch.tasks.official",  # the benchmarks' own labels

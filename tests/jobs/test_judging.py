@@ -22,7 +22,7 @@ def fitted(*names: str) -> Any:
     def order_for(task: str, asked: object, label_names: tuple[str, ...]) -> list[int] | None:
         return kind.places(task, label_names, of=kind, among=names)
 
-    return SimpleNamespace(kind=kind, label_names=names, is_nameless=False, order_for=order_for)
+    return SimpleNamespace(kind=kind, label_names=names, is_nameless=False, order_for=order_for, thresholds=())
 
 
 def test_a_fifth_of_a_table_calibrates_and_the_rest_judges_by_the_networks_own_order(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_fifth_of_a_table_calibrates_and_the_rest_judges_by_the_networks_own_o
     rows = judging(ExportOptions(model="m", data=table), tmp_path, fitted("praise", "blame"))
     assert (len(rows.calibration), len(rows.judged), rows.metric) == (10, 40, "accuracy")
     assert rows.score is not None and rows.labels is not None
-    right = [np.eye(2, dtype=np.float32)[label] for label in rows.labels]
+    right = [np.eye(2, dtype=np.float32)[label] for (label,) in rows.labels]
     assert rows.score(right) == 1.0 and rows.score([one[::-1] for one in right]) == 0.0
 
 

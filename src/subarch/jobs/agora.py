@@ -37,8 +37,7 @@ from subarch.progress import Watch
 from subarch.results.finetune import ChosenResult, Learned, LoopResult, SampleResult, TeacherResult
 from subarch.storage import written_whole
 from subarch.tasks.dealing import deal, related_to_others
-from subarch.tasks.kinds.base import in_order_of
-from subarch.tasks.kinds.rows import Rows
+from subarch.tasks.kinds.base import Rows, in_order_of
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split
 from subarch.text.tokenizers import load_tokenizer, settings_of

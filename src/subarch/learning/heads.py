@@ -32,8 +32,7 @@ from subarch.networks.positions import Positions, positions_of
 from subarch.networks.sentences import ACTIVATION_KEYS
 from subarch.progress import say_once
 from subarch.results.base import Json
-from subarch.tasks.kinds.base import Kind
-from subarch.tasks.kinds.rows import Units
+from subarch.tasks.kinds.base import Kind, Units
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example, Label
 from subarch.text.tokenizers import load_tokenizer

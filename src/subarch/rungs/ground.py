@@ -27,7 +27,7 @@ from subarch.options.ladder import LadderOptions
 from subarch.progress import Watch, silent
 from subarch.results.ladder import RungsAsked
 from subarch.storage import written_whole
-from subarch.tasks.kinds.rows import Rows
+from subarch.tasks.kinds.base import Rows
 from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.examples import Example, Split

@@ -154,7 +154,7 @@ def _difference(theirs: Outputs, ours: Outputs) -> float:
 
 def _deciding(head: Head, rows: JudgedRows) -> Callable[[Outputs], Held] | None:
     """What outputs say, as places of labels, of numbers too that are none; None where they say no labels."""
-    if head not in KINDS or not kind_of(head).labels_in(0 if head != "multilabel" else (0,)):
+    if head not in KINDS or not kind_of(head).has_labels:
         return None
     kind, given = kind_of(head), rows.decide
 

@@ -24,7 +24,7 @@ from subarch.rungs.base import PlainRung
 from subarch.rungs.ground import Ground, Outputs
 from subarch.running.predictor import answers
 from subarch.running.static import StaticProgram
-from subarch.tasks.kinds.rows import Units
+from subarch.tasks.kinds.base import Units
 from subarch.text.encoding import Tokens, tokenize
 from subarch.text.examples import Example
 

@@ -16,7 +16,7 @@ from subarch.rungs.base import PlainRung
 from subarch.rungs.ground import Ground, Outputs
 from subarch.running import tfidf as running
 from subarch.running.tfidf import LinearModel, Terms, TfidfProgram
-from subarch.tasks.kinds.rows import Linear
+from subarch.tasks.kinds.base import Linear
 from subarch.text.examples import Example
 
 _STRENGTHS = (1.0, 10.0)  # inverse to regularisation; the better one on development rows is kept

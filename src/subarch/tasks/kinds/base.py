@@ -22,6 +22,7 @@ from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass
 from subarch.tasks.kinds.rows import InRows, Rows, Units
+from subarch.tasks.kinds.rows import Linear as Linear  # others ask for it here
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric, Outputs, Predicted
 from subarch.text.examples import Example, Label
@@ -52,6 +53,7 @@ class Kind(InRows):
         of_tables: whether the rows of a table can be of this kind.
         has_numbers: whether labels are numbers, so that a decimal comma is one.
         has_classes: whether a label row holds shares of classes or candidates: of such a row one can be sure.
+        has_labels: whether answers are labels or candidates, one or several, and not numbers.
         is_balanced: whether as many examples of each column of label rows are wanted.
         has_thresholds: whether decisions depend on thresholds, which are chosen on development rows.
         metrics: those that there are, by name.
@@ -67,6 +69,7 @@ class Kind(InRows):
     of_tables: ClassVar[bool] = True
     has_numbers: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
+    has_labels: ClassVar[bool] = False
     is_balanced: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     metrics: ClassVar[Mapping[str, Metric]]

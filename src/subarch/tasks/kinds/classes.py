@@ -43,6 +43,7 @@ class OneOfSeveral(Kind):
     __slots__ = ()
 
     has_classes: ClassVar[bool] = True
+    has_labels: ClassVar[bool] = True
     how_far: ClassVar[str] = (
         "distance to the source: mean Jensen-Shannon divergence of its class distributions, in bits: 0 = the same, "
         "1 = nothing in common"

@@ -41,6 +41,7 @@ class MultiLabel(Kind):
 
     words: ClassVar[str] = "several labels"
     head: ClassVar[str] = "multilabel"
+    has_labels: ClassVar[bool] = True
     has_thresholds: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = {
         "micro_f1": metrics.micro_f1,
