@@ -32,8 +32,8 @@ def test_relatives_and_classes_are_told_where_they_are_known() -> None:
     found = told(changed(RESULT, related=300, apart=0.9, classes=CLASSES, by_class=BY_CLASS))
     assert found[4].startswith("300 of the 1,200 sealed rows (25 %)") and found[4].endswith("score 90.0.")
     assert found[5:] == [
-        "class | examples | answered | rightly | recall",
-        "praise | 60 | 58 | 54 | 0.900",
-        "blame | 40 | 42 | 38 | 0.950",
+        "class | examples | answered | rightly | recall | F1",
+        "praise | 60 | 58 | 54 | 0.900 | 0.915",
+        "blame | 40 | 42 | 38 | 0.950 | 0.927",
         "balanced accuracy 0.9250, macro F1 0.9200",
     ]
