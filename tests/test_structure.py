@@ -364,6 +364,7 @@ FOREIGN_OBJECTS = {
     "subarch.networks.stock",
     "subarch.tasks.kinds.base", "subarch.tasks.kinds.choice", "subarch.tasks.kinds.classes",
     "subarch.tasks.kinds.classification", "subarch.tasks.kinds.multilabel", "subarch.tasks.kinds.regression",
+    "subarch.tasks.kinds.tokens",
     "subarch.learning.heads",  # stock configs
     "subarch.telling.figures", "subarch.telling.ladder", "subarch.telling.plots", "subarch.telling.stages",  # plotly
     "subarch.telling.report",  # files of a search, of other versions too
@@ -428,7 +429,9 @@ FOREIGN_FORMATS = {
     "subarch.tasks.submissions",
     "subarch.networks.checkpoints",  # heads of stock configs
     "subarch.networks.outputs",
-    "subarch.running.graphs",  # the same of exported graphs
+    "subarch.running.direct",  # the same of exported graphs
+    "subarch.running.graphs",
+    "subarch.running.onnx_operators",
     "subarch.running.predictor",
     "subarch.running.parity",
     "subarch.jobs.export",

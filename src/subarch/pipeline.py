@@ -57,7 +57,6 @@ from subarch.tasks.kinds.base import in_order_of
 from subarch.tasks.labelled import read_texts
 from subarch.telling.card import render_card
 from subarch.telling.report import write_report
-from subarch.text.examples import Example
 from subarch.threads import pinned
 
 _LOG = logging.getLogger(__name__)
@@ -334,7 +333,7 @@ def _sealed(
     predictor = Predictor.from_pretrained(exported.folder, threads=plan.options.threads)
     task = plan.task
     examples = list(task.sealed.open())
-    outputs = predictor.outputs([Example(one.first, one.seconds) for one in examples])
+    outputs = predictor.outputs([one.bare for one in examples])
     order = [predictor.label_names.index(name) for name in task.label_names] or None
     said, related = task.kind.decide(*in_order_of(order, outputs, predictor.thresholds)), related_to_others(task)
     got, teacher = task.kind.score(task.metrics, examples, said)["score"], tuned.row("teacher")

@@ -33,6 +33,7 @@ _AUTO: dict[str, Any] = {
     "encoder": transformers.AutoModel,
     "classification": transformers.AutoModelForSequenceClassification,
     "choice": transformers.AutoModelForMultipleChoice,
+    "tokens": transformers.AutoModelForTokenClassification,
     "masked-lm": transformers.AutoModelForMaskedLM,
 }
 
@@ -69,7 +70,7 @@ def texts(model: PreTrainedModel) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
-@pytest.mark.parametrize("head", ["encoder", "classification", "choice"])
+@pytest.mark.parametrize("head", ["encoder", "classification", "choice", "tokens"])
 @pytest.mark.parametrize("family", WRITTEN)
 def test_every_family_and_head_is_written_directly_and_says_the_same(
     family: str, head: str, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

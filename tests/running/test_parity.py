@@ -183,3 +183,20 @@ def test_the_gate_goes_by_the_networks_thresholds() -> None:
     assert labelled(reference, form, labels).label_flips == 0
     found = labelled(reference, form, labels, decide=decide)
     assert found.label_flips == 4 and found.lost == ("toxic",)
+
+
+def test_a_form_that_no_longer_gives_an_entity_type_is_refused() -> None:
+    """Another tag of the type will do; none at all will not, whatever may be lost."""
+    names = ("O", "LOC", "LOC", "PER")  # of O, B-LOC, I-LOC, B-PER
+    tags = [[1, 2, 0], [3, 0], [0]] * 30
+    reference = Said(together=[np.eye(4, dtype=np.float32)[one] for one in tags])
+    rows = JudgedRows(score=lambda _: 1.0, labels=[tuple(one) for one in tags], names=names)
+
+    def verdict(*changed: tuple[int, int]) -> Any:
+        new = [[dict(changed).get(n, n) for n in one] for one in tags]
+        said = Said(together=[np.eye(4, dtype=np.float32)[one] for one in new])
+        return judged("onnx-int8", "int8", "tokens", reference, said, rows=rows, max_drop=100)
+
+    assert verdict().passed and verdict((2, 1)).passed and verdict((2, 1)).label_flips == 30
+    assert verdict((3, 0)).lost == ("PER",) and "never answers 'PER'" in verdict((3, 0)).reason
+    assert verdict((1, 0)).lost == () and "right answers of 'LOC' fall from 60 to 30 of 60" in verdict((1, 0)).reason

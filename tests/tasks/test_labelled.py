@@ -167,7 +167,7 @@ def test_unlabelled_tables_need_no_label_and_ignore_one(tmp_path: Path) -> None:
         (["text,label", *(f"t{n},{n}" for n in range(20))], {"kind": "classification"}, "kind 'regression'"),
         (["text", '"a"', '""', '"c"'], {"labelled": False}, "row 3: expected a text in column 'text'"),
         (["text,label\rgood,pos\rbad,neg"], {}, "not with CR alone"),
-        (["text,label", "a,x", "b,y"], {"kind": "choice"}, "'classification', 'multilabel' or 'regression'"),
+        (["text,label", "a,x", "b,y"], {"kind": "choice"}, "'classification', 'multilabel', 'regression' or 'tokens'"),
         (["text,label", "a,x", "b,z"], {"classes": ["x", "y"]}, r"row 3: .*\('x', 'y'\), got 'z'"),
         (["text,label", "a,x", "b,y"], {"text_columns": ["text", "text"]}, "a column of its own"),
         (["text,label", "a,x", "b,y"], {"text_columns": ["a", "b", "c"]}, "got 3"),

@@ -297,13 +297,14 @@ def test_wrong_input_is_named(
 
 def test_every_metric_belongs_to_a_kind() -> None:
     examples = [query(["b", "c"], ["c"])._replace(group="0")] * 2
+    tagged = [Example("x", label=(0, 1), answers=(("O", "B-X"), ()))] * 2
     for name in sorted({name for kind in KINDS for name in kind_of(kind).metrics}):
         kinds: list[str] = []
         for kind in KINDS:
-            several = kind == "multilabel"
-            given = [one._replace(label=(0, 1)) for one in examples] if several else examples
+            several, words = kind == "multilabel", kind_of(kind).has_words
+            given = [one._replace(label=(0, 1)) for one in examples] if several else tagged if words else examples
             try:
-                kind_of(kind).score([name], given, [(1,), (1,)] if several else [1, 1])
+                kind_of(kind).score([name], given, [(1,), (1,)] if several else [(0, 1)] * 2 if words else [1, 1])
                 kinds.append(kind)
             except ValueError as error:
                 assert f"got {name!r}" in str(error)

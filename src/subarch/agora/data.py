@@ -17,7 +17,8 @@ from subarch.tasks.kinds.base import Kind
 
 X = TypeVar("X")
 Labels = NDArray[np.float64]
-"""Of classes: probabilities ``(points, classes)``, one-hot where labels are hard. Of numbers: ``(points, 1)``."""
+"""Of classes: probabilities ``(points, classes)``, one-hot where labels are hard. Of numbers: ``(points, 1)``. Of
+words: ``(points, words, tags)``."""
 
 Score = Callable[[Labels, Labels], float]
 """True labels and predictions to a number; larger is better."""
@@ -32,7 +33,7 @@ class Labelled(Generic[X]):
 
     Args:
         points: in order.
-        labels: ``(points, classes)`` or ``(points, 1)``.
+        labels: ``(points, classes)``, ``(points, 1)``, or ``(points, words, tags)``.
 
     Raises:
         ValueError: unless there are as many labels as points, all of them finite.
@@ -42,7 +43,7 @@ class Labelled(Generic[X]):
     labels: Labels
 
     def __post_init__(self) -> None:
-        if self.labels.ndim != 2 or len(self.labels) != len(self.points):
+        if self.labels.ndim < 2 or len(self.labels) != len(self.points):
             raise InputError(
                 f"expected labels of shape ({len(self.points)}, classes), a row for every point, got "
                 f"{self.labels.shape}"

@@ -78,7 +78,7 @@ def _check(course: Course[Any]) -> None:
         if not len(given):
             raise InputError(f"expected {name} examples, got none")
         course.kind.check_learnable(name, given.labels)
-    if data.labels.shape[1] != development.labels.shape[1]:
+    if data.labels.shape[1:] != development.labels.shape[1:]:
         raise InputError(
             f"expected the same classes in both, got {data.labels.shape[1]} in training and "
             f"{development.labels.shape[1]} in development data"
@@ -264,7 +264,7 @@ class _Loop(Generic[X]):
 
     def _read(self, kept: dict[str, Any]) -> Admitted[X]:
         points = tuple(self.course.learner.unpack(one) for one in kept["points"])
-        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), self.course.data.labels.shape[1])
+        labels = np.asarray(kept["labels"], dtype=np.float64).reshape(len(points), *self.course.data.labels.shape[1:])
         return Admitted(
             Labelled(points, labels), tuple(kept["origins"]), kept["made"], kept["refused"], kept["unbalanced"]
         )

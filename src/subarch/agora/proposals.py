@@ -178,7 +178,7 @@ def admit(
     wanted = round(bounds.per_mistake * bounds.made_per_kept)
     refused: Counter[str] = Counter()
     pairs: list[tuple[int, X]] = []
-    labels = np.empty((0, known.labels.shape[1]))
+    labels = np.empty((0, *known.labels.shape[1:]))
     seen = {key(point) for point in known.points}
     asked: set[tuple[int, str]] = set()
     novel: Counter[int] = Counter()
@@ -192,7 +192,7 @@ def admit(
         made += len(fresh)
         new = _new(fresh, seen, key, refused)
         novel.update(origin for origin, _ in new)
-        good, said = _good(new, around, bounds, teacher, space, guard, labels.shape[1], kind, refused)
+        good, said = _good(new, around, bounds, teacher, space, guard, labels.shape[1:], kind, refused)
         pairs, labels = pairs + good, np.concatenate([labels, said])
         counts = Counter(origin for origin, _ in pairs)
         # A pool has the same nearest points every time: where they are known, or of no use, the next ones come.
@@ -239,7 +239,7 @@ def _good(
     teacher: Predict[X],
     space: Space[X] | None,
     guard: Guard[X],
-    columns: int,
+    columns: tuple[int, ...],
     kind: Kind,
     refused: Counter[str],
 ) -> tuple[list[tuple[int, X]], Labels]:
@@ -249,7 +249,7 @@ def _good(
     pairs = [pair for pair, no in zip(pairs, forbidden, strict=True) if not no]
     pairs = _within(pairs, around, space, bounds, refused)
     if not pairs:
-        return [], np.empty((0, columns))
+        return [], np.empty((0, *columns))
     labels = teacher([point for _, point in pairs])
     sure = kind.sure(labels) >= bounds.min_confidence
     refused["the teacher was not sure"] += int((~sure).sum())

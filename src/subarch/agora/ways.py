@@ -136,7 +136,7 @@ def around_training(count: int, course: Course[X]) -> Labelled[X]:
     """Up to ``count`` proposals, admitted by the same rules, around random points of the training data."""
     data, bounds = course.data, course.settings.bounds
     rng = np.random.default_rng([course.settings.seed, 2**31])
-    more = Labelled[X]((), np.empty((0, data.labels.shape[1])))
+    more = Labelled[X]((), np.empty((0, *data.labels.shape[1:])))
     for _ in range(8):  # rounds of asking; a pool may have no more
         lacking = count - len(more)
         if lacking <= 0:

@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -52,12 +52,14 @@ from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
 from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
 from subarch.text.encoding import Tokens, tokenize
-from subarch.text.examples import Example, places
+from subarch.text.examples import Example, places, words_in
 from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
 SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
 EVALUATION_BATCH = 32
 LEAST_TEXTS = 16  # whole texts to judge by, and to learn from; so few are noisy, and the certificate says how much
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 Build = Callable[[Mapping[str, Value], int], PreTrainedModel]
 """From an architecture and a seed to a candidate before its training."""
@@ -145,7 +147,7 @@ class Material:
 
     def _forget(self) -> None:
         self._worlds: dict[int, World] = {}
-        self._traced: Traced | None = None
+        self._traced: tuple[Traced, Mapping[str, torch.Tensor]] | None = None
         self._lock = threading.RLock()
 
     # What is asked
@@ -219,7 +221,7 @@ class Material:
         if task is not None and not task.kind.has_classes:
             raise InputError(
                 f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
-                "data with classes, or leave --data away"
+                "data with classes, or leave --data away (--texts takes texts)"
             )
         return task
 
@@ -249,8 +251,11 @@ class Material:
             train, held_out = self.task.train, self.task.development
         else:
             train, held_out = self.opened_texts.train, self.opened_texts.held_out
-        train_tokens = tokenize(train, self._tokenizer, length=self.length, types=types)
-        return train_tokens, tokenize(held_out, self._tokenizer, length=self.length, types=types)
+        words = self.source.kind == "classifier" and self.task is None and self._kind.has_words
+        if words:
+            train, held_out = ([_in_words(one) for one in some] for some in (train, held_out))
+        read = partial(tokenize, tokenizer=self._tokenizer, length=self.length, types=types, words=words)
+        return read(train), read(held_out)
 
     @cached_property
     def _corpus(self) -> Corpus:
@@ -296,7 +301,7 @@ class Material:
                 classes: dict[str, Any] = {"num_labels": len(self.task.label_names), "ignore_mismatched_sizes": True}
                 return loaded(AutoModelForSequenceClassification, given, headless=True, **classes)
             if kind == "classifier":
-                return loaded(AutoModelForSequenceClassification, given)
+                return loaded(self._kind.stock_class(), given)
             if kind == "masked-lm":
                 return loaded(AutoModelForMaskedLM, given)
             return encoder_alone(given)
@@ -340,8 +345,10 @@ class Material:
             # A head that has learned nothing says nothing of what matters.
             fresh = self.task is not None and not self._distils
             judged = by_states if fresh else compared
-            inheritance = Inheritance(self.teacher, batches, outputs=judged, traced=self._traced)
-            self._traced = inheritance.traced  # proven once, whatever later repeats calibrate on
+            batches = [{name: batch[name] for name in _INPUTS if name in batch} for batch in batches]
+            traced, example = self._traced or (None, None)
+            inheritance = Inheritance(self.teacher, batches, outputs=judged, traced=traced, example=example)
+            self._traced = inheritance.traced, inheritance.example  # proven once, whatever later repeats calibrate on
             return lambda architecture, _seed: inheritance.student(architecture)
         lock = self._lock
 
@@ -371,6 +378,10 @@ class Material:
         if isinstance(self.profile, MaskedTokens | Language):
             return [masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
         return batches
+
+
+def _in_words(example: Example) -> Example:
+    return example if example.words is not None else example._replace(words=words_in(example.first))
 
 
 def _mixed(purpose: int, seed: int, repeat: int) -> int:

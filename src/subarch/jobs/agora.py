@@ -90,7 +90,7 @@ def learn_from_mistakes(
     save_checkpoint(model, start.learner, folder / "checkpoint", said)
     if task.kind.has_classes:
         some = [task.development[row] for row in parts.choice]
-        shares = kept.judged([Example(one.first, one.seconds) for one in some])
+        shares = kept.judged([one.bare for one in some])
         with written_whole(folder / JUDGED) as part, part.open("wb") as stream:
             logits = np.log(np.maximum(shares, _LEAST)).astype(np.float32)
             np.savez(stream, rows=np.array(parts.choice), logits=logits)
@@ -230,7 +230,7 @@ def _compared(
             folder=folder,
             space=space if measures else None,
             settings=settings,
-            score=partial(task.kind.score_rows, task.metrics),
+            score=partial(task.kind.score_rows, task.metrics, names=task.label_names),
             weak_teacher=asked.weak_teacher,
             origin=origin(options),
             answering=answering_of(fitted, task),
@@ -330,7 +330,7 @@ def labelled(task: Task, split: Split, width: int) -> Labelled[Example]:
         split: with labels.
         width: as :func:`width_of` says.
     """
-    points = tuple(Example(one.first, one.seconds) for one in split)
+    points = tuple(one.bare for one in split)
     return Labelled(points, task.kind.rows(split, width))
 
 

@@ -39,6 +39,7 @@ class Answering:
         purpose: what it was fine-tuned for, as its checkpoint says.
         thresholds: above which each label holds, where it has some.
         ask: examples to what it says of each: logits, the number, or a score for each candidate.
+        read: examples as it reads them; None where it reads texts as they are.
     """
 
     name: str
@@ -50,6 +51,13 @@ class Answering:
     purpose: Purpose
     ask: Ask
     thresholds: Thresholds = ()
+    places: Callable[[Sequence[Example]], Sequence[NDArray[np.int64]]] | None = None
+
+    def spans(self, examples: Sequence[Example]) -> Sequence[NDArray[np.int64]]:
+        """For each example where its places are in its text, ``(places, 2)``; nothing where it has none."""
+        if self.places is None or not self.kind.has_words:
+            return [np.empty((0, 2), np.int64)] * len(examples)
+        return self.places(examples)
 
     def order_for(self, task: str, kind: Kind, label_names: tuple[str, ...]) -> list[int] | None:
         """For every class of a task the network's output; None where there are no classes.
@@ -101,7 +109,18 @@ def _checkpoint(name: str, threads: int | None, asked: Kind | None) -> Answering
             return outputs(fitted.model, fitted.tokens(examples), tick=tick)
 
     texts = len(purpose.text_columns) or None
-    return Answering(name, folder, None, fitted.kind, fitted.label_names, texts, purpose, ask, fitted.thresholds)
+    return Answering(
+        name=name,
+        folder=folder,
+        artifact=None,
+        kind=fitted.kind,
+        label_names=fitted.label_names,
+        texts=texts,
+        purpose=purpose,
+        ask=ask,
+        thresholds=fitted.thresholds,
+        places=lambda examples: fitted.tokens(examples).spans,
+    )
 
 
 def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked: Kind | None) -> Answering:
@@ -123,4 +142,5 @@ def _export(name: str, artifact: ArtifactName | None, threads: int | None, asked
         purpose=Purpose.read(folder),
         ask=ask,
         thresholds=predictor.thresholds,
+        places=predictor.spans,
     )

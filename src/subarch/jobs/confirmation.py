@@ -211,7 +211,7 @@ class _Trained:
     def _learned(self, learner: TextLearner, identity: str, watch: Watch) -> Judged:
         """Every seed trained, the learning rate chosen on development data; then the sealed rows are asked."""
         task, options, width = self._task, self._options, self._width
-        score = partial(task.kind.score_rows, task.metrics)
+        score = partial(task.kind.score_rows, task.metrics, names=task.label_names)
         read, choice = self._divided
         development = labelled(task, read.development, width)
         others = labelled(task, Split(task.development[row] for row in choice), width)

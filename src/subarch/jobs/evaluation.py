@@ -157,7 +157,15 @@ def _table(path: Path, options: EvaluateOptions | PredictOptions, model: Answeri
         raise InputError(f"the model {options.model} chooses among candidates, which a file of texts does not hold")
     columns = options.text_columns or purpose.text_columns
     if isinstance(options, PredictOptions):
-        table = read_table(path, text_columns=columns, labelled=False, quoting=options.quoting, without_text="keep")
+        whole = model.kind.has_words  # what was taught on words answers whole texts as well, in columns of any name
+        table = read_table(
+            path,
+            text_columns=options.text_columns if whole else columns,
+            kind=model.kind if whole else None,
+            labelled=False,
+            quoting=options.quoting,
+            without_text="keep",
+        )
     else:
         at = LabelsAt(options.label_column, options.label_columns, options.label_separator)
         classes = () if model.is_nameless else model.label_names
@@ -246,9 +254,9 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> PredictResult:
     asked = [example for place, example in enumerate(table.examples) if place not in without]
     found = _answers(model, asked, watch)
     model.kind.decide(found)  # refuses outputs that are no numbers
-    answers = iter(found)
+    answers = iter(zip(found, model.spans(asked), strict=True))
     rows = (
-        {"id": example.id, **_answer(model, None if place in without else next(answers))}
+        {"id": example.id, **_answered(model, example, None if place in without else next(answers))}
         for place, example in enumerate(table.examples)
     )
     with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
@@ -262,8 +270,13 @@ def predict(options: PredictOptions, *, watch: Watch = silent) -> PredictResult:
     )
 
 
-def _answer(model: Answering, output: NDArray[np.float32] | None) -> Mapping[str, Any]:
-    return model.kind.answer(output, model.label_names, model.thresholds)
+def _answered(
+    model: Answering, example: Example, found: tuple[NDArray[np.float32], NDArray[np.int64]] | None
+) -> Mapping[str, Any]:
+    if found is None:
+        return model.kind.answer(None, model.label_names, model.thresholds)
+    output, spans = found
+    return model.kind.answer_in(example, spans, output, model.label_names, model.thresholds)
 
 
 def _write(rows: Iterator[Mapping[str, Any]], model: Answering, stream: TextIO, *, as_csv: bool) -> None:

@@ -89,6 +89,11 @@ class _Opened:
         """What its head predicts, where it was made for a task."""
         return None if self.fitted is None else cast("Head", self.fitted.kind.head)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What each output stands for, where outputs have names."""
+        return () if self.fitted is None else self.fitted.kind.groups(self.fitted.label_names)
+
     def held(self, outputs: Outputs) -> Held:
         """Places of the labels that outputs say; it was made for a task."""
         assert self.fitted is not None
@@ -235,6 +240,7 @@ def _exported(
         tokenizer=opened.tokenizer,
         length=opened.length,
         choice=graph.head == "choice",
+        words=graph.head == "tokens",
         types="token_type_ids" in graph.inputs,
     )
     forms = write(graph, part, names, _inputs(reader(rows.calibration[: options.calibration])), watch=watch)
@@ -248,7 +254,7 @@ def _exported(
     label_names = () if opened.fitted is None else opened.fitted.label_names
     decide = rows.decide or (None if opened.fitted is None else opened.held)
     reference = said("pytorch")
-    known = JudgedRows(score=rows.score, labels=rows.labels, names=label_names, decide=decide)
+    known = JudgedRows(score=rows.score, labels=rows.labels, names=opened.groups, decide=decide)
     verdicts = [  # One form after the other: a language model's answers are gigabytes.
         judged(one.name, one.precision, graph.head, reference, said(one.name), rows=known, max_drop=options.max_drop)
         for one in forms
@@ -306,7 +312,7 @@ def _long(judged: Sequence[Example], tokens: Tokens, length: int, most: int) -> 
     for n in range(count):
         wanted = length if n % 2 == 0 else (length + typical) // 2
         pieces = [judged[(7 * n + k) % len(judged)].first for k in range(1 + wanted // typical)]
-        found.append(judged[n % len(judged)]._replace(first=" ".join(pieces), label=None))
+        found.append(judged[n % len(judged)].bare.with_text(0, " ".join(pieces)))
     return found
 
 

@@ -163,7 +163,7 @@ def _scored(
 
     def places(labels: Sequence[Label | None]) -> Held:
         assert order is not None
-        return [[order[n] for n in kind.labels_in(cast("Label", one))] for one in labels]
+        return [[order[n] if n >= 0 else n for n in kind.labels_in(cast("Label", one))] for one in labels]
 
     if order is None:
         return Judging(calibration, examples, scored, metric, words)

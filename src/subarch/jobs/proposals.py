@@ -26,7 +26,7 @@ from subarch.plugins import imported
 from subarch.storage import sha256_of
 from subarch.tasks.labelled import read_texts
 from subarch.tasks.task import Task
-from subarch.text.examples import Example
+from subarch.text.examples import Example, words_in
 from subarch.text.tokenizers import load_tokenizer
 
 _LOG = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ def learnable(path: Path, task: Task, guard: Guard[Example], most: int) -> list[
         ValueError: as :func:`read_pool`.
     """
     known = {one.texts for one in task.train}
-    each = {one.texts: Example(one.first, one.seconds) for one in read_pool(path, task)}
+    each = {one.texts: one.bare for one in read_pool(path, task)}
     found = [one for texts, one in each.items() if texts not in known]
     if len(found) > most:
         _LOG.info("%d of the %d texts of %s are learned from, drawn at random (--pool-texts)", most, len(found), path)
@@ -179,6 +179,8 @@ def read_pool(path: Path, task: Task) -> Sequence[Example]:
     if ".txt" in path.suffixes and texts > 1:
         raise InputError(f"{path}: lines of text are single texts, {task.name} has pairs: give a table")
     found = read_texts(path, text_columns=task.text_columns)
+    if task.kind.has_words:
+        found = [one if one.words is not None else one._replace(words=words_in(one.first)) for one in found]
     if 1 + len(found[0].seconds) != texts:
         raise InputError(f"{path}: expected a pool of {texts} text(s) a row, as in {task.name}, got another")
     return found

@@ -159,4 +159,4 @@ def _decisions(task: BenchmarkTask, fitted: Fitted, examples: Sequence[Example],
         fitted.tokens(examples),
         tick=lambda done, total: watch(f"answering {task.name}", done=done, total=total),
     )
-    return task.kind.decide(found if order is None else [one[order] for one in found])
+    return task.kind.decide(found if order is None else [one[..., order] for one in found])

@@ -66,7 +66,8 @@ def _served_family(plan: Plan) -> Family:
     space, reference = read_space(known.get("space")), read_reference(known.get("reference"))
     family = cast("EncoderFamily", open_source(plan.opened, space=space, reference=reference).family)
     count = len(plan.task.label_names) or 1
-    head = {"architectures": ["ForSequenceClassification"], "id2label": {str(n): f"LABEL_{n}" for n in range(count)}}
+    made = plan.task.kind.stock_class().__name__.removeprefix("AutoModel")
+    head = {"architectures": [made], "id2label": {str(n): f"LABEL_{n}" for n in range(count)}}
     return replace(family, config={**family.config, **head})
 
 

@@ -211,10 +211,12 @@ class TextLearner:
             model.load_state_dict(judge.weights)
 
     def pack(self, point: Example) -> list[Any]:
-        return [point.first, list(point.seconds)]
+        words = [] if point.words is None else [point.words]
+        return [point.first, list(point.seconds), *words]
 
     def unpack(self, data: Any) -> Example:
-        return Example(data[0], tuple(data[1]))
+        words = tuple((start, end) for start, end in data[2]) if len(data) > 2 else None
+        return Example(data[0], tuple(data[1]), words=words)
 
 
 class _Judge:
@@ -275,7 +277,7 @@ def teacher(
 
     def predict(points: Sequence[Example]) -> Labels:
         found = outputs(model, read(points, tokenizer, model, length))
-        return kind.rows_said(found if order is None else [one[list(order)] for one in found], width)
+        return kind.rows_said(found if order is None else [one[..., list(order)] for one in found], width)
 
     return predict
 

@@ -71,7 +71,12 @@ class Fitted:
         """The examples as the network reads them."""
         types = tells_texts_apart(self.checkpoint.config)
         return tokenize(
-            examples, self.tokenizer, length=self.length, choice=self.checkpoint.head.scores_candidates, types=types
+            examples,
+            self.tokenizer,
+            length=self.length,
+            choice=self.checkpoint.head.scores_candidates,
+            types=types,
+            words=self.kind.has_words,
         )
 
     def decide(self, found: Outputs, order: Sequence[int] | None = None) -> Sequence[Label]:

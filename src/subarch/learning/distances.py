@@ -19,6 +19,7 @@ from subarch.networks.behind import vocabulary_logits
 from subarch.networks.relations import relations
 from subarch.tasks.divergences import kullback_leibler
 from subarch.tasks.kinds.base import Kind
+from subarch.tasks.tags import at_words
 
 Batch = dict[str, Tensor]
 
@@ -87,13 +88,30 @@ class Answers(Objective):
         self.words = self.kind.how_far
 
     def prepared(self, batch: Batch) -> Batch:
-        return batch | {"target": _outputs(self.teacher, batch).logits}
+        return batch | {"target": self._said(self.teacher, batch)[0]}
 
     def losses(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return self.kind.divergence(batch["target"], _outputs(model, batch).logits)
+        said, read = self._said(model, batch)
+        return _mean_of(self.kind.divergence(batch["target"], said), read)
 
     def errors(self, model: PreTrainedModel, batch: Batch) -> Tensor:
-        return self.kind.distance(batch["target"], _outputs(model, batch).logits)
+        said, read = self._said(model, batch)
+        return _mean_of(self.kind.distance(batch["target"], said), read)
+
+    def _said(self, model: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Logits ``(examples, outputs)``; of words ``(examples, words, outputs)``, and which of them are there."""
+        logits = _outputs(model, batch).logits
+        if not self.kind.has_words:
+            return logits, None
+        if "places" in batch:
+            return at_words(logits, batch)
+        # In blocks of a corpus nobody knows where words begin.
+        return logits, batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+
+
+def _mean_of(values: Tensor, read: Tensor | None) -> Tensor:
+    """Of each example over its words: ``(examples, words)`` to ``(examples,)``; as they are where there are none."""
+    return values if read is None else (values * read).sum(1) / read.sum(1).clamp_min(1)
 
 
 def _masked_states(model: PreTrainedModel, batch: Batch) -> Tensor:

@@ -91,7 +91,10 @@ class Target:
 
 
 def forward(model: nn.Module, batch: Batch) -> Tensor:
-    """Logits of every sequence of a batch: ``(sequences, classes)``, or ``(sequences, 1)``."""
+    """Logits of every sequence of a batch.
+
+    They are ``(sequences, classes)``, ``(sequences, 1)``, or ``(sequences, tokens, tags)``.
+    """
     inputs = {n: batch[n] for n in ("input_ids", "attention_mask", "token_type_ids") if n in batch}
     if _is_choice(model):
         # One candidate a row: as many as there are, instead of a block padded to the example with the most.
@@ -101,6 +104,10 @@ def forward(model: nn.Module, batch: Batch) -> Tensor:
 
 def _is_choice(model: nn.Module) -> bool:
     return type(model).__name__.endswith("ForMultipleChoice")
+
+
+def _is_of_words(model: nn.Module) -> bool:
+    return type(model).__name__.endswith("ForTokenClassification")
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,8 @@ def read(
 ) -> Tokens:
     """Examples as token ids for ``model``."""
     types = tells_texts_apart(model.config)
-    return tokenize(examples, tokenizer, length=length, choice=_is_choice(model), types=types)
+    choice, words = _is_choice(model), _is_of_words(model)
+    return tokenize(examples, tokenizer, length=length, choice=choice, types=types, words=words)
 
 
 def from_checkpoint(given: Checkpoint | Path | str, target: Target, task: str, length: int) -> TaskNetwork:
@@ -263,7 +271,7 @@ def seeded(seed: int) -> Generator[None]:
 def outputs(
     model: PreTrainedModel, tokens: Tokens, *, tick: Callable[[int, int], None] | None = None
 ) -> list[NDArray[np.float32]]:
-    """What the model says of every example, in their order: logits, the number, or a score for each candidate.
+    """What the model says of every example, in their order, as :meth:`subarch.text.encoding.Tokens.said_of`.
 
     Args:
         model: put into evaluation mode.
@@ -278,7 +286,7 @@ def outputs(
         sizes = [int(tokens.starts[row + 1] - tokens.starts[row]) for row in rows]
         parts = np.split(logits, np.cumsum(sizes)[:-1])
         for row, part in zip(rows, parts, strict=True):
-            found[row] = part[:, 0] if _is_choice(model) else part[0]
+            found[row] = tokens.said_of(row, part)
         done += len(rows)
         if tick is not None:
             tick(done, len(tokens))

@@ -81,7 +81,7 @@ def replacing(
                 new = {place: int(ids[at, place]) for place in torch.nonzero(where[at])[:, 0].tolist()}
                 example = examples[job[0]]
                 for side in job[2]:
-                    example = _with_text(example, side and job[1], surfaces.rewritten(of(job), side, new))
+                    example = example.with_text(side and job[1], surfaces.rewritten(of(job), side, new))
                 yield job[0], example
 
     return propose
@@ -109,12 +109,6 @@ def _parts(jobs: Sequence[J], size: Callable[[J], int]) -> Iterator[list[J]]:
         part.append(job)
     if part:
         yield part
-
-
-def _with_text(example: Example, side: int, text: str) -> Example:
-    if side == 0:
-        return Example(text, example.seconds)
-    return Example(example.first, (*example.seconds[: side - 1], text, *example.seconds[side:]))
 
 
 def reads_types(model: PreTrainedModel) -> bool:

@@ -121,9 +121,9 @@ class Checkpoint:
 
 
 _WORKS = (
-    "What is read whole: heads for sequence classification (one label a text), one number, multiple choice and masked "
-    "words, and encoders with mean, first-token or maximum pooling. The encoder alone can be saved and used: "
-    "AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER)"
+    "What is read whole: heads for sequence classification (one label a text), one number, multiple choice, tags of "
+    "tokens and masked words, and encoders with mean, first-token or maximum pooling. The encoder alone can be saved "
+    "and used: AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER)"
 )
 
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
 )
 from transformers.configuration_utils import PretrainedConfig
 
@@ -39,6 +40,13 @@ from subarch.results.base import Json
 _DEPTH_FRACTIONS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 _HIDDEN_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
 _INTERMEDIATE_FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
+
+
+_ANSWERING = {
+    "SequenceClassification": AutoModelForSequenceClassification,
+    "TokenClassification": AutoModelForTokenClassification,
+}
+"""Heads that networks are served with, by how the names of stock classes end."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +134,16 @@ class EncoderFamily(Family):
         return backbone(self.config_for(architecture))
 
     def served(self, architecture: Mapping[str, Value]) -> nn.Module:
-        """With the head of a classifier; nobody runs a language model's to classify or embed."""
-        if not self._classifies:
+        """With the head of a network that answers; nobody runs a language model's to classify or embed."""
+        if (head := self._head) is None:
             return self.network(architecture)
-        config = self.config_for(architecture)
-        return cast("nn.Module", AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
+        return cast("nn.Module", head.from_config(self.config_for(architecture), dtype=torch.float32))
 
     @property
-    def _classifies(self) -> bool:
-        return any("SequenceClassification" in name for name in self.config.get("architectures") or ())
+    def _head(self) -> Any:
+        """The stock class with the source's head, where that answers; None of language models and encoders."""
+        named = [str(name) for name in self.config.get("architectures") or ()]
+        return next((made for end, made in _ANSWERING.items() if any(end in name for name in named)), None)
 
     def inputs(self, batch_size: int, sequence_length: int) -> dict[str, Tensor]:
         return token_inputs(self.config, batch_size, sequence_length)
@@ -148,7 +157,7 @@ class EncoderFamily(Family):
         """The source's kind of head. A tied output matrix is counted with it, so its size is an upper bound."""
         config = self.config_for({**architecture, "num_hidden_layers": 1})  # the head alone is kept
         config.tie_word_embeddings = False
-        kind: Any = AutoModelForSequenceClassification if self._classifies else AutoModelForMaskedLM
+        kind: Any = self._head or AutoModelForMaskedLM
         states = torch.zeros(1, 128, int(sizes_in(config)["hidden_size"]))  # (batch, sequence, hidden)
         return HeadAlone(kind.from_config(config)), (states,)
 

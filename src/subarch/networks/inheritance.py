@@ -77,7 +77,7 @@ class Inheritance:
         ridge: of the least-squares corrections, as a fraction of the mean variance.
         ranking: which heads and inner units a student keeps.
         layers: which layers it keeps, in order, given how many it has and how many the source has.
-        traced: its axes, where they are known and proven already.
+        traced: its axes, where they are known and proven already; ``example`` is what they were traced on.
 
     Raises:
         ValueError: for a network whose couplings its operators do not show, or no calibration data.
@@ -93,17 +93,18 @@ class Inheritance:
         ranking: Ranking = rank,
         layers: Depths = depth_map,
         traced: Traced | None = None,
+        example: Batch | None = None,
     ) -> None:
         if not calibration:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
         self.source, self.ridge = source, ridge
         self._ranked, self._layers, self._batches = ranking, layers, calibration
-        self._example = _beginning(calibration[0])
+        self.example = _beginning(calibration[0]) if example is None else example
         self._probe = _leading(calibration[0], PROBE_TOKENS)
         training = source.training
         source.eval()
         try:
-            self.traced = traced or proven(source, self._example)
+            self.traced = traced or proven(source, self.example)
             self._state = tensors_of(source)
             self._modules = dict(source.named_modules())
             self._tied = _shared(source)
@@ -262,7 +263,7 @@ class Inheritance:
         """What extents alone suggest may be wrong, as 12 heads of 64 for 8 of 96: its own trace must show the sizes."""
         if match.whole:
             return
-        for name, axes in trace(student, self._example).axes.items():
+        for name, axes in trace(student, self.example).axes.items():
             for ours, own in zip(self.traced.axes[match.origin[name]], axes, strict=True):
                 mine, its = form(ours, match.sizes), form(own, lambda atom: atom.size)
                 if mine != its:

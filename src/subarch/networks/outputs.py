@@ -12,7 +12,7 @@ from subarch.networks.comparing import compared
 from subarch.networks.sentences import SentenceFolder
 from subarch.networks.stock import class_of
 
-HeadKind = Literal["classification", "multilabel", "regression", "choice", "masked-lm", "encoder", "other"]
+HeadKind = Literal["classification", "multilabel", "regression", "choice", "tokens", "masked-lm", "encoder", "other"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Head:
 
     @property
     def names_outputs(self) -> bool:
-        """Whether each output has a name: of a class, or of a label that holds or not."""
-        return self.kind in ("classification", "multilabel")
+        """Whether each output has a name: of a class, of a label that holds or not, or of a tag."""
+        return self.kind in ("classification", "multilabel", "tokens")
 
     @property
     def scores_candidates(self) -> bool:
@@ -55,7 +55,7 @@ _HEADS: Mapping[str, tuple[HeadKind, str, str]] = {
     ),
     "ForMultipleChoice": ("choice", "one of several candidates", "AutoModelForMultipleChoice"),
     "ForMaskedLM": ("masked-lm", "masked words", "AutoModelForMaskedLM"),
-    "ForTokenClassification": ("other", "a label for each token", "AutoModelForTokenClassification"),
+    "ForTokenClassification": ("tokens", "a tag for each token", "AutoModelForTokenClassification"),
     "ForQuestionAnswering": ("other", "where in a text an answer is", "AutoModelForQuestionAnswering"),
     "ForNextSentencePrediction": ("other", "whether a sentence follows", "AutoModelForNextSentencePrediction"),
     "ForPreTraining": ("other", "masked words and a second task of pre-training", "AutoModelForPreTraining"),

@@ -30,6 +30,7 @@ _KINDS: Mapping[str, Kind] = {
     "classification": "classifier",
     "multilabel": "classifier",
     "regression": "classifier",
+    "tokens": "classifier",
     "masked-lm": "masked-lm",
     "encoder": "encoder",
 }
@@ -98,7 +99,7 @@ def _kind(opened: Checkpoint) -> Kind:
         opened.whole()
         raise InputError(
             f"{opened.name} has the head {opened.head.name} ({opened.head.words}), which a search would leave out: "
-            "give a network for classes, numbers or masked words, or an encoder without a head"
+            "give a network for classes, numbers, tags or masked words, or an encoder without a head"
         )
     kind = _KINDS[opened.head.kind]
     if kind == "encoder":

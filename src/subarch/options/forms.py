@@ -37,6 +37,6 @@ else:
     ArtifactName = Literal[ARTIFACT_NAMES]
 FormName = ArtifactName | PlainName | Literal["pytorch"]
 """Whatever answers: a form, or a checkpoint as it is."""
-Head = Literal["classification", "multilabel", "regression", "choice", "masked-lm", "encoder", "embedding"]
+Head = Literal["classification", "multilabel", "regression", "choice", "tokens", "masked-lm", "encoder", "embedding"]
 """What a network that runs predicts: logits of classes, or of labels of which several may hold, a number, a candidate,
-tokens, states, or one vector a text."""
+a tag of each token, words that are masked, states, or one vector a text."""

@@ -47,11 +47,12 @@ class TaskOptions:
     label_separator: str | None = None
     """What stands between several labels in one cell, such as "|"; lists are read as they are."""
     kind: str | None = None
-    """What the labels of your file are: classification, multilabel, regression, or module.path:Kind of yours; seen from
-    the labels when not given."""
+    """What the labels of your file are: classification, multilabel, regression, tokens (a tag for each word), or
+    module.path:Kind of yours; seen from the labels when not given."""
     metric: str | None = None
     """What your file is scored by, and choices are made on: accuracy, macro_f1 or matthews of classes, micro_f1,
-    macro_f1 or exact_match of several labels, pearson or spearman of numbers; the usual one when not given."""
+    macro_f1 or exact_match of several labels, pearson or spearman of numbers, entity_f1 or token_accuracy of tags; the
+    usual one when not given."""
     quoting: Quoting | None = None
     """What quotes are in your CSV or TSV: doubled or backslash (the table's own, with quotes inside so written), none
     (characters), escaped (characters after backslashes); seen from the whole file when not given."""

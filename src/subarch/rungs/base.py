@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from subarch.errors import InputError
 from subarch.learning.epochs import thresholds_of
 from subarch.learning.purposes import PURPOSE
 from subarch.options.forms import PlainName
@@ -20,7 +21,6 @@ from subarch.running.plain import PLAIN, PlainExport
 from subarch.running.predictor import EXPORT, Predictor
 from subarch.storage import put_in_place, sha256_of, write_json
 from subarch.text.encoding import TOKENIZER, settings_to_read_with
-from subarch.text.examples import Example
 from subarch.text.tokenizers import save_tokenizer
 
 
@@ -94,7 +94,13 @@ class PlainRung(ABC):
         """The files of the form, into a folder that is there; whether it reads tokens."""
 
     def make(self, ground: Ground, folder: Path) -> None:
-        """Files of the form, with what serving asks for, whole or absent."""
+        """Files of the form, with what serving asks for, whole or absent.
+
+        Raises:
+            ValueError: where the task asks for something else than one answer to each text.
+        """
+        if ground.task.kind.has_words:
+            raise InputError(f"{self.words} answers a text as a whole, {ground.task.name} asks about each of its words")
         part = folder / "model.unfinished"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -123,7 +129,7 @@ class PlainRung(ABC):
         if not ground.task.kind.has_thresholds:
             return None
         predictor = Predictor.from_pretrained(folder, threads=ground.options.threads)
-        bare = [Example(one.first, one.seconds) for one in ground.task.development]
+        bare = [one.bare for one in ground.task.development]
         return thresholds_of(ground.task, predictor.outputs(bare)) or None
 
     def answer(self, ground: Ground, folder: Path) -> Predictor:

@@ -125,32 +125,54 @@ class Ground:
             examples: any; their labels are not looked at.
             words: what they are.
         """
-        texts = [one.texts for one in examples]
+        texts = [one.texts if one.words is None else (one.texts, one.words) for one in examples]
         key = hashlib.sha256(json.dumps([*self._asking, texts]).encode())
         file = self.folder / "teacher-said" / f"{key.hexdigest()[:24]}.npy"
         if not file.is_file():
-            bare = [Example(one.first, one.seconds) for one in examples]
+            bare = [one.bare for one in examples]
 
             def tick(done: int, total: int) -> None:
                 self.watch("asking the teacher", done=done, total=total, note=words)
 
             found = outputs(self.teacher.model, self.teacher.tokens(bare), tick=tick)
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as part, part.open("wb") as stream:
-                np.save(stream, np.stack(found) if found else np.empty((0, self.width), np.float32))
-        said: NDArray[np.float32] = np.load(file, allow_pickle=False)
-        return list(said if self.order is None else said[:, list(self.order)])
+            save_outputs(file, found, self.width)
+        said = read_outputs(file)
+        return said if self.order is None else [one[..., list(self.order)] for one in said]
 
     def taught(self) -> tuple[list[Example], Rows]:
         """Texts with the teacher's answers in their labels: half of a training row's, all of a pool text's."""
         kind, train = self.task.kind, list(self.task.train)
         own = kind.rows_said(self.asked_teacher(train, "training rows"), self.width)
         mixed = TEACHER_SHARE * own + (1 - TEACHER_SHARE) * self.labels
-        points = [Example(one.first, one.seconds) for one in train]
+        points = [one.bare for one in train]
         if not self.pool:
             return points, mixed
         others = kind.rows_said(self.asked_teacher(self.pool, "the pool"), self.width)
         return [*points, *self.pool], np.concatenate([mixed, others])
+
+
+def save_outputs(file: Path, found: Outputs, width: int = 0) -> None:
+    """Keep what a network says, whole or not at all.
+
+    Args:
+        file: to write.
+        found: of each example ``(outputs,)``, or ``(places, outputs)``.
+        width: of the table where there are no examples.
+    """
+    most = max((len(one) for one in found), default=0)
+    # Of fewer places than others there is no number behind the last.
+    filled = [
+        np.pad(one, ((0, most - len(one)), (0, 0)), constant_values=np.nan) if one.ndim > 1 else one for one in found
+    ]
+    with written_whole(file) as part, part.open("wb") as stream:
+        np.save(stream, np.stack(filled) if found else np.empty((0, width), np.float32))
+
+
+def read_outputs(file: Path) -> Outputs:
+    """What :func:`save_outputs` kept."""
+    said: NDArray[np.float32] = np.load(file, allow_pickle=False)
+    return [one[~np.isnan(one).any(-1)] for one in said] if said.ndim > 2 else list(said)
 
 
 def opened(options: LadderOptions, run: Path, teacher: Fitted | None = None, *, watch: Watch = silent) -> Ground:

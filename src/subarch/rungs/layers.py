@@ -35,7 +35,6 @@ from subarch.running.conversion import TorchProgram, write
 from subarch.running.graphs import Graph
 from subarch.running.predictor import Predictor
 from subarch.storage import read_record, write_json
-from subarch.text.examples import Example
 
 ABOUT = "layers.json"
 _ROUNDING = 0.5  # points that a form may lose against PyTorch, as of any export
@@ -122,7 +121,7 @@ class Layers(ExportedRung):
         ways, development = {"plain": plain, "distilled": mixed}, labelled(task, task.development, ground.width)
         found = {
             way: task.kind.score_rows(
-                task.metrics, development.labels, students.fit(data, theta, 0)(development.points)
+                task.metrics, development.labels, students.fit(data, theta, 0)(development.points), task.label_names
             )
             for way, data in ways.items()
         }
@@ -219,7 +218,7 @@ def _one_layer(ground: Ground, whole: Predictor, folder: Path) -> Predictor:
     if whole.artifact == "pytorch":
         program: Any = TorchProgram(graph, threads=ground.options.threads)
     else:
-        bare = [Example(one.first, one.seconds) for one in ground.task.train[:32]]
+        bare = [one.bare for one in ground.task.train[:32]]
         tokens = ground.teacher.tokens(bare)
         given = [_filled(tokens.arrays([row])) for row in range(len(tokens))]
         (form,) = write(graph, folder, [whole.artifact], given)

@@ -19,14 +19,14 @@ from subarch.results.base import Record, rest
 from subarch.results.ladder import RungResult, RungsAsked, What
 from subarch.results.promise import ClassDrop, DropResult, PromiseResult, Shown
 from subarch.rungs.base import Rung
-from subarch.rungs.ground import Ground, Outputs
+from subarch.rungs.ground import Ground, Outputs, read_outputs, save_outputs
 from subarch.rungs.timing import Times
 from subarch.running.predictor import Predictor
-from subarch.storage import made_directory, read_record, write_json, written_whole
+from subarch.storage import made_directory, read_record, write_json
 from subarch.tasks import intervals
 from subarch.tasks.kinds.base import in_order_of
 from subarch.tasks.metrics import Predicted
-from subarch.text.examples import Example, Label, Split
+from subarch.text.examples import Label, Split
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1  # of what a rung leaves: what was made in another is made anew
@@ -101,18 +101,14 @@ class Standing:
     def _outputs(self, part: Part, examples: Split) -> Outputs:
         file = None if self.answers is None else self.answers / f"{part}.npy"
         if file is not None and file.is_file():
-            return list(np.load(file, allow_pickle=False))
-        bare = [Example(one.first, one.seconds) for one in examples]
+            return read_outputs(file)
         self.ground.watch("asking a rung", note=f"{self.name}, {part} rows")
-        found: Any = self.predictor.outputs(bare)
-        stacked: NDArray[np.float32] = np.stack(found)
-        order = self._order
-        stacked = stacked if order is None else stacked[:, list(order)]
+        found, order = self.predictor.outputs([one.bare for one in examples]), self._order
+        said: Outputs = found if order is None else [one[..., list(order)] for one in found]
         if file is not None:
             made_directory(file.parent)
-            with written_whole(file) as whole, whole.open("wb") as stream:
-                np.save(stream, stacked)
-        return list(stacked)
+            save_outputs(file, said)
+        return said
 
 
 def made(ground: Ground, rung: Rung) -> Standing:
@@ -272,11 +268,13 @@ def _by_class(one: Standing, teacher: Standing, rows: Split) -> list[ClassDrop]:
     if not task.label_names:
         return found
 
-    def held(said: Sequence[Label]) -> list[tuple[int, ...]]:
-        return [task.kind.labels_in(label) for label in said]
+    groups = task.kind.groups(task.label_names)
+
+    def held(said: Sequence[Label]) -> list[set[str]]:
+        return [{groups[n] for n in task.kind.labels_in(label) if n >= 0} for label in said]
 
     labels, theirs, ours = held(rows.labels), held(teacher.sealed), held(one.sealed)
-    there = sorted({n for label in labels for n in label})
+    there = [name for name in dict.fromkeys(groups) if any(name in label for label in labels)]
     level = 1 - (1 - intervals.LEVEL) / max(1, len(there))
     for n in there:
         mine = [row for row, label in enumerate(labels) if n in label]
@@ -285,7 +283,7 @@ def _by_class(one: Standing, teacher: Standing, rows: Split) -> list[ClassDrop]:
         low, high = (100 * value for value in intervals.paired(lost, won, len(mine), level=level))
         found.append(
             ClassDrop(
-                name=task.label_names[n],
+                name=n,
                 examples=len(mine),
                 drop=100 * (lost - won) / len(mine),
                 drop_ci95=(low, high),

@@ -67,7 +67,7 @@ def times(predictors: Mapping[str, Predictor], ground: Ground) -> dict[str, Time
 
 def texts(ground: Ground) -> tuple[Sequence[Example], Sequence[Example]]:
     """Development texts that are as long as 95 in 100 of them, and some of all lengths."""
-    bare = [Example(one.first, one.seconds) for one in ground.task.development]
+    bare = [one.bare for one in ground.task.development]
     teacher = ground.teacher
     lengths = tokenize(bare, teacher.tokenizer, length=teacher.length, types=False).lengths
     order = np.argsort(lengths, kind="stable")

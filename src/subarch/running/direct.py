@@ -25,7 +25,7 @@ from subarch.running.graphs import Graph
 _LOG = logging.getLogger(__name__)
 WRITTEN = ("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text")
 """Types whose layers are BERT's, part by part; all others are traced."""
-_HEADS = ("classification", "multilabel", "regression", "choice", "encoder")
+_HEADS = ("classification", "multilabel", "regression", "choice", "tokens", "encoder")
 _GELU = {"gelu": False, "gelu_new": True, "gelu_pytorch_tanh": True}  # by how it is named: whether it is approximated
 _AGREES = 1e-4  # relative to the largest output: what two orders of summation may differ by
 _ASKED = ((2, 9, 5), (1, 2, 2), (3, 40, 17))  # rows, tokens, and how many of them the last row has
@@ -121,6 +121,8 @@ def written(graph: Graph, operators: Operators[Value]) -> Value | None:
     states = encoder.embedded(backbone.embeddings, graph)
     for number, layer in enumerate(backbone.get_submodule(layers)):
         states = encoder.layer(states, layer, f"{layers}.{number}")
+    if graph.head == "tokens":
+        return encoder.tagged(states, model.classifier)
     return states if graph.head == "encoder" else encoder.judged(states, backbone, model.classifier)
 
 
@@ -166,6 +168,10 @@ class _Encoder:
         dense, last = (backbone.pooler.dense, head) if isinstance(head, nn.Linear) else (head.dense, head.out_proj)
         pooled = self._do.tanh(self._linear(self._do.first(states), dense, named[0]))
         return self._linear(pooled, last, named[1])
+
+    def tagged(self, states: Any, head: Any) -> Any:
+        """Each token by a linear map."""
+        return self._linear(states, head, "classifier")
 
     def _linear(self, states: Any, part: Any, name: str) -> Any:
         bias = None if part.bias is None else _array(part.bias)

@@ -41,9 +41,9 @@ class Graph:
         model: in evaluation mode.
         head: what it predicts.
         inputs: names, each ``(batch, length)``, int64.
-        output: name: ``logits`` ``(batch, classes)``, of a choice ``(batch, 1)`` with one candidate a row, of masked
-            language models ``(batch, length, vocabulary)``; ``last_hidden_state`` ``(batch, length, hidden)``; or
-            ``sentence_embedding`` ``(batch, hidden)``.
+        output: name: ``logits`` ``(batch, classes)``, of a choice ``(batch, 1)`` with one candidate a row, of tags
+            ``(batch, length, tags)``, of masked language models ``(batch, length, vocabulary)``;
+            ``last_hidden_state`` ``(batch, length, hidden)``; or ``sentence_embedding`` ``(batch, hidden)``.
         embedding: what is made of an encoder's states before they come out; None: nothing.
     """
 
@@ -73,6 +73,8 @@ class Graph:
             head = "multilabel" if says_several(config, None) else head
         elif name.endswith("ForMultipleChoice"):
             head = "choice"
+        elif name.endswith("ForTokenClassification"):
+            head = "tokens"
         elif name.endswith("ForMaskedLM"):
             head = "masked-lm"
         elif name.endswith("Model"):
@@ -80,8 +82,8 @@ class Graph:
             head = "encoder"
         else:
             raise InputError(
-                f"expected a sequence classification, multiple choice, masked language or plain encoder model, got a "
-                f"{name}: no other heads are exported"
+                f"expected a sequence classification, multiple choice, token classification, masked language or plain "
+                f"encoder model, got a {name}: no other heads are exported"
             )
         inputs = ("input_ids", "attention_mask", *(("token_type_ids",) if tells_texts_apart(config) else ()))
         if head == "encoder" and embedding is not None:
@@ -160,8 +162,8 @@ def _require_no_head(name: str, config: Any) -> None:
     if left := [one for one in named if one != name and "For" in one and not one.endswith(_LANGUAGE_MODELS)]:
         raise InputError(
             f"the checkpoint is a {left[0]}, and only its encoder was opened, without that head: no such heads are "
-            "exported (sequence classification, multiple choice, masked language and plain encoder models are); for "
-            "the encoder alone, save it by itself: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW)"
+            "exported (sequence and token classification, multiple choice, masked language and plain encoder models "
+            "are); for the encoder alone, save it by itself: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW)"
         )
 
 

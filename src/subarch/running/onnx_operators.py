@@ -32,7 +32,7 @@ class OnnxOperators:
         helper, kinds = self._onnx.helper, self._onnx.TensorProto
         self._nodes.append(helper.make_node("Identity", [output], [graph.output]))
         inputs = [helper.make_tensor_value_info(name, kinds.INT64, ["batch", "length"]) for name in graph.inputs]
-        shape = ["batch", "length", None] if graph.head == "encoder" else ["batch", None]
+        shape = ["batch", "length", None] if graph.head in ("encoder", "tokens") else ["batch", None]
         outputs = [helper.make_tensor_value_info(graph.output, kinds.FLOAT, shape)]
         # Of an operator of its own the runtime's quantiser does not know what it gives.
         known = [helper.make_tensor_value_info(name, kinds.FLOAT, ["batch", "length", None]) for name in self._seen]

@@ -55,8 +55,9 @@ class JudgedRows:
 
     Attributes:
         score: of outputs, in [0, 1]; None without labels.
-        labels: the places of each example's labels among the outputs, one of a class; None where outputs have no names.
-        names: of the outputs, in their order.
+        labels: the places of each example's labels among the outputs, one of a class, of words one each; None where
+            outputs have no names.
+        names: of what each output stands for: a class, a label, or an entity type, which several outputs share.
         decide: outputs to places of labels, as the network's thresholds say; as its head does without them, when None.
     """
 
@@ -84,9 +85,9 @@ def judged(
     - it computes in 32-bit floats and differs from PyTorch by more than their rounding: then it is another network;
     - there are no labelled data, and its floats are shorter: nobody knows what that costs;
     - it loses more than ``max_drop`` points, in company or alone;
-    - it never gives a class, or a label, that PyTorch gives on the judged examples;
-    - of a class or a label, PyTorch's right answers are lost by more than a tenth of its examples, and by more than
-      chance (a sign test of losses against gains, at 5 %);
+    - it never gives a class, a label or an entity type that PyTorch gives on the judged examples;
+    - of a class, a label or an entity type, PyTorch's right answers are lost by more than a tenth of its examples (or
+      words), and by more than chance (a sign test of losses against gains, at 5 %);
     - texts of the greatest length get other labels than PyTorch's more often than the judged ones, by more than chance
       (Fisher's exact test, at 5 %, and more than a tenth of them); of numbers, the differences are five times as large.
 
@@ -118,8 +119,9 @@ def judged(
         metric = min(rows.score(said.together), rows.score(said.mixed))
         drop = 100 * (rows.score(reference.together) - metric)
     named = decide if finite and head != "choice" else None  # candidates have no names
+    naming = _Naming(rows.names, by_word=head in KINDS and kind_of(head).has_words)
     if named is not None:
-        lost = _lost(named, reference, said, rows.names)
+        lost = _lost(named, reference, said, naming)
     problem = None if finite else "it gives numbers that are not finite"
     problem = problem or _other_network(precision, reference, said)
     if problem is None and rows.score is None and precision != "float32":
@@ -128,7 +130,7 @@ def judged(
         problem = f"it loses {drop:.2f} points, more than {max_drop:g}"
     if problem is None and lost:
         problem = f"it never answers {_named(lost)}, which PyTorch gives: lost classes are refused whatever --max-drop"
-    problem = problem or (None if named is None else _fallen(named, reference, said, rows))
+    problem = problem or (None if named is None else _fallen(named, reference, said, rows, naming))
     problem = problem or _worse_when_long(decide, reference, said)
     if rows.score is None:
         good = "it agrees with PyTorch"
@@ -187,35 +189,54 @@ def _other_network(precision: Precision, reference: Said, said: Said) -> str | N
     return None
 
 
-def _lost(decide: Callable[[Outputs], Held], reference: Said, said: Said, names: Sequence[str]) -> tuple[str, ...]:
-    given = Counter(chain.from_iterable(decide(reference.together)))
-    found: set[int] = set()
+@dataclass(frozen=True)
+class _Naming:
+    """What decisions are called.
+
+    Attributes:
+        names: of outputs.
+        by_word: whether labels are of the words of an example, one each.
+    """
+
+    names: Sequence[str]
+    by_word: bool
+
+    def __call__(self, held: Held) -> list[set[str]]:
+        """What is said of each example, or of each word of all examples."""
+        each = [[n] for one in held for n in one] if self.by_word else held
+        return [{self.names[n] if 0 <= n < len(self.names) else str(n) for n in one} for one in each]
+
+
+def _lost(decide: Callable[[Outputs], Held], reference: Said, said: Said, naming: _Naming) -> tuple[str, ...]:
+    given = Counter(chain.from_iterable(naming(decide(reference.together))))
+    found: set[str] = set()
     for outputs in (said.together, said.mixed):
-        found |= set(given) - set(chain.from_iterable(decide(outputs)))
-    return tuple(names[n] if n < len(names) else str(n) for n in sorted(found, key=lambda n: -given[n]))
+        found |= given.keys() - set(chain.from_iterable(naming(decide(outputs))))
+    return tuple(sorted(found, key=lambda name: -given[name]))
 
 
-def _fallen(decide: Callable[[Outputs], Held], reference: Said, said: Said, rows: JudgedRows) -> str | None:
+def _fallen(
+    decide: Callable[[Outputs], Held], reference: Said, said: Said, rows: JudgedRows, naming: _Naming
+) -> str | None:
     """The class whose recall fell farthest, in words, where one fell far."""
     if rows.labels is None:
         return None
-    before = decide(reference.together)
-    having: dict[int, list[int]] = defaultdict(list)
-    for n, labels in enumerate(rows.labels):
+    before = naming(decide(reference.together))
+    having: dict[str, list[int]] = defaultdict(list)
+    for n, labels in enumerate(naming(rows.labels)):
         for label in labels:
             having[label].append(n)
     found: list[tuple[float, str]] = []
     for outputs in (said.together, said.mixed):
-        now = decide(outputs)
+        now = naming(decide(outputs))
         for label, mine in having.items():
             count = len(mine)
             lost = sum(label in before[n] and label not in now[n] for n in mine)
             won = sum(label in now[n] and label not in before[n] for n in mine)
             fall = (lost - won) / count
             if fall > _FALL and binomtest(lost, lost + won, 0.5, alternative="greater").pvalue < _CHANCE:
-                name = rows.names[label] if label < len(rows.names) else str(label)
                 told = f"{sum(label in before[n] for n in mine)} to {sum(label in now[n] for n in mine)} of {count}"
-                found.append((fall, f"right answers of {name!r} fall from {told}"))
+                found.append((fall, f"right answers of {label!r} fall from {told}"))
     return max(found)[1] if found else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,8 +56,9 @@ def answers(
         tick: called with examples done and all examples.
 
     Returns:
-        For each example logits ``(classes,)``, the number ``(1,)``, a score for each candidate ``(candidates,)``, or of
-        a network without such a head the mean of its last hidden states, or its own embedding ``(hidden,)``.
+        For each example logits ``(classes,)``, the number ``(1,)``, a score for each candidate ``(candidates,)``,
+        logits of each word or token ``(places, tags)``, or of a network without such a head the mean of its last hidden
+        states, or its own embedding ``(hidden,)``.
     """
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(tokens)
     done = 0
@@ -72,7 +73,7 @@ def answers(
             said = (said * mask).sum(1) / mask.sum(1)
         counts = np.cumsum([int(tokens.starts[row + 1] - tokens.starts[row]) for row in rows])[:-1]
         for row, part in zip(rows, np.split(said, counts), strict=True):
-            one = part[:, 0] if head == "choice" else part[0]
+            one = tokens.said_of(row, part)
             if head == "masked-lm":  # of padding, too, it says something
                 one = one[: int(tokens.lengths[row])]
             found[row] = np.array(one, dtype=np.float32)
@@ -136,7 +137,15 @@ class Predictor:
         if self.tokenizer is None:
             return None
         types = "token_type_ids" in self.program.inputs
-        return Reader.of(self.tokenizer, length=self.length, choice=self.head == "choice", types=types)
+        choice, words = self.head == "choice", self.head == "tokens"
+        return Reader.of(self.tokenizer, length=self.length, choice=choice, types=types, words=words)
+
+    def spans(self, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
+        """For each example where its words or tokens are in its text, ``(places, 2)``; none where it is answered as a
+        whole."""
+        if self._read is None:
+            return [np.empty((0, 2), np.int64)] * len(examples)
+        return self._read(examples).spans
 
     @classmethod
     def from_pretrained(
@@ -229,8 +238,8 @@ class Predictor:
             texts: single texts, or pairs: any list, column, array or generator of them.
 
         Returns:
-            Of each text ``label`` and ``probabilities`` by label, ``labels`` where several may hold, or ``value`` where
-            numbers are predicted.
+            Of each text ``label`` and ``probabilities`` by label, ``labels`` where several may hold, ``value`` where
+            numbers are predicted, or ``entities`` with their type, score and place where each word has a tag.
 
         Raises:
             ValueError: for a network that gives no such answers (:meth:`embed`, :meth:`outputs`), and for what is no
@@ -238,13 +247,17 @@ class Predictor:
         """
         if self.head not in KINDS or not kind_of(self.head).of_tables:
             raise InputError(f"a network for {self.head} gives no labels: call embed or outputs")
-        found, kind = self.outputs(cast("Any", texts)), kind_of(self.head)
+        examples, kind = examples_of(cast("Any", texts), each=self.texts), kind_of(self.head)
+        found = self.outputs(examples)
         named = [len(one) for one in (self.label_names, self.thresholds) if one]
-        if wrong := [count for count in named for one in found if len(one) != count]:
+        if wrong := [count for count in named for one in found if one.shape[-1] != count]:
             raise InputError(
-                f"expected names of {len(found[0])} classes in {EXPORT}, and as many thresholds or none, got "
+                f"expected names of {found[0].shape[-1]} classes in {EXPORT}, and as many thresholds or none, got "
                 f"{wrong[0]}: it was changed; export the network again"
             )
+        if kind.has_words:
+            each = zip(examples, self.spans(examples), found, strict=True)
+            return [dict(kind.answer_in(example, spans, one, self.label_names)) for example, spans, one in each]
         return [dict(kind.said(one, self.label_names, self.thresholds)) for one in found]
 
     def embed(self, texts: Texts) -> NDArray[np.float32]:

@@ -16,9 +16,10 @@ from typing import Literal
 from subarch.errors import InputError
 from subarch.tasks.columns import LABEL_COLUMNS, SAMPLE, Columns, LabelsAt, Wanted
 from subarch.tasks.kinds.base import Kind
-from subarch.tasks.kinds.table import kind_of, kind_that_suits, table_kinds
+from subarch.tasks.kinds.table import kind_of, kind_that_suits, kind_with_words, table_kinds
 from subarch.tasks.labels import Labels
 from subarch.tasks.listings import Several
+from subarch.tasks.sentences import Sentences, holds_sentences
 from subarch.text.delimited import Quoting
 from subarch.text.dialects import delimiter_of
 from subarch.text.examples import Example, Label, Split
@@ -63,7 +64,7 @@ def read_table(
     missing_label: Sequence[str] = (),
     without_text: Literal["refuse", "leave out", "keep"] = "refuse",
 ) -> Table:
-    """Read single texts or pairs from a CSV, TSV, JSONL or Parquet file, also compressed.
+    """Read single texts, pairs or tagged words from a CSV, TSV, JSONL, Parquet or CoNLL file, also compressed.
 
     Args:
         path: the file.
@@ -90,6 +91,8 @@ def read_table(
         what = "a folder" if path.is_dir() else "a pipe or a device, of which rows cannot be read twice"
         raise InputError(f"{path}: expected a file with texts, got {what}: give the path of a file")
     asked = _checked_kind(text_columns, kind)
+    if sentences := _sentences(path, text_columns, label_column, asked, labelled=labelled):
+        asked = asked or kind_with_words()
     at = LabelsAt(label_column, tuple(label_columns), label_separator).checked()
     wanted = Wanted(tuple(text_columns), label_column, labelled, at.label_columns)
     columns: Columns | None = None
@@ -98,7 +101,10 @@ def read_table(
     several = Several((), label_separator, missing)
     labels = Labels(path, label_column or LABEL_COLUMNS[0], missing, several)
     ids: list[object] = []
-    for number, values in rows(path, wanted.usual_names(), quoting=quoting):
+    given = rows(path, wanted.usual_names(), quoting=quoting)
+    for number, values in given if sentences is None else sentences.rows(given):
+        if columns is None and sentences is not None:
+            wanted = Wanted((sentences.words,), sentences.tags, labelled)
         if columns is None:
             columns = wanted.found(path, list(values))
             texts.columns, several.columns = columns.texts, columns.labels
@@ -112,7 +118,8 @@ def read_table(
         what = "a text and a label" if labelled else "a text"
         raise InputError(f"{path}: expected rows with {what}, got none: the file is empty, or has nothing but a header")
     there = texts.present(without_text)
-    texts.tell_unread((wanted.label_of(columns), *columns.labels))
+    if sentences is None:
+        texts.tell_unread((wanted.label_of(columns), *columns.labels))
     if labelled:
         there = [one and other for one, other in zip(there, labels.present(there), strict=True)]
         if (asked is None or asked.has_numbers) and not classes:
@@ -127,6 +134,10 @@ def read_table(
         Example(first=row[0], seconds=row[1:], label=value, id=name)
         for (row, name), value in zip(kept, found, strict=True)
     )
+    if sentences is not None:
+        spans = [one for one, ok in zip(sentences.spans, there, strict=True) if ok]
+        told = (names, ()) if names else None
+        examples = Split(one._replace(words=s, answers=told) for one, s in zip(examples, spans, strict=True))
     empty = tuple(n for n, example in enumerate(examples) if not all(text.strip() for text in example.texts))
     return Table(examples=examples, kind=asked, label_names=names, columns=columns, without_text=empty)
 
@@ -158,6 +169,15 @@ def _checked_kind(text_columns: Sequence[str], kind: Kind | str | None) -> Kind 
     if asked is not None and not asked.of_tables:
         raise InputError(f"expected the kind {table_kinds()} for a table, got {kind!r}")
     return asked
+
+
+def _sentences(
+    path: Path, text_columns: Sequence[str], label_column: str | None, asked: Kind | None, *, labelled: bool
+) -> Sentences | None:
+    """The file as sentences whose words have tags, where that is asked for, or nothing is and it looks like that."""
+    if not (holds_sentences(path) if asked is None else asked.has_words):
+        return None
+    return Sentences(path, text_columns=text_columns, label_column=label_column, labelled=labelled)
 
 
 class _Texts:

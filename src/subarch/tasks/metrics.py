@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from subarch.errors import InputError
 from subarch.results.classes import ByClass, ClassScore
+from subarch.tasks.tags import counts
 from subarch.text.examples import Example, Label
 
 _LOG = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def macro_f1(examples: Sequence[Example], predicted: Predicted) -> float:
     return _mean_f1(examples, predicted, sorted(set(_labels(examples))))
 
 
-def _mean_f1(examples: Sequence[Example], predicted: Predicted, classes: Sequence[int | float]) -> float:
+def _mean_f1(examples: Sequence[Example], predicted: Predicted, classes: Sequence[Label]) -> float:
     from sklearn.metrics import f1_score
 
     zero = cast("Any", 0)  # the library's annotation knows of strings alone
@@ -272,3 +273,40 @@ def _words(text: str) -> list[str]:
 def _token_f1(guess: list[str], gold: list[str]) -> float:
     common = (Counter(guess) & Counter(gold)).total()
     return 2 * common / (len(guess) + len(gold)) if common else 0.0
+
+
+# --- tags of words ----------------------------------------------------------------------------------------------------
+
+
+def entity_counts(examples: Sequence[Example], predicted: Predicted) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Entities that there are, that are said, and that are both: type and both ends must be right.
+
+    Args:
+        examples: with a tag a word, and the names of all tags.
+        predicted: for each example the index of each word's tag; -1 where nothing is said.
+    """
+    true, said, right = Counter[str](), Counter[str](), Counter[str]()
+    for example, guess in zip(examples, predicted, strict=True):
+        assert example.answers is not None, "examples with tags have their names"
+        found = counts(example.answers[0], cast("tuple[int, ...]", example.label), cast("tuple[int, ...]", guess))
+        true.update(found.true)
+        said.update(found.said)
+        right.update(found.right)
+    return true, said, right
+
+
+def entity_f1(examples: Sequence[Example], predicted: Predicted) -> float:
+    """F1 of entities, all types together, as seqeval counts; 0 where there are none."""
+    true, said, right = (found.total() for found in entity_counts(examples, predicted))
+    return 2 * right / (true + said) if true + said else 0.0
+
+
+def token_accuracy(examples: Sequence[Example], predicted: Predicted) -> float:
+    """Share of the words with the right tag."""
+    pairs = zip(_labels(examples), predicted, strict=True)
+    alike = [one == other for label, guess in pairs for one, other in zip(_each(label), _each(guess), strict=True)]
+    return sum(alike) / len(alike) if alike else 0.0
+
+
+def _each(label: Label) -> tuple[int, ...]:
+    return cast("tuple[int, ...]", label)

@@ -1,7 +1,8 @@
 """Examples as token ids: what networks read, in flat arrays of numpy.
 
-An example is one sequence of tokens, or one for each candidate of a choice. Nothing here imports more than numpy and
-tokenizers, so that an export answers without the libraries that networks learn with.
+An example is one sequence of tokens, or one for each candidate of a choice. Where each word is answered by itself, a
+word stands at its first token; of a text without words every token is answered. Nothing here imports more than numpy
+and tokenizers, so that an export answers without the libraries that networks learn with.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tokenizers import Tokenizer
 
 from subarch.errors import InputError
 from subarch.results.export import ReadWith
-from subarch.text.examples import Example, Label
+from subarch.text.examples import Example, Label, Span
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,6 +90,35 @@ def settings_to_read_with(tokenizer: Tokenizing) -> ReadWith:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where in the sequences of examples there is something to answer.
+
+    Attributes:
+        at: for each place the token, counted from the beginning of its sequence; -1 for a word that no token begins,
+            as where a text is cut: ``(places,)``.
+        spans: where it is in the text: ``(places, 2)``.
+        ends: where the places of each example end, after a leading 0: ``(examples + 1,)``.
+    """
+
+    at: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def of(self, row: int) -> NDArray[np.int64]:
+        """The tokens of an example's places: ``(places,)``."""
+        return self.at[self.ends[row] : self.ends[row + 1]]
+
+    def spans_of(self, row: int) -> NDArray[np.int64]:
+        """Where an example's places are in its text: ``(places, 2)``."""
+        return self.spans[self.ends[row] : self.ends[row + 1]]
+
+    @property
+    def unread(self) -> int:
+        """How many words no token begins."""
+        return int(np.sum(self.at < 0))
+
+
+@dataclass(frozen=True)
 class Tokens:
     """Examples as token ids, in flat arrays: lists of Python integers would take thirty times the memory.
 
@@ -101,6 +131,7 @@ class Tokens:
         right: for each sequence whether it is a right candidate, ``(sequences,)``; None but for choices.
         padding: the token that fills a batch up.
         length: what sequences were cut to.
+        places: where there is something to answer; None where each sequence is answered as a whole.
     """
 
     ids: NDArray[np.int32]
@@ -111,9 +142,38 @@ class Tokens:
     right: NDArray[np.bool_] | None
     padding: int
     length: int
+    places: Places | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def spans(self) -> list[NDArray[np.int64]]:
+        """For each example where its places are in its text, ``(places, 2)``; none where it is answered as a whole."""
+        if self.places is None:
+            return [np.empty((0, 2), np.int64)] * len(self)
+        return [self.places.spans_of(row) for row in range(len(self))]
+
+    def said_of(self, row: int, said: NDArray[Any]) -> NDArray[Any]:
+        """What a network says of an example.
+
+        Args:
+            row: the example.
+            said: of its sequences: ``(sequences, outputs)``, or ``(sequences, tokens, ...)`` where each token is
+                answered.
+
+        Returns:
+            ``(outputs,)``; a score for each candidate; or ``(places, outputs)``, with zeros for a word that was not
+            read: nothing is said of it.
+        """
+        if self.right is not None:
+            return said[:, 0]
+        if self.places is None:
+            return said[0]
+        at = self.places.of(row)
+        found = said[0][np.maximum(at, 0)]
+        found[at < 0] = 0
+        return found
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -154,7 +214,8 @@ class Tokens:
         Returns:
             ``input_ids`` (sequences, length); ``attention_mask`` likewise, only where there is padding;
             ``token_type_ids`` where the network asks for them; ``labels`` (examples,) where they are known, of several
-            (examples, most of one) with -1 behind the last; for choices ``owners`` (sequences,), the position in the
+            labels, or of words, (examples, most of one) with -1 behind the last; ``places`` likewise, the token that
+            each word begins with, -1 where there is none; for choices ``owners`` (sequences,), the position in the
             batch of the example that each sequence belongs to, and ``right`` (sequences,).
         """
         chosen = list(chain.from_iterable(range(self.starts[row], self.starts[row + 1]) for row in rows))
@@ -165,6 +226,8 @@ class Tokens:
             batch["attention_mask"] = (np.arange(longest) < np.array(sizes)[:, None]).astype(np.int64)
         if self.types is not None:
             batch["token_type_ids"] = self._padded(self.types, chosen, longest, 0)
+        if self.places is not None:
+            batch["places"] = _filled([self.places.of(row) for row in rows])
         if self.labels is not None:
             batch["labels"] = _as_array([self.labels[row] for row in rows])
         if self.right is not None:
@@ -187,6 +250,14 @@ class Tokens:
         return table
 
 
+def _filled(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Rows of unequal length as a table, with -1 behind each: ``(rows, longest)``."""
+    table = np.full((len(rows), max(map(len, rows), default=0)), -1, dtype=np.int64)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return table
+
+
 def tokenize(
     examples: Sequence[Example],
     tokenizer: Tokenizing,
@@ -194,6 +265,7 @@ def tokenize(
     length: int,
     choice: bool = False,
     types: bool = True,
+    words: bool = False,
 ) -> Tokens:
     """All examples as token ids; of a text and its second one the longer is cut first.
 
@@ -205,10 +277,11 @@ def tokenize(
         length: tokens a sequence is cut to, special tokens included.
         choice: whether second texts are candidates, each a sequence of its own beside the first text.
         types: whether the network has an embedding for each of two texts.
+        words: whether each word is answered by itself.
     """
     backend = tokenizer.backend_tokenizer
     _cut(backend, tokenizer, length)
-    return Reader(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)(examples)
+    return Reader(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice, words)(examples)
 
 
 @dataclass(frozen=True)
@@ -221,6 +294,7 @@ class Reader:
         padding: the token that fills a batch up.
         length: tokens a sequence is cut to, special tokens included.
         choice: whether second texts are candidates, each a sequence of its own beside the first text.
+        words: whether each word is answered by itself.
     """
 
     backend: Tokenizer
@@ -228,13 +302,14 @@ class Reader:
     padding: int
     length: int
     choice: bool
+    words: bool = False
 
     @classmethod
-    def of(cls, tokenizer: Tokenizing, *, length: int, choice: bool, types: bool) -> Reader:
+    def of(cls, tokenizer: Tokenizing, *, length: int, choice: bool, types: bool, words: bool = False) -> Reader:
         """With a copy of a tokenizer; arguments as of :func:`tokenize`."""
         backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         _cut(backend, tokenizer, length)
-        return cls(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice)
+        return cls(backend, _typed(tokenizer, types), _padding(tokenizer), length, choice, words)
 
     def __call__(self, examples: Sequence[Example]) -> Tokens:
         """All examples, of one task; of a text and its second one the longer is cut first."""
@@ -255,32 +330,60 @@ class Reader:
             right=np.array(right, dtype=bool) if self.choice else None,
             padding=self.padding,
             length=self.length,
+            places=_together([place for piece in pieces for place in piece[3]]) if self.words else None,
         )
 
-    def _encoded(self, examples: Sequence[Example]) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
-        """Token ids of all sequences, their types, and how many each has."""
+    def _encoded(
+        self, examples: Sequence[Example]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64], list[tuple[Sequence[int], Sequence[Span]]]]:
+        """Token ids of all sequences, their types, how many each has, and where each has something to answer."""
         if self.choice:
             given: list[Any] = [(example.first, second) for example in examples for second in example.seconds]
         else:
             given = [(example.first, *example.seconds) if example.seconds else example.first for example in examples]
-        found = cast("Any", self.backend).encode_batch_fast(given)
+        # Without their places in the text tokens are found faster.
+        encode = self.backend.encode_batch if self.words else self.backend.encode_batch_fast
+        found = cast("Any", encode)(given)
         return (
             np.fromiter(chain.from_iterable(one.ids for one in found), dtype=np.int32),
             np.fromiter(chain.from_iterable(one.type_ids for one in found), dtype=np.uint8),
             np.array([len(one) for one in found], dtype=np.int64),
+            [_places_of(example, one) for example, one in zip(examples, found, strict=True)] if self.words else [],
         )
 
 
 def _as_array(labels: Sequence[Label]) -> NDArray[Any]:
     """One a row; of several the indices, -1 behind them: ``(examples, most labels of one)``."""
-    sets = [one for one in labels if isinstance(one, tuple)]
-    if not sets:
-        found = np.array(labels)
-        return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
-    table = np.full((len(sets), max(1, *map(len, sets))), -1, dtype=np.int64)
-    for row, one in zip(table, sets, strict=True):
-        row[: len(one)] = one
-    return table
+    sets = [np.array(one, dtype=np.int64) for one in labels if isinstance(one, tuple)]
+    if sets:
+        return _filled(sets)
+    found = np.array(labels)
+    return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
+
+
+def _places_of(example: Example, encoding: Any) -> tuple[Sequence[int], Sequence[Span]]:
+    """The token that each word begins with, and where the words are; without words all tokens of the text."""
+    inside = [n for n, special in enumerate(encoding.special_tokens_mask) if not special]
+    offsets = encoding.offsets
+    if example.words is None:
+        return inside, [offsets[n] for n in inside]
+    # A token may begin with the blank before its word, and some are nothing but a blank: what counts is where they end.
+    found: list[int] = []
+    at = 0
+    for start, end in example.words:
+        while at < len(inside) and offsets[inside[at]][1] <= start:
+            at += 1
+        begun = at < len(inside) and offsets[inside[at]][0] < end
+        found.append(inside[at] if begun else -1)
+    return found, example.words
+
+
+def _together(each: Sequence[tuple[Sequence[int], Sequence[Span]]]) -> Places:
+    return Places(
+        at=np.array([place for places, _ in each for place in places], dtype=np.int64),
+        spans=np.array([span for _, spans in each for span in spans], dtype=np.int64).reshape(-1, 2),
+        ends=np.cumsum([0, *(len(places) for places, _ in each)], dtype=np.int64),
+    )
 
 
 def _cut(backend: Any, tokenizer: Tokenizing, length: int) -> None:

@@ -1,7 +1,8 @@
 """Examples and splits of them, as pure data.
 
 An :class:`Example` has a first text and any number of second ones: none for a single text, one for a pair, and one for
-each candidate of a choice (the first text is what they share).
+each candidate of a choice (the first text is what they share). Where each word is answered by itself, it says where the
+words of its text are.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,8 +18,24 @@ from subarch.errors import InputError
 
 _LOG = logging.getLogger(__name__)
 
+Span = tuple[int, int]
+"""Where something begins and ends in a text, in characters."""
+
 Label = int | float | tuple[int, ...]
-"""Index of a class or a candidate, a number, or the indices of all labels that hold, in their order: none may."""
+"""Index of a class or a candidate, a number, the indices of all labels that hold, in their order (none may), or of each
+word the index of its tag."""
+
+_WORD = re.compile(r"\S+")
+
+
+def words_in(text: str) -> tuple[Span, ...]:
+    """Where the words of a text are: what stands between blanks.
+
+    >>> from subarch.text.examples import words_in
+    >>> words_in("in New  York")
+    ((0, 2), (3, 6), (8, 12))
+    """
+    return tuple(found.span() for found in _WORD.finditer(text))
 
 
 class Example(NamedTuple):
@@ -26,12 +44,14 @@ class Example(NamedTuple):
     Attributes:
         first: the single text, the first of a pair, or what all candidates of a choice share.
         seconds: none, the second text of a pair, or the candidates of a choice.
-        label: index of the class, the number, the index of a right candidate, or the indices of all labels that hold;
-            None where it is not known.
+        label: index of the class, the number, the index of a right candidate, the indices of all labels that hold, or
+            of each word the index of its tag; None where it is not known.
         right: further candidates of a choice that are right as well.
         id: what the data call the example, in submissions and predictions.
         group: examples of one group are scored together: answers to one question, sentences of one pair.
-        answers: names of the candidates and of everything that counts as right, for metrics that compare words.
+        answers: names of the candidates and of everything that counts as right, for metrics that compare words; of
+            words the names of all tags, and nothing.
+        words: where its words are in the first text, if each of them is answered by itself.
     """
 
     first: str
@@ -41,6 +61,24 @@ class Example(NamedTuple):
     id: str | int | tuple[int, ...] | None = None
     group: str | None = None
     answers: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    words: tuple[Span, ...] | None = None
+
+    @property
+    def bare(self) -> Example:
+        """The same without label, name and answers: what a network reads of it."""
+        return Example(self.first, self.seconds, words=self.words)
+
+    def with_text(self, side: int, text: str) -> Example:
+        """What a network reads, with another text in place of one; of a text that is read by its words they are found
+        anew.
+
+        Args:
+            side: 0 for the first text, else which of the second ones, from 1.
+            text: the new one.
+        """
+        if side == 0:
+            return Example(text, self.seconds, words=None if self.words is None else words_in(text))
+        return Example(self.first, (*self.seconds[: side - 1], text, *self.seconds[side:]), words=self.words)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -75,7 +113,8 @@ class Split(tuple[Example, ...]):
         """sha256 (hex) of everything in it."""
         sha = hashlib.sha256()
         for example in self:
-            sha.update(json.dumps(example).encode())
+            # Of texts that are read as a whole as it was before there were others.
+            sha.update(json.dumps(example if example.words is not None else example[:-1]).encode())
         return sha.hexdigest()
 
 
@@ -102,7 +141,7 @@ class SealedSplit:
 
     def unlabelled(self) -> tuple[Example, ...]:
         """Its texts alone, without labels and answers: for keeping copies of them out of what is learned from."""
-        return tuple(Example(example.first, example.seconds) for example in self.__split)
+        return tuple(example.bare for example in self.__split)
 
     def open(self) -> Split:
         """The examples. Whoever calls this has made all choices already."""

@@ -21,7 +21,9 @@ from subarch.errors import InputError, MissingPackageError
 MAX_LINE_BYTES = 10_000_000
 
 COMPRESSIONS: tuple[str, ...] = (".gz", ".xz", ".zst")
-_FORMATS = (".txt", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+CONLL: tuple[str, ...] = (".conll", ".conll2003", ".conllu", ".bio", ".iob", ".iob2", ".iobes", ".bioes")
+"""What files of a word and its tags a line are called."""
+_FORMATS = (".txt", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", *CONLL)
 
 
 def format_of(path: Path) -> str:

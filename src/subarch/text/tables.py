@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from subarch.errors import InputError, MissingPackageError
 from subarch.text.delimited import NOTHING, Quoting, records
 from subarch.text.dialects import dialect_of
-from subarch.text.files import COMPRESSIONS, MAX_LINE_BYTES, decode, format_of, lines, open_bytes
+from subarch.text.files import COMPRESSIONS, CONLL, MAX_LINE_BYTES, decode, format_of, lines, open_bytes
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ _CURES = {  # of other formats, what to do
     ".xlsx": "a workbook: save it as CSV UTF-8",
     ".xls": "a workbook: save it as CSV UTF-8",
     ".ods": "a workbook: save it as CSV in UTF-8",
-    ".txt": "text without columns: give it a header line and name it .csv or .tsv",
+    ".txt": "text without columns: give it a header line and name it .csv or .tsv; a word and its tag a line are read "
+    "with --kind tokens, or under the name .conll",
+    **dict.fromkeys(CONLL, "a word and its tag a line: that is read where words have tags (--kind tokens)"),
     ".pkl": "Python's own format: save the table as .csv or .parquet",
     ".arrow": "Arrow's own format: save the table as .parquet",
 }

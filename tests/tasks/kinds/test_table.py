@@ -25,7 +25,7 @@ def test_a_kind_is_its_name_and_there_is_one_of_each() -> None:
 
 
 def test_what_is_no_kind_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"'regression', 'classification' or 'choice', or module\.path:Name"):
+    with pytest.raises(ValueError, match=r"'regression', 'classification', 'tokens' or 'choice', or module\.path:Name"):
         kind_of("spans")
     with pytest.raises(ValueError, match="could not be made"):
         kind_of("json:JSONDecoder")

@@ -24,7 +24,7 @@ def make(ingredients: Ingredients) -> ProposalFunction[Example]:
 def retrieve(pool: Sequence[Example], space: Space[Example]) -> ProposalFunction[Example]:
     """The nearest examples of an unlabelled pool: real text. Where they lie is computed once, when first asked for."""
     places: list[NDArray[np.float32]] = []
-    bare = [Example(example.first, example.seconds) for example in pool]
+    bare = [example.bare for example in pool]
 
     def propose(examples: Sequence[Example], count: int, _: np.random.Generator) -> Iterable[tuple[int, Example]]:
         if not examples or not pool:

@@ -26,7 +26,6 @@ from subarch.running.predictor import answers
 from subarch.running.static import StaticProgram
 from subarch.tasks.kinds.base import Units
 from subarch.text.encoding import Tokens, tokenize
-from subarch.text.examples import Example
 
 _RATE = 3e-3  # of vectors that have unit variance when they are pooled
 _EPOCHS, _PATIENCE = 12, 3
@@ -167,7 +166,7 @@ def _batches(tokens: Tokens, number: int) -> Iterator[list[int]]:
 
 def _said(program: StaticProgram, ground: Ground) -> Outputs:
     teacher = ground.teacher
-    bare = [Example(one.first, one.seconds) for one in ground.task.development]
+    bare = [one.bare for one in ground.task.development]
     types = tells_texts_apart(teacher.checkpoint.config)
     tokens = tokenize(bare, teacher.tokenizer, length=teacher.length, types=types)
     return answers(program, tokens, ground.head)

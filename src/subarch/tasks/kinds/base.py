@@ -1,12 +1,13 @@
-"""What a kind of task says: everything in which a class, a number and a choice among candidates differ.
+"""What a kind of task says: everything in which classes, numbers, candidates and tags of words differ.
 
 A kind is one file beside this one, named by a row of :mod:`subarch.tasks.kinds.table`, or a class of yours that is
 named ``module.path:Name``. Nothing else in the code asks which kind there is: it asks the kind. Modules of kinds
 import neither torch nor transformers before a network is there, so that whatever reads labels or answers works without.
 :class:`subarch.testing.KindSuite` checks a kind of your own.
 
-Notation: an example's *output* is what the network says of it, ``(outputs,)``; a *label row* is a label as numbers,
-``(columns,)``, of which a teacher's may be soft.
+Notation: an example's *output* is what the network says of it, ``(outputs,)``, or ``(places, outputs)`` where each of
+its places is answered by itself (:attr:`Kind.has_words`); a *label row* is a label as numbers, ``(columns,)`` or
+``(columns, outputs)``, of which a teacher's may be soft.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def in_order_of(
     """What a model says, and its thresholds, in the order of a task's names: ``order`` is of :meth:`Kind.places`."""
     if order is None:
         return outputs, thresholds
-    return [one[list(order)] for one in outputs], tuple(thresholds[n] for n in order) if thresholds else ()
+    return [one[..., list(order)] for one in outputs], tuple(thresholds[n] for n in order) if thresholds else ()
 
 
 class Kind(InRows):
@@ -52,6 +53,8 @@ class Kind(InRows):
             (:attr:`subarch.networks.checkpoints.Head.kind`).
         of_tables: whether the rows of a table can be of this kind.
         has_numbers: whether labels are numbers, so that a decimal comma is one.
+        has_words: whether each word of a text has a label of its own. Examples then say where their words are
+            (:attr:`subarch.text.examples.Example.words`), and a text without words is answered at every token.
         has_classes: whether a label row holds shares of classes or candidates: of such a row one can be sure.
         has_labels: whether answers are labels or candidates, one or several, and not numbers.
         is_balanced: whether as many examples of each column of label rows are wanted.
@@ -68,6 +71,7 @@ class Kind(InRows):
     head: ClassVar[str]
     of_tables: ClassVar[bool] = True
     has_numbers: ClassVar[bool] = False
+    has_words: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     has_labels: ClassVar[bool] = False
     is_balanced: ClassVar[bool] = False
@@ -136,6 +140,10 @@ class Kind(InRows):
         """What to say where a model of this kind is asked for the classes ``names``; nothing, mostly."""
         del names
         return ""
+
+    def groups(self, names: Sequence[str]) -> tuple[str, ...]:
+        """For each output what it stands for where several stand for one thing, as all tags of an entity type do."""
+        return tuple(names)
 
     def is_nameless(self, names: Sequence[str]) -> bool:
         """Whether nothing is known of a model's outputs but their number, though they should have names."""
@@ -235,8 +243,28 @@ class Kind(InRows):
             thresholds: of the network, where it has some.
         """
 
+    def answer_in(
+        self,
+        example: Example,
+        spans: NDArray[np.int64],
+        output: NDArray[np.floating],
+        names: Sequence[str],
+        thresholds: Thresholds = (),
+    ) -> Json:
+        """The same, where it matters what the text is and where in it its places are.
+
+        Args:
+            example: that was asked.
+            spans: where each place begins and ends in its first text, ``(places, 2)``; none where it has no places.
+            output: ``(outputs,)``, or ``(places, outputs)``.
+            names: of the outputs.
+            thresholds: of the network, where it has some.
+        """
+        del example, spans
+        return self.answer(output, names, thresholds)
+
     def said(self, output: NDArray[np.floating], names: Sequence[str], thresholds: Thresholds = ()) -> Json:
-        """The same as a predictor returns it."""
+        """The same as :meth:`answer`, as a predictor returns it."""
         return self.answer(output, names, thresholds)
 
     @abstractmethod
@@ -303,7 +331,15 @@ class Kind(InRows):
         del names, examples, predicted, whose
         return ByClass()
 
-    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows) -> float:
-        """The score of answers, both as rows."""
+    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows, names: Sequence[str] = ()) -> float:
+        """The score of answers, both as rows.
+
+        Args:
+            metrics: names of :attr:`metrics`.
+            labels: as rows.
+            said: as rows.
+            names: of the outputs.
+        """
+        del names
         right, guessed = self.decide(list(labels)), self.decide(list(said))
         return self.score(metrics, [Example("", label=label) for label in right], guessed)["score"]

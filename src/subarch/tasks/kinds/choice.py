@@ -78,9 +78,9 @@ class Choice(OneOfSeveral):
             row[[int(cast("int", one.label)), *one.right]] = 1
         return table / table.sum(1, keepdims=True)
 
-    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows) -> float:
+    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows, names: Sequence[str] = ()) -> float:
         """Whether a right candidate was chosen: rows know no more."""
-        del metrics
+        del metrics, names
         return float(np.mean(labels[np.arange(len(labels)), said.argmax(1)] > 0))
 
     def name_of_score(self, metric: str) -> str:

@@ -1,6 +1,6 @@
 """Labels as rows of numbers: what Agora and the plainest models ask of a kind of task.
 
-A *label row* is a label as numbers, ``(columns,)``, of which a teacher's may be soft.
+A *label row* is a label as numbers, ``(columns,)`` or ``(columns, outputs)``, of which a teacher's may be soft.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from subarch.tasks.metrics import Outputs
 from subarch.text.examples import Example
 
 Rows = NDArray[np.float64]
-"""Labels as rows of numbers: ``(examples, columns)``."""
+"""Labels as rows of numbers: ``(examples, columns)``, or ``(examples, columns, outputs)``."""
 
 
 class Units(NamedTuple):

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "multilabel": "subarch.tasks.kinds.multilabel:MultiLabel",
     "regression": "subarch.tasks.kinds.regression:Regression",
     "classification": "subarch.tasks.kinds.classification:Classification",
+    "tokens": "subarch.tasks.kinds.tokens:Tagging",
     "choice": "subarch.tasks.kinds.choice:Choice",
 }
 """Where each is. Labels of which nobody says what they are belong to the first that they suit."""
@@ -63,6 +64,11 @@ def _row(name: str) -> Kind:
 def kind_that_suits(labels: Labels) -> Kind:
     """The first kind that labels look like, of which nobody says what they are."""
     return next(kind for kind in map(kind_of, KINDS) if kind.suits(labels))
+
+
+def kind_with_words() -> Kind:
+    """The kind of tables that say what each word is."""
+    return next(kind for kind in map(kind_of, KINDS) if kind.has_words)
 
 
 def table_kinds() -> str:
