@@ -89,11 +89,6 @@ class _Opened:
         """What its head predicts, where it was made for a task."""
         return None if self.fitted is None else cast("Head", self.fitted.kind.head)
 
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """What each output stands for, where outputs have names."""
-        return () if self.fitted is None else self.fitted.kind.groups(self.fitted.label_names)
-
     def held(self, outputs: Outputs) -> Held:
         """Places of the labels that outputs say; it was made for a task."""
         assert self.fitted is not None
@@ -253,8 +248,8 @@ def _exported(
     said = _Asking(programs, graph.head, tokens, reader(rows.judged[: _ALONE // few]), long, watch)
     label_names = () if opened.fitted is None else opened.fitted.label_names
     decide = rows.decide or (None if opened.fitted is None else opened.held)
-    reference = said("pytorch")
-    known = JudgedRows(score=rows.score, labels=rows.labels, names=opened.groups, decide=decide)
+    reference, groups = said("pytorch"), () if opened.fitted is None else opened.fitted.kind.groups(label_names)
+    known = JudgedRows(score=rows.score, labels=rows.labels, names=groups, decide=decide)
     verdicts = [  # One form after the other: a language model's answers are gigabytes.
         judged(one.name, one.precision, graph.head, reference, said(one.name), rows=known, max_drop=options.max_drop)
         for one in forms

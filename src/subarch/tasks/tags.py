@@ -136,6 +136,21 @@ def at_words(logits: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tenso
     return logits.gather(1, where), at >= 0
 
 
+def neighbours_of_one_type(tags: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last place of the neighbours that the stock pipeline takes together: of one type, unless one begins."""
+    found: list[tuple[int, int]] = []
+    for at, tag in enumerate(tags):
+        if found and not tag.startswith("B-") and tag.removeprefix("I-") == _bare(tags[at - 1]):
+            found[-1] = found[-1][0], at
+        else:
+            found.append((at, at))
+    return found
+
+
+def _bare(tag: str) -> str:
+    return tag[2:] if tag.startswith(("B-", "I-")) else tag
+
+
 # --- schemes ----------------------------------------------------------------------------------------------------------
 
 

@@ -112,11 +112,6 @@ class Places:
         """Where an example's places are in its text: ``(places, 2)``."""
         return self.spans[self.ends[row] : self.ends[row + 1]]
 
-    @property
-    def unread(self) -> int:
-        """How many words no token begins."""
-        return int(np.sum(self.at < 0))
-
 
 @dataclass(frozen=True)
 class Tokens:
@@ -252,7 +247,7 @@ class Tokens:
 
 def _filled(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Rows of unequal length as a table, with -1 behind each: ``(rows, longest)``."""
-    table = np.full((len(rows), max(map(len, rows), default=0)), -1, dtype=np.int64)
+    table = np.full((len(rows), max([1, *map(len, rows)])), -1, dtype=np.int64)
     for row, values in zip(table, rows, strict=True):
         row[: len(values)] = values
     return table

@@ -242,8 +242,9 @@ class MultiLabel(Kind):
 
         return metrics.told_by_class(names, labels, said, measures, whose=whose)
 
-    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows) -> float:
+    def score_rows(self, metrics: Sequence[str], labels: Rows, said: Rows, names: Sequence[str] = ()) -> float:
         """The score of answers, both as rows."""
+        del names
         right, guessed = ([tuple(np.flatnonzero(row > USUAL).tolist()) for row in rows] for rows in (labels, said))
         return self.score(metrics, [Example("", label=label) for label in right], guessed)["score"]
 

@@ -22,8 +22,17 @@ from subarch.results.classes import ByClass, ClassScore
 from subarch.tasks.kinds.base import Kind, Thresholds
 from subarch.tasks.kinds.rows import AS_THEY_ARE, Ability, Rows, Units
 from subarch.tasks.labels import Labels
-from subarch.tasks.metrics import Metric, Outputs, Predicted, entity_counts, entity_f1, token_accuracy
-from subarch.tasks.tags import OUTSIDE, all_tags, at_words, entities, read_tag, scheme_of, types_of
+from subarch.tasks.metrics import Metric, Outputs, Predicted, entity_counts, entity_f1, missed_in_words, token_accuracy
+from subarch.tasks.tags import (
+    OUTSIDE,
+    all_tags,
+    at_words,
+    entities,
+    neighbours_of_one_type,
+    read_tag,
+    scheme_of,
+    types_of,
+)
 from subarch.text.examples import Example, Label, nameless, places
 
 if TYPE_CHECKING:
@@ -245,7 +254,7 @@ class Tagging(Kind):
         tags = [names[n] if said else OUTSIDE for n, said in zip(best.tolist(), _read(output), strict=True)]
         scores = shares.max(-1, initial=0.0)
         found: list[Json] = []
-        for first, last in _grouped(tags):
+        for first, last in neighbours_of_one_type(tags):
             group = tags[first].split("-", 1)[-1]
             if group == OUTSIDE:
                 continue
@@ -276,16 +285,9 @@ class Tagging(Kind):
         true, said, right = entity_counts(examples, predicted)
         kinds = dict.fromkeys(kind for kind in types_of(names) if kind)
         found = tuple(ClassScore(kind, true[kind], said[kind], right[kind]) for kind in kinds)
-        for one in found:
-            if one.is_missed:
-                _LOG.warning(
-                    "%sno entity of type %r is found (0 of %d, %d said)",
-                    f"{whose}: " if whose else "",
-                    one.name,
-                    one.examples,
-                    one.answered,
-                )
-        f1 = [2 * one.right / (one.examples + one.answered) for one in found if one.examples]
+        if (missed := missed_in_words(found)) is not None:
+            _LOG.warning("%sno entity of type %s is found", f"{whose}: " if whose else "", missed)
+        f1 = [one.f1 for one in found if one.examples]
         by_class = {"token_accuracy": token_accuracy(examples, predicted)}
         return ByClass(classes=found, by_class=({"macro_f1": sum(f1) / len(f1)} if f1 else {}) | by_class)
 
@@ -324,6 +326,10 @@ class Tagging(Kind):
     def hard(self, rows: Rows) -> Rows:
         """One-hot for each word that is read."""
         return (np.arange(rows.shape[-1]) == rows.argmax(-1)[..., None]) * (rows.sum(-1, keepdims=True) > 0) * 1.0
+
+    def outputs_of(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithms of the shares; zeros for words that are not read."""
+        return np.log(np.maximum(row, 1e-12)) * (row.sum(-1, keepdims=True) > 0)
 
     def agreement(self, labels: Rows, said: Rows) -> float:
         """Share of the words with the right tag."""
@@ -391,21 +397,6 @@ def _softmax(output: NDArray[np.floating]) -> NDArray[np.floating]:
     """Of each place, computed as the stock pipeline does."""
     powers = np.exp(output - output.max(-1, keepdims=True, initial=-np.inf)) if output.size else output
     return powers / powers.sum(-1, keepdims=True) if output.size else output
-
-
-def _grouped(tags: Sequence[str]) -> list[tuple[int, int]]:
-    """First and last place of neighbours that the stock pipeline takes together: of one type, unless one begins."""
-    found: list[tuple[int, int]] = []
-    for at, tag in enumerate(tags):
-        if found and not tag.startswith("B-") and tag.removeprefix("I-") == _bare(tags[at - 1]):
-            found[-1] = found[-1][0], at
-        else:
-            found.append((at, at))
-    return found
-
-
-def _bare(tag: str) -> str:
-    return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
 def _listed(names: Sequence[str]) -> str:
