@@ -50,6 +50,7 @@ class Tagging(Kind):
     words: ClassVar[str] = "a tag for each word"
     head: ClassVar[str] = "tokens"
     has_words: ClassVar[bool] = True
+    has_labels: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = {"entity_f1": entity_f1, "token_accuracy": token_accuracy}
     usual_metrics: ClassVar[tuple[str, ...]] = ("entity_f1",)
     table_metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "token_accuracy")
@@ -186,9 +187,9 @@ class Tagging(Kind):
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
         """Cross-entropy at the first tokens of words: the mean of a sentence's, and of these the mean."""
-        del units
         from torch.nn import functional
 
+        del units
         found, read = at_words(logits, batch)
         labels = batch["labels"].masked_fill(~read, -1)
         each = functional.cross_entropy(found.transpose(1, 2), labels, ignore_index=-1, reduction="none")
@@ -356,9 +357,7 @@ class Tagging(Kind):
         often = labels.sum((0, 1))
         right, rare = labels.argmax(-1), labels.sum(-1) > 0
         rare &= right != int(often.argmax())
-        if not rare.any():
-            rare = labels.sum(-1) > 0
-        value = float(np.mean((said.argmax(-1) == right)[rare]))
+        value = float(np.mean((said.argmax(-1) == right)[rare])) if rare.any() else self.agreement(labels, said)
         return Ability("share of the words of all tags but the commonest that are tagged rightly", value, _BAR)
 
     def in_words(self, row: NDArray[np.float64], names: Sequence[str], example: Example) -> str:
