@@ -11,9 +11,9 @@ from subarch.results.base import Rows
 from subarch.results.compress import CompressResult, TargetsResult
 from subarch.results.confirm import ConfirmResult
 from subarch.results.extract import told_front
-from subarch.results.finetune import FinetuneResult
 from subarch.results.vocabulary import VocabularyResult
 from subarch.results.wording import describe, short
+from subarch.tasks.kinds.table import KINDS, kind_of
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#]")
 _MOST_OF_THE_FRONT = 20
@@ -31,7 +31,7 @@ def render_card(result: CompressResult, command: str) -> str:
     front = told_front(extract.front[:_MOST_OF_THE_FRONT], extract.picks)
     sections: Mapping[str, Iterable[str]] = {
         "Targets": _targets(result.targets),
-        "Intended use": _use(result.finetune),
+        "Intended use": _use(result),
         "Scores on sealed rows": _scores(result),
         "The plainest rivals": _ladder(result),
         "Time": [*_table(result.bench.table(_names(result))), f"\nMeasured on: {result.bench.cpu.name}."],
@@ -63,7 +63,8 @@ def render_card(result: CompressResult, command: str) -> str:
 def _metadata(result: CompressResult) -> Iterator[str]:
     """Front matter; strings are written as JSON has them, which is YAML too."""
     sealed = result.sealed
-    task = "text-classification"
+    head = result.export.head
+    task = kind_of(head if head in KINDS else "classification").pipeline
     yield "---"
     yield "library_name: transformers"
     yield f"pipeline_tag: {task}"
@@ -90,10 +91,13 @@ def _targets(targets: TargetsResult) -> Iterator[str]:
         yield f"- {'met' if word == 'met' else f'**{word}**'}: {one.in_words}"
 
 
-def _use(tuned: FinetuneResult) -> Iterator[str]:
+def _use(result: CompressResult) -> Iterator[str]:
+    tuned = result.finetune
     labels = ", ".join(map(_plain, tuned.label_names))
     columns = ", ".join(map(_plain, tuned.text_columns)) or "text"
     does = f"sorted into: {labels}." if labels else "to a number."
+    if result.export.head in KINDS and kind_of(result.export.head).has_words:
+        does = f"each word tagged with one of: {labels}."
     if tuned.holds_above:
         each = ", ".join(f"{_plain(name)} ({at:g})" for name, at in tuned.holds_above.items())
         does = f"with every label that holds, or none. A label holds above its probability here: {each}."

@@ -51,6 +51,7 @@ class Kind(InRows):
         words: what is predicted, for messages.
         head: which of the heads that a stock checkpoint may have is this kind's
             (:attr:`subarch.networks.checkpoints.Head.kind`).
+        pipeline: of the stock library, that answers with such a network.
         of_tables: whether the rows of a table can be of this kind.
         has_numbers: whether labels are numbers, so that a decimal comma is one.
         has_words: whether each word of a text has a label of its own. Examples then say where their words are
@@ -69,6 +70,7 @@ class Kind(InRows):
 
     words: ClassVar[str]
     head: ClassVar[str]
+    pipeline: ClassVar[str] = "text-classification"
     of_tables: ClassVar[bool] = True
     has_numbers: ClassVar[bool] = False
     has_words: ClassVar[bool] = False

@@ -49,6 +49,7 @@ class Tagging(Kind):
 
     words: ClassVar[str] = "a tag for each word"
     head: ClassVar[str] = "tokens"
+    pipeline: ClassVar[str] = "token-classification"
     has_words: ClassVar[bool] = True
     has_labels: ClassVar[bool] = True
     metrics: ClassVar[Mapping[str, Metric]] = {"entity_f1": entity_f1, "token_accuracy": token_accuracy}
