@@ -369,7 +369,8 @@ FOREIGN_OBJECTS = {
     "subarch.telling.figures", "subarch.telling.ladder", "subarch.telling.plots", "subarch.telling.stages",  # plotly
     "subarch.telling.report",  # files of a search, of other versions too
     "subarch.extraction.documents", "subarch.extraction.statement", "subarch.extraction.verification",
-    "subarch.extraction.material", "subarch.extraction.objectives",  # identities: what
+    "subarch.extraction.material", "subarch.extraction.objectives", "subarch.extraction.textual",  # identities: what
+    "subarch.extraction.families",
     "subarch.extraction.study", "subarch.learning.students", "subarch.learning.pretraining",  # a family or source says
 }  # fmt: skip
 

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 
 from subarch.errors import InputError
+from subarch.extraction.families import FamilyMaterial
 from subarch.networks.axes import Atom, leaves
+from subarch.networks.counting import num_parameters
 from subarch.networks.family import Family
 from subarch.networks.tracing import Traced, require_whole, trace
 from subarch.results.check import ClauseResult
 
 NAME = "inheritance: which units go together"
+WEIGHTS = "inheritance: weights and examples"
 _FEW = 16  # tokens; what is traced does not depend on their number
 
 
@@ -43,6 +46,29 @@ def check_couplings(family: Family) -> ClauseResult:
             NAME, "not shown", f"{words}; operators without a rule, which fix what they read: {unknown}"
         )
     return ClauseResult(NAME, "checked", words)
+
+
+def check_weights(family: Family) -> ClauseResult:
+    """Whether candidates can inherit from what the family has trained; if so, all that a search opens is opened."""
+    if not family.has_weights:
+        lacking = "trained() and examples()"
+        if type(family).trained is not Family.trained:
+            lacking = "examples(), what its weights are compared on"
+        elif type(family).examples is not Family.examples:
+            lacking = "trained(), the network with its weights"
+        return ClauseResult(WEIGHTS, "not shown", f"the family does not give {lacking}: nothing is inherited")
+    try:
+        material = FamilyMaterial(family=family, inherits=True, held_out=None, calibration=None)
+        described = material.described
+    except InputError as error:
+        return ClauseResult(WEIGHTS, "violated", str(error))
+    return ClauseResult(
+        WEIGHTS,
+        "checked",
+        f"{num_parameters(material.teacher)} parameters are inherited from, and its units in another order say the "
+        f"same; {described['held_out']} held-out examples judge, {described['calibration']} others rank units; "
+        f"{material.profile.words}",
+    )
 
 
 def _smallest(family: Family) -> Mapping[str, Any]:

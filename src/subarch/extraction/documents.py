@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,10 +16,16 @@ from subarch.extraction.problem import Problem
 from subarch.extraction.statement import Made, Statement, confirm_others
 from subarch.extraction.trainings import NO_TIME, Trainings
 from subarch.manifest import Hardware, Manifest, now, versions
+from subarch.networks.family import WEIGHTS
+from subarch.networks.space import Architecture
 from subarch.results.base import Json
 from subarch.results.extract import ExtractResult, StepResult, TimedWith
 from subarch.running.latency_table import LatencyTable
 from subarch.storage import read_json, read_record, write_json
+
+_LOG = logging.getLogger(__name__)
+NEARLY_AGAIN = 1e-3
+"""Relative difference granted to an error that is measured again; on the same machine and versions there is none."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +88,32 @@ class Documents:
         certificate = statement.certificate(here)
         result = points.document(certificate, self.manifest.source, made.run, progress, self._timed_with)
         best = certificate.best.architecture
-        if best is not None:
-            write_json(made.run / "architecture.json", made.family.describe(best))
-        else:
-            (made.run / "architecture.json").unlink(missing_ok=True)
+        self._write_pick(None if best is None else dict(best))
         self._write_manifest(certificate.created)
         write_json(made.run / "certificate.json", certificate.to_json())
         write_json(made.run / "extract.json", result.to_json())
         return result
+
+    def _write_pick(self, best: Architecture | None) -> None:
+        """What was picked, and its weights where its family has some: trained once more, as it was measured."""
+        made = self.made
+        for name in ("architecture.json", WEIGHTS):  # no weights beside an architecture that they are not of
+            (made.run / name).unlink(missing_ok=True)
+        if best is None:
+            return
+        write_json(made.run / "architecture.json", made.family.describe(best))
+        if not self._keeps_weights:
+            return
+        made.watch("training the pick once more, for its weights", note=str(made.run / WEIGHTS))
+        network, error = made.error.network(best)
+        measured = made.ledger.errors(made.ledger.trials(), 0.0)[made.space.index(best)]
+        if made.options.seeds == 1 and not math.isclose(error, measured, rel_tol=NEARLY_AGAIN):
+            _LOG.warning("trained once more, the pick has an error of %g instead of %g", error, measured)
+        made.family.save(network, made.run)
+
+    @property
+    def _keeps_weights(self) -> bool:
+        return self.made.error.inherits and self.made.family.has_weights
 
     def _write_manifest(self, created: str) -> None:
         """Of the question that the other files answer: an earlier call may have asked another one."""
@@ -129,4 +155,5 @@ class Documents:
             and read_json(run / "architecture.json")
             == (None if best is None else json.loads(json.dumps(self.made.family.describe(best))))
         )
-        return known if is_the_same else None
+        kept = best is None or not self._keeps_weights or (run / WEIGHTS).is_file()
+        return known if is_the_same and kept else None

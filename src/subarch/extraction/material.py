@@ -1,77 +1,36 @@
-"""What candidates of a search share: texts as tokens, the source as a teacher, and batches, the same for all of them.
+"""What candidates of a search share: the source as a teacher, examples to learn from and to be judged by.
 
 A repeat of the search has its own held-out batch, training batches and calibration data; within one, every candidate
 sees the same batches in the same order (common random numbers), so that differences between errors are differences
-between architectures. Weights and texts are read when first needed.
+between architectures. Weights and examples are opened when first needed. Where they come from is the matter of
+:mod:`subarch.extraction.textual` and :mod:`subarch.extraction.families`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from torch import Tensor, nn
 
-from subarch.errors import InputError
-from subarch.learning.batches import drawn, masked
-from subarch.learning.distances import (
-    Answers,
-    Batch,
-    Language,
-    MaskedTokens,
-    Objective,
-    Relations,
-    TaskLabels,
-)
-from subarch.networks.checkpoints import Checkpoint
-from subarch.networks.encoder import EncoderFamily
-from subarch.networks.inheritance import Inheritance, by_states, compared
-from subarch.networks.layouts import tells_texts_apart
-from subarch.networks.loading import encoder_alone, loaded
-from subarch.networks.sources import Source
+from subarch.learning.distances import Batch, Objective
+from subarch.networks.inheritance import Inheritance
 from subarch.networks.space import Value
-from subarch.networks.tracing import Traced
-from subarch.options.tasks import TaskOptions
+from subarch.networks.tracing import Outputs, Traced, told
 from subarch.results.base import Json
-from subarch.tasks.kinds.base import Kind
-from subarch.tasks.kinds.table import kind_of
-from subarch.tasks.labelled import read_texts
-from subarch.tasks.loading import opened_task
 from subarch.tasks.task import Task
-from subarch.text.corpora import Corpus, blocks, is_held_out, open_corpus
-from subarch.text.encoding import Tokens, tokenize
-from subarch.text.examples import Example, places, words_in
-from subarch.text.tokenizers import load_tokenizer, train_tokenizer
 
-SCRATCH_VOCABULARY = 8192  # of a tokenizer trained for a preset; few steps learn nothing about rarer words
-EVALUATION_BATCH = 32
-LEAST_TEXTS = 16  # whole texts to judge by, and to learn from; so few are noisy, and the certificate says how much
+TRAINING, HELD_OUT, CALIBRATION = range(3)
+"""What examples are drawn for: each draws its own."""
 
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-Build = Callable[[Mapping[str, Value], int], PreTrainedModel]
+Build = Callable[[Mapping[str, Value], int], nn.Module]
 """From an architecture and a seed to a candidate before its training."""
-
-
-class Texts(NamedTuple):
-    """Texts without labels; which of them judge is decided by each text alone."""
-
-    name: str
-    fingerprint: str
-    train: Sequence[Example]
-    held_out: Sequence[Example]
 
 
 @dataclass
@@ -90,59 +49,26 @@ class World:
 
 
 @dataclass(kw_only=True)
-class Material:
-    """Opened when first needed, and left behind when it travels to another process.
+class Material(ABC):
+    """Opened when first needed; its fields alone travel to another process.
 
     Args:
-        source: where candidates come from; an encoder.
-        inherits: whether they start from its weights, and learn from it.
-        corpus: as for :func:`subarch.text.corpora.open_corpus`; None for installed documentation.
-        texts: instead of a corpus, a file of texts as the network gets them.
-        data: labelled text, a file or a task's name; or options that also say how it is dealt out.
-        tokenizer: folder or name; None as :class:`~subarch.extraction.objectives.CandidateError` says.
-        batch_size: sequences of a training batch; None for the objective's own.
-        length: tokens of a sequence.
-        held_out: sequences to judge by; None for the objective's own.
-        calibration: sequences on which importance is measured.
-        cache: folder for trained tokenizers.
-
-    Raises:
-        ValueError: for texts where they are of no use.
+        inherits: whether candidates start from the weights of a source, and learn from it.
+        held_out: examples to judge by; None for the objective's own number.
     """
 
-    source: Source
     inherits: bool
-    corpus: str | Path | None
-    texts: Path | None
-    data: str | Path | TaskOptions | None
-    tokenizer: str | Path | None
-    batch_size: int | None
-    length: int
     held_out: int | None
-    calibration: int
-    cache: Path | None
 
     def __post_init__(self) -> None:
         self._forget()
-        if self.texts is not None:
-            self._check_texts()
-
-    def _check_texts(self) -> None:
-        others = {"--corpus": self.corpus, "--data": self.data}
-        for option, value in others.items():
-            if value is not None:
-                raise InputError(f"--texts and {option} were both given: the error is measured on one of them")
-        if not self.inherits or self.source.kind == "masked-lm":
-            raise InputError(
-                "--texts are what a classifier or an encoder is distilled on; masked tokens are learned from --corpus"
-            )
 
     def __getstate__(self) -> object:
-        heavy = ("_worlds", "_traced", "_lock", "profile", "task", "opened_texts", "_tokens", "_corpus", "_tokenizer")
-        return {name: value for name, value in self.__dict__.items() if name not in (*heavy, "teacher", "objective")}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._forget()
 
     def _forget(self) -> None:
@@ -155,167 +81,48 @@ class Material:
     @cached_property
     def profile(self) -> Objective:
         """The objective without its teacher: words and defaults."""
-        missing = cast("Any", None)
-        if self.data is not None:
-            return TaskLabels(missing, self._distils)
-        if not self.inherits:
-            return Language()
-        return self._distilling(missing)
-
-    def _distilling(self, teacher: PreTrainedModel) -> Objective:
-        """What is learned of a source."""
-        if self.source.kind == "classifier":
-            return Answers(teacher, self._kind)
-        return MaskedTokens(teacher) if self.source.kind == "masked-lm" else Relations(teacher)
-
-    @property
-    def _kind(self) -> Kind:
-        """What a source with a head for a task answers."""
-        return kind_of(cast("Checkpoint", self.source.opened).head.kind)
-
-    @property
-    def described(self) -> Json:
-        """JSON data that tell this material from other; opens the text."""
-        text: Task | Corpus | Texts | None = self.task
-        if text is None:
-            text = self._corpus if self.texts is None else self.opened_texts
-        tokenizer = str(self.tokenizer or self.source.checkpoint or "trained on the corpus")
-        return {
-            "batch_size": self._batch_size,
-            "length": self.length,
-            "held_out": self.held_out or self.profile.held_out,
-            "calibration": self.calibration if self.inherits else 0,
-            "tokenizer": Path(tokenizer).name,
-            "data": {"name": str(text.name), "fingerprint": text.fingerprint},
-        }
-
-    @property
-    def _batch_size(self) -> int:
-        return self.batch_size or self.profile.batch_size
-
-    @property
-    def _family(self) -> EncoderFamily:
-        return cast("EncoderFamily", self.source.family)
-
-    # Texts
-
-    def read(self) -> Iterator[str]:
-        """Every text that candidates and their source learn from; of labelled data those of the training split."""
-        if self.task is None and self.texts is None:
-            yield from self._corpus.documents()
-        elif self.task is not None:
-            yield from (text for one in self.task.train for text in one.texts)
-        else:
-            found = self.opened_texts
-            yield from (text for side in (found.train, found.held_out) for one in side for text in one.texts)
-
-    @cached_property
-    def task(self) -> Task | None:
-        """The labelled data, where there are any.
-
-        Raises:
-            ValueError: for labels that are no classes.
-        """
-        where = TaskOptions(task=str(self.data)) if isinstance(self.data, str | Path) else self.data
-        task = None if where is None else opened_task(where)
-        if task is not None and not task.kind.has_classes:
-            raise InputError(
-                f"the error of a candidate on labelled data is its error rate, but {task.name} is a {task.kind}: give "
-                "data with classes, or leave --data away (--texts takes texts)"
-            )
-        return task
-
-    @cached_property
-    def opened_texts(self) -> Texts:
-        """Whole texts, shared out.
-
-        Raises:
-            ValueError: when there are too few.
-        """
-        assert self.texts is not None
-        found = read_texts(self.texts)
-        sides = [[one for one in found if is_held_out("\n".join(one.texts)) == side] for side in (False, True)]
-        if min(map(len, sides)) < LEAST_TEXTS:
-            raise InputError(
-                f"{self.texts}: expected at least {LEAST_TEXTS} texts to judge by (an eighth of all) and as many to "
-                f"learn from, got {len(sides[1])} and {len(sides[0])}: give more of them"
-            )
-        lines = "\n\n".join("\n".join(one.texts) for one in found)
-        return Texts(self.texts.name, hashlib.sha256(lines.encode()).hexdigest(), sides[0], sides[1])
-
-    @cached_property
-    def _tokens(self) -> tuple[Tokens, Tokens]:
-        """What is learned from and what is judged by, as token ids."""
-        types = tells_texts_apart(self._family.config)
-        if self.task is not None:
-            train, held_out = self.task.train, self.task.development
-        else:
-            train, held_out = self.opened_texts.train, self.opened_texts.held_out
-        words = self.source.kind == "classifier" and self.task is None and self._kind.has_words
-        if words:
-            train, held_out = ([_in_words(one) for one in some] for some in (train, held_out))
-        read = partial(tokenize, tokenizer=self._tokenizer, length=self.length, types=types, words=words)
-        return read(train), read(held_out)
-
-    @cached_property
-    def _corpus(self) -> Corpus:
-        return open_corpus(self.corpus)
-
-    @cached_property
-    def _tokenizer(self) -> PreTrainedTokenizerFast:
-        vocabulary = int(self._family.config["vocab_size"])
-        name = self.tokenizer or self.source.checkpoint
-        if name is None:
-            return train_tokenizer(self._corpus, min(vocabulary, SCRATCH_VOCABULARY), cache=self.cache)
-        tokenizer = load_tokenizer(name)
-        if len(tokenizer) > vocabulary:
-            raise InputError(
-                f"the tokenizer {str(name)!r} has {len(tokenizer)} tokens, the network {vocabulary}: give its own one"
-            )
-        return tokenizer
-
-    # The teacher
-
-    @property
-    def _distils(self) -> bool:
-        """Whether labelled data meet a source that already knows their classes."""
-        return self._order is not None
-
-    @property
-    def _order(self) -> list[int] | None:
-        """For each class of the task the source's output; None where it has none for them."""
-        if self.task is None or not self.inherits or self.source.kind != "classifier":
-            return None
-        if self._kind.head != self.task.kind.head:  # names may be the same
-            return None
-        return places(self.task.label_names, _class_names(self._family.config))
-
-    @cached_property
-    def teacher(self) -> PreTrainedModel:
-        """The source's network. A head that it lacks has random weights: the same ones for every candidate and every
-        process."""
-        given, kind = cast("Checkpoint", self.source.opened), self.source.kind
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            if self.task is not None and not self._distils:
-                classes: dict[str, Any] = {"num_labels": len(self.task.label_names), "ignore_mismatched_sizes": True}
-                return loaded(AutoModelForSequenceClassification, given, headless=True, **classes)
-            if kind == "classifier":
-                return loaded(self._kind.stock_class(), given)
-            if kind == "masked-lm":
-                return loaded(AutoModelForMaskedLM, given)
-            return encoder_alone(given)
+        return self.aim(opened=False)
 
     @cached_property
     def objective(self) -> Objective:
         """What candidates are trained for and judged by."""
-        if self.task is not None:
-            order = self._order
-            teacher = cast("Any", None) if order is None else self.teacher
-            return TaskLabels(teacher, order is not None, torch.tensor(order or range(len(self.task.label_names))))
-        if not self.inherits:
-            return Language()
-        return self._distilling(self.teacher)
+        return self.aim(opened=True)
+
+    @abstractmethod
+    def aim(self, *, opened: bool) -> Objective:
+        """What candidates are trained for, with its teacher only where weights may be opened."""
+
+    @property
+    @abstractmethod
+    def described(self) -> Json:
+        """JSON data that tell this material from other; opens it."""
+
+    @cached_property
+    def task(self) -> Task | None:
+        """Labelled texts, where the error is one of these."""
+        return None
+
+    # Where it comes from
+
+    def read(self) -> Iterator[str]:
+        """Every text that candidates and their source learn from; none where they read no text."""
+        return iter(())
+
+    @abstractmethod
+    def learned_from(self, steps: int, seed: int) -> list[Batch]:
+        """A batch a step."""
+
+    @abstractmethod
+    def judged_by(self, seed: int) -> list[Batch]:
+        """Held-out examples."""
+
+    @abstractmethod
+    def calibrated_on(self, seed: int) -> list[Batch]:
+        """What the importance of units is measured on."""
+
+    @abstractmethod
+    def build(self, repeat: int) -> Build:
+        """What makes candidates of one repeat."""
 
     # What candidates meet
 
@@ -325,7 +132,9 @@ class Material:
             if repeat not in self._worlds:
                 # The error itself and one repeat at a time: calibrations of large sources are large.
                 self._worlds = {kept: world for kept, world in self._worlds.items() if kept == 0}
-                self._worlds[repeat] = World(self._held_out_batches(repeat), self._builder(repeat))
+                self._worlds[repeat] = World(
+                    self._prepared(self.judged_by(mixed(HELD_OUT, 0, repeat))), self.build(repeat)
+                )
             return self._worlds[repeat]
 
     def training(self, repeat: int, seed: int, steps: int) -> list[Batch]:
@@ -333,65 +142,21 @@ class Material:
         with self._lock:
             kept = self.world(repeat).training
             if steps and (seed, steps) not in kept:
-                size = self._batch_size
-                batches = self.batches(steps * size, size, held_out=False, seed=_mixed(0, seed, repeat))
-                with torch.no_grad():
-                    kept[seed, steps] = [self.objective.prepared(batch) for batch in batches]
+                kept[seed, steps] = self._prepared(self.learned_from(steps, mixed(TRAINING, seed, repeat)))
             return kept.get((seed, steps), [])
 
-    def _builder(self, repeat: int) -> Build:
-        if self.inherits:
-            batches = self.batches(self.calibration, EVALUATION_BATCH, held_out=False, seed=_mixed(2, 0, repeat))
-            # A head that has learned nothing says nothing of what matters.
-            fresh = self.task is not None and not self._distils
-            judged = by_states if fresh else compared
-            batches = [{name: batch[name] for name in _INPUTS if name in batch} for batch in batches]
-            traced, example = self._traced or (None, None)
-            inheritance = Inheritance(self.teacher, batches, outputs=judged, traced=traced, example=example)
-            self._traced = inheritance.traced, inheritance.example  # proven once, whatever later repeats calibrate on
-            return lambda architecture, _seed: inheritance.student(architecture)
-        lock = self._lock
+    @torch.no_grad()
+    def _prepared(self, batches: Sequence[Batch]) -> list[Batch]:
+        return [self.objective.prepared(batch) for batch in batches]
 
-        def build(architecture: Mapping[str, Value], seed: int) -> PreTrainedModel:
-            config = self._family.config_for(architecture)
-            kind: Any = AutoModelForMaskedLM
-            if self.task is not None:
-                config.num_labels, kind = len(self.task.label_names), AutoModelForSequenceClassification
-            with lock, torch.random.fork_rng(devices=[]):  # torch has one random state for all threads
-                torch.manual_seed(seed)
-                return kind.from_config(config, dtype=torch.float32).eval()
-
-        return build
-
-    def _held_out_batches(self, repeat: int) -> list[Batch]:
-        count = self.held_out or self.profile.held_out
-        batches = self.batches(count, EVALUATION_BATCH, held_out=True, seed=_mixed(1, 0, repeat))
-        with torch.no_grad():
-            return [self.objective.prepared(batch) for batch in batches]
-
-    def batches(self, count: int, size: int, *, held_out: bool, seed: int) -> list[Batch]:
-        """Batches of ``size`` sequences, ``count`` in all, of what is judged by or of what is learned from."""
-        if self.task is not None or self.texts is not None:
-            return drawn(self._tokens[held_out], count, size, held_out=held_out, seed=seed)
-        rows = blocks(self._corpus, self._tokenizer, length=self.length, count=count, held_out=held_out, seed=seed)
-        batches = [{"input_ids": part} for part in torch.from_numpy(rows).split(size)]
-        if isinstance(self.profile, MaskedTokens | Language):
-            return [masked(batch, self._tokenizer, seed + i) for i, batch in enumerate(batches)]
-        return batches
+    def _inheritance(self, teacher: nn.Module, repeat: int, outputs: Outputs, says: Outputs = told) -> Inheritance:
+        batches = self.calibrated_on(mixed(CALIBRATION, 0, repeat))
+        traced, example = self._traced or (None, None)
+        inheritance = Inheritance(teacher, batches, outputs=outputs, says=says, traced=traced, example=example)
+        self._traced = inheritance.traced, inheritance.example  # proven once, whatever later repeats calibrate on
+        return inheritance
 
 
-def _in_words(example: Example) -> Example:
-    return example if example.words is not None else example._replace(words=words_in(example.first))
-
-
-def _mixed(purpose: int, seed: int, repeat: int) -> int:
+def mixed(purpose: int, seed: int, repeat: int) -> int:
     """A seed for each purpose, seed and repeat, far from one another."""
     return int(np.random.SeedSequence([purpose, seed, repeat]).generate_state(1)[0])
-
-
-def _class_names(config: Mapping[str, Any]) -> list[str]:
-    """Of a classifier's outputs, in their order."""
-    if named := config.get("id2label"):
-        return [str(named[key]) for key in sorted(named, key=int)]
-    # Two is what the stock library writes out by leaving the names away.
-    return [f"LABEL_{n}" for n in range(int(config.get("num_labels") or 2))]

@@ -1,4 +1,4 @@
-"""The error of a candidate: s training steps from a common start, then a distance on fixed held-out text.
+"""The error of a candidate: s training steps from a common start, then a distance on fixed held-out examples.
 
 Every candidate sees the same batches in the same order (common random numbers), with every hyperparameter set of
 Theta and one or more seeds; e is the mean over the seeds on one held-out batch B, for the best set. Where a candidate
@@ -7,7 +7,8 @@ starts decides whether e means anything:
 - ``inherit``: from the part of the source that fits it (:mod:`subarch.networks.inheritance`), by distillation. e is a
   distance to the source, zero for the source itself: the divergence of its class distributions or of its masked-token
   distributions where it has such a head, otherwise the distance of token-similarity matrices, which does not depend
-  on the hidden size. With labelled data e is the error rate on the development split.
+  on the hidden size. With labelled data e is the error rate on the development split. A family of the user's own that
+  has weights and examples says which of these its outputs are compared by.
 - ``scratch``: random weights and masked language modelling, as published. e is a cross-entropy.
 - ``module.path:name``: a callable of the user's, ``(architecture, seed) -> float``.
 
@@ -27,15 +28,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from subarch.errors import InputError
+from subarch.extraction.families import FamilyMaterial
 from subarch.extraction.material import Material
 from subarch.extraction.preparation import trimmed_from
+from subarch.extraction.textual import TextMaterial, require_inheritable
 from subarch.learning.distances import Batch
 from subarch.learning.training import Hyperparameters, TrainingRun, fit
 from subarch.networks.encoder import EncoderFamily
@@ -50,6 +51,7 @@ from subarch.threads import pinned
 
 TEXT_TOKENS = 128  # of a text that candidates are judged by
 BLOCK_TOKENS = 64  # of a block of packed prose
+CALIBRATION_SEQUENCES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +136,8 @@ class CandidateError:
         threads: torch's threads while measuring; None leaves them.
         batch_size: sequences of a training batch.
         length: tokens of a sequence.
-        held_out: sequences of the held-out batch B.
-        calibration: sequences on which importance is measured.
+        held_out: sequences, or examples of a family, of the held-out batch B.
+        calibration: sequences, or examples of a family, on which importance is measured.
         cache: folder for trained tokenizers.
 
     Raises:
@@ -159,11 +161,11 @@ class CandidateError:
         batch_size: int | None = None,
         length: int | None = None,
         held_out: int | None = None,
-        calibration: int = 64,
+        calibration: int | None = None,
         cache: Path | None = None,
     ) -> None:
         self.source = source
-        self.start = start or ("inherit" if source.checkpoint is not None else "scratch")
+        self.start = start or ("inherit" if source.has_weights else "scratch")
         numbers = {"seeds": seeds, "calibration": calibration, "batch_size": batch_size, "held_out": held_out}
         for name, value in {**numbers, "length": length and length - 2, "threads": threads}.items():
             if value is not None and value < 1:
@@ -173,19 +175,27 @@ class CandidateError:
         self.seeds, self.threads = seeds, threads
         self._clip, self._rates, self._steps = clip_weights, tuple(learning_rates), steps
         self._check_start()
-        self.material = Material(
-            source=source,
-            inherits=self.inherits,
-            corpus=corpus,
-            texts=texts,
-            data=data,
-            tokenizer=tokenizer,
-            batch_size=batch_size,
-            length=self._positions(length or (TEXT_TOKENS if data is not None or texts is not None else BLOCK_TOKENS)),
-            held_out=held_out,
-            calibration=calibration,
-            cache=cache,
-        )
+        if self.inherits and source.family.has_weights:
+            texts_alone = {"corpus": corpus, "texts": texts, "data": data, "tokenizer": tokenizer}
+            _refuse(source, {**texts_alone, "length": length, "batch_size": batch_size})
+            self.material: Material = FamilyMaterial(
+                family=source.family, inherits=True, held_out=held_out, calibration=calibration
+            )
+        else:
+            whole = data is not None or texts is not None
+            self.material = TextMaterial(
+                source=source,
+                inherits=self.inherits,
+                corpus=corpus,
+                texts=texts,
+                data=data,
+                tokenizer=tokenizer,
+                batch_size=batch_size,
+                length=self._positions(length or (TEXT_TOKENS if whole else BLOCK_TOKENS)),
+                held_out=held_out,
+                calibration=calibration or CALIBRATION_SEQUENCES,
+                cache=cache,
+            )
         _ = self.hyperparameters
 
     def _positions(self, length: int) -> int:
@@ -245,10 +255,14 @@ class CandidateError:
             _callable(self.start)  # found now rather than at the first training
         elif self.start not in ("inherit", "scratch"):
             raise InputError(f"start must be 'inherit', 'scratch' or 'module.path:name', got {self.start!r}")
+        elif self.inherits and self.source.family.has_weights:
+            return
         elif not isinstance(self.source.family, EncoderFamily):
             raise InputError(
-                f"start {self.start!r} trains encoders on text, got a family {self.source.family.name!r}: give "
-                "--start module.path:name, a function (architecture, seed) -> error of your own"
+                f"start {self.start!r} trains encoders on text, got a family {self.source.family.name!r}"
+                f"{'' if self.source.family.has_weights else ' without weights'}: give --start module.path:name, a "
+                "function (architecture, seed) -> error of your own"
+                f"{'' if self.source.family.has_weights else ', or the family trained() and examples()'}"
             )
         elif self.start == "inherit" and self.source.checkpoint is None:
             name = self.source.name
@@ -275,8 +289,23 @@ class CandidateError:
             if self.custom:
                 records = [self._call(architecture, seed + 1000 * repeat, steps) for seed in range(self.seeds)]
             else:
-                records = list(self._trainings(architecture, repeat, steps))
+                records = [record for _, record in self._trained(architecture, repeat, steps)]
         return Measurement(*averaged(records), records, time.perf_counter() - start)
+
+    def network(self, architecture: Mapping[str, Value]) -> tuple[nn.Module, float]:
+        """A candidate, trained as :meth:`measure` trains it, and its error; of several trainings the best.
+
+        Raises:
+            RuntimeError: when none succeeds.
+        """
+        best: tuple[nn.Module, float] | None = None
+        with pinned(self.threads):
+            for model, record in self._trained(architecture, 0, self.steps):
+                if record.error is not None and (best is None or record.error < best[1]):
+                    best = (model, record.error)
+        if best is None:
+            raise RuntimeError(f"every training of {dict(architecture)} failed, though one has succeeded before")
+        return best
 
     def _call(self, architecture: Mapping[str, Value], seed: int, steps: int) -> CandidateRun:
         function = _callable(self.start)
@@ -296,7 +325,9 @@ class CandidateError:
         failure = None if 0 <= error < math.inf else f"{self.start} returned {error}"
         return CandidateRun(seed=seed, hyperparameters={}, error=None if failure else error, failure=failure)
 
-    def _trainings(self, architecture: Mapping[str, Value], repeat: int, steps: int) -> Iterator[CandidateRun]:
+    def _trained(
+        self, architecture: Mapping[str, Value], repeat: int, steps: int
+    ) -> Iterator[tuple[nn.Module, CandidateRun]]:
         world = self.material.world(repeat)
         # Without steps the start alone counts, and an inherited one is the same for every seed and rate.
         alone = steps == 0 and self.inherits
@@ -306,13 +337,13 @@ class CandidateError:
                 model = world.build(architecture, seed + 1000 * repeat)
                 run = fit(model, self._loss, batches, hyperparameters, steps=steps)
                 error = math.nan if run.failure else self._error(model, world.held_out)
-                yield _record(seed, hyperparameters, run, error)
+                yield model, _record(seed, hyperparameters, run, error)
 
     def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        return self.material.objective.losses(cast("PreTrainedModel", model), batch).mean()
+        return self.material.objective.losses(model, batch).mean()
 
     @torch.no_grad()
-    def _error(self, model: PreTrainedModel, held_out: list[Batch]) -> float:
+    def _error(self, model: nn.Module, held_out: list[Batch]) -> float:
         values = [self.material.objective.errors(model.eval(), batch).double() for batch in held_out]
         return float(torch.cat(values).mean())
 
@@ -343,25 +374,11 @@ def _callable(name: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", found)
 
 
-def require_inheritable(family: EncoderFamily) -> None:
-    """Refuse a space whose larger networks have nothing to inherit, before they are met hours into a search.
-
-    Raises:
-        ValueError: naming the parameter.
-    """
-    for parameter in family.space.parameters:
-        largest = parameter.choices[-1]
-        if parameter.ordered and int(largest) > family.sizes[parameter.name]:
+def _refuse(source: Source, given: Mapping[str, object]) -> None:
+    """Refuse what is about texts, where a family has examples of its own."""
+    for name, value in given.items():
+        if value is not None:
             raise InputError(
-                f"the space has {parameter.name} up to {largest}, the source only {family.sizes[parameter.name]}: "
-                "candidates inherit what is there; leave larger choices out, or use --start scratch"
-            )
-    if "num_attention_heads" in family.space.names:
-        columns = family.space.columns(family.space.sample(4096, 0))
-        hidden = columns.get("hidden_size", np.array([family.sizes["hidden_size"]]))
-        if np.any(columns["num_attention_heads"] * family.head_size != hidden):
-            raise InputError(
-                f"the source's attention heads have size {family.head_size} and are inherited whole: leave "
-                "num_attention_heads out of the space (it then follows hidden_size), add the constraint "
-                f'"hidden_size == {family.head_size} * num_attention_heads", or use --start scratch'
+                f"--{name.replace('_', '-')} is about texts, but {source.name} gives examples of its own: its "
+                "examples() decide what a batch is. Leave the option away"
             )

@@ -14,7 +14,7 @@ from subarch.errors import InputError
 from subarch.executors.base import Resources
 from subarch.executors.opening import check_executor
 from subarch.extraction.abnc import ErrorEvidence, check_abnc
-from subarch.extraction.couplings import check_couplings
+from subarch.extraction.couplings import check_couplings, check_weights
 from subarch.extraction.opening import Opened, measured_with, open_run, read_reference, read_space
 from subarch.extraction.preparation import FOLDER, Given, spoken, trim
 from subarch.extraction.run import Extraction
@@ -154,7 +154,10 @@ def check(options: CheckOptions, *, watch: Watch = silent) -> CheckResult:
         evidence = _evidence(certificate, options.run, source.family.space)
     found = check_abnc(source.family, counts, evidence)
     watch("tracing", note=source.name)
-    return replace(found, clauses=(*found.clauses, check_couplings(source.family)))
+    clauses = (*found.clauses, check_couplings(source.family))
+    if source.opened is None:
+        clauses = (*clauses, check_weights(source.family))
+    return replace(found, clauses=clauses)
 
 
 def _evidence(certificate: Mapping[str, Any], run: Path, space: Space) -> ErrorEvidence:

@@ -10,10 +10,9 @@ from typing import cast
 from subarch.errors import InputError, MissingPackageError
 from subarch.executors.base import Resources
 from subarch.executors.opening import check_executor
-from subarch.extraction.material import LEAST_TEXTS
-from subarch.extraction.objectives import require_inheritable
 from subarch.extraction.opening import read_reference, read_space
 from subarch.extraction.search import Budget
+from subarch.extraction.textual import LEAST_TEXTS, require_inheritable
 from subarch.jobs.benchmark import ARTIFACTS
 from subarch.jobs.pretraining import losses_of
 from subarch.jobs.splits import same_file

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from subarch.errors import InputError
-from subarch.networks.axes import Atom, Axes, Axis, extent, leaves, positions, resolved
+from subarch.networks.axes import Atom, Axes, Axis, extent, form, leaves, positions, resolved
+from subarch.networks.tracing import Inputs, Outputs, Traced, tensors_of, told, trace
+from subarch.networks.tracing import made_anew as anew
 
 Depths = Callable[[int, int], tuple[int, ...]]
 _Tree = dict[str, Any]
@@ -105,6 +107,51 @@ def matched(
         for atom, count in sizes_of(shapes, axes, origin).items()
     }
     return Match(axes, origin, kept)
+
+
+def fitting(
+    student: nn.Module,
+    source: nn.Module,
+    traced: Traced,
+    inputs: Inputs,
+    choose: Choice = first,
+    depths: Depths = depth_map,
+    outputs: Outputs = told,
+) -> Match:
+    """Match a student that was built, maybe without memory, to its source.
+
+    What extents alone suggest may be wrong, as 12 heads of 64 for 8 of 96: its own trace must show the sizes.
+
+    Args:
+        student: of which nothing but its tensors and its code is looked at.
+        source: likewise.
+        traced: the source's axes.
+        inputs: of a forward pass.
+        choose, depths: as for :func:`matched`.
+        outputs: what is compared of what a network gives.
+
+    Raises:
+        InputError: where the student is no part of the source.
+    """
+    shapes = {name: tuple(one.shape) for name, one in tensors_of(student).items()}
+    match = matched(shapes, traced.axes, choose, depths, anew(source))
+    if match.whole:
+        return match
+    for name, axes in trace(student, inputs, outputs).axes.items():
+        for ours, own in zip(traced.axes[match.origin[name]], axes, strict=True):
+            mine, its = form(ours, match.sizes), form(own, lambda atom: atom.size)
+            if mine != its:
+                raise InputError(
+                    f"this candidate cannot inherit: along {name} it has {_spelled(its)}, the source's units make "
+                    f"{_spelled(mine)}"
+                )
+    return match
+
+
+def _spelled(parts: tuple[Any, ...]) -> str:
+    """Sizes along an axis in words: ``6 x 8``, ``(48 | 48)``."""
+    words = (f"({' | '.join(_spelled(one) for one in p)})" if isinstance(p, tuple) else str(p) for p in parts)
+    return " x ".join(words) or "1"
 
 
 def _numbered_ones(atom: Atom, count: int) -> Tensor:

@@ -32,20 +32,19 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from subarch.errors import InputError
-from subarch.networks.axes import Atom, Axis, extent, form, leaves, positions, resolved
-from subarch.networks.correspondence import Depths, Match, depth_map, matched
+from subarch.networks.axes import Atom, Axis, extent, leaves, positions, resolved
+from subarch.networks.correspondence import Depths, Match, depth_map, fitting
+from subarch.networks.examples import beginning, leading
 from subarch.networks.gradients import importance
 from subarch.networks.ranking import Accumulator, Moments, Ranking, rank, ridged
 from subarch.networks.relations import relations
 from subarch.networks.stock import like
-from subarch.networks.tracing import Outputs, Traced, made_anew, proven, tensors_of, told, trace
+from subarch.networks.tracing import Outputs, Traced, made_anew, proven, tensors_of, told
 
 Batch = Mapping[str, Tensor]
 WORDS = "heads and inner units by the optimal brain surgeon, all others by gradients; least squares make up for them"
 """How units are chosen: a search goes on only with candidates that were made in the same way."""
 PROBE_TOKENS = 1024  # layer normalisations are fitted on so many; two numbers a unit need no more
-_TRACED = 2  # rows of a batch that are traced; more tell nothing more
-_TOKENS = 16
 _LINEAR = (nn.Linear, Conv1D)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -74,6 +73,7 @@ class Inheritance:
         source: any network with its weights.
         calibration: batches of its inputs. A few thousand tokens are enough.
         outputs: what its units are judged by.
+        says: what it gives, by which its axes are proven.
         ridge: of the least-squares corrections, as a fraction of the mean variance.
         ranking: which heads and inner units a student keeps.
         layers: which layers it keeps, in order, given how many it has and how many the source has.
@@ -89,6 +89,7 @@ class Inheritance:
         calibration: Sequence[Batch],
         *,
         outputs: Outputs = compared,
+        says: Outputs = told,
         ridge: float = 0.01,
         ranking: Ranking = rank,
         layers: Depths = depth_map,
@@ -97,14 +98,14 @@ class Inheritance:
     ) -> None:
         if not calibration:
             raise InputError("inheritance needs at least one batch of calibration data, got none")
-        self.source, self.ridge = source, ridge
+        self.source, self.ridge, self._says = source, ridge, says
         self._ranked, self._layers, self._batches = ranking, layers, calibration
-        self.example = _beginning(calibration[0]) if example is None else example
-        self._probe = _leading(calibration[0], PROBE_TOKENS)
+        self.example = beginning(calibration[0]) if example is None else example
+        self._probe = leading(calibration[0], PROBE_TOKENS)
         training = source.training
         source.eval()
         try:
-            self.traced = traced or proven(source, self.example)
+            self.traced = traced or proven(source, self.example, says)
             self._state = tensors_of(source)
             self._modules = dict(source.named_modules())
             self._tied = _shared(source)
@@ -160,7 +161,10 @@ class Inheritance:
         norms = [
             (name, module)
             for name, module in model.named_modules()
-            if isinstance(module, nn.LayerNorm) and module.elementwise_affine and _pattern(name) in patterns
+            if isinstance(module, nn.LayerNorm)
+            and module.elementwise_affine
+            and _pattern(name) in patterns
+            and type(module).forward is nn.LayerNorm.forward  # others turn what they read, as ConvNeXt's do
         ]
         if not norms:
             return
@@ -239,10 +243,8 @@ class Inheritance:
                 own = {name: one for name, one in make().named_buffers() if name in anew}
         elif anew:
             own = {name: self._state[name].clone() for name, _ in student.named_buffers() if name in anew}
-        shapes = {name: tuple(one.shape) for name, one in tensors_of(student).items()}
-        match = matched(shapes, self.traced.axes, self._best, self._layers, made_anew(self.source))
-        self._require_alike(student, match)
-        state = {n: match.taken(match.origin[n], self._state[match.origin[n]]) for n in shapes if n not in own}
+        match = fitting(student, self.source, self.traced, self.example, self._best, self._layers, self._says)
+        state = {n: match.taken(o, self._state[o]) for n, o in match.origin.items() if n not in own}
         self._correct(student, state, match)
         student.load_state_dict(state, strict=False, assign=True)
         for name, one in {**{n: state[n] for n, _ in student.named_buffers() if n in state}, **own}.items():
@@ -251,26 +253,13 @@ class Inheritance:
         if isinstance(student, PreTrainedModel):
             student.tie_weights()
         student.requires_grad_(True).eval()
-        if not match.whole or len(shapes) != len(self._state):
+        if not match.whole or len(match.origin) != len(self._state):
             self._restate(student)
             self._fit_norms(student, match)
         return student
 
     def _best(self, atom: Atom, count: int) -> Tensor:
         return self._ranking[atom][:count]
-
-    def _require_alike(self, student: nn.Module, match: Match) -> None:
-        """What extents alone suggest may be wrong, as 12 heads of 64 for 8 of 96: its own trace must show the sizes."""
-        if match.whole:
-            return
-        for name, axes in trace(student, self.example).axes.items():
-            for ours, own in zip(self.traced.axes[match.origin[name]], axes, strict=True):
-                mine, its = form(ours, match.sizes), form(own, lambda atom: atom.size)
-                if mine != its:
-                    raise InputError(
-                        f"this candidate cannot inherit: along {name} it has {_spelled(its)}, the source's units make "
-                        f"{_spelled(mine)}"
-                    )
 
     def _correct(self, student: nn.Module, state: dict[str, Tensor], match: Match) -> None:
         """Let the kept inputs of each linear map stand for the removed ones as well."""
@@ -336,12 +325,6 @@ class Inheritance:
         self._watch_norms(student, fit)
 
 
-def _spelled(parts: tuple[Any, ...]) -> str:
-    """Sizes along an axis in words: ``6 x 8``, ``(48 | 48)``."""
-    words = (f"({' | '.join(_spelled(one) for one in p)})" if isinstance(p, tuple) else str(p) for p in parts)
-    return " x ".join(words) or "1"
-
-
 def _pattern(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
@@ -366,23 +349,6 @@ def _unpadded(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None and values.dim() == 3 and values.shape[:2] == mask.shape:
         return values[mask]
     return values.flatten(0, -2)
-
-
-def _beginning(batch: Batch) -> Batch:
-    """Of two examples, and of tokens the first few: what is traced does not depend on how many there are."""
-    ids = batch.get("input_ids")
-    tokens = None if ids is None else ids.shape
-    return {
-        name: values[:_TRACED, :_TOKENS].contiguous() if values.shape == tokens else values[:_TRACED]
-        for name, values in batch.items()
-    }
-
-
-def _leading(batch: Batch, tokens: int) -> Batch:
-    """The first examples of a batch that together have about so many tokens."""
-    ids = batch.get("input_ids")
-    rows = max(1, -(-tokens // ids.shape[1])) if ids is not None else tokens
-    return {name: values[:rows] for name, values in batch.items()}
 
 
 def _complement(kept: Tensor, size: int) -> Tensor:

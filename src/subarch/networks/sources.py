@@ -57,6 +57,11 @@ class Source:
         """Its folder, with ``config.json`` and weights."""
         return None if self.opened is None else self.opened.folder
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether candidates can inherit: from a checkpoint, or from what a family has trained."""
+        return self.opened is not None or self.family.has_weights
+
 
 def open_source(
     given: str | Checkpoint, *, space: Space | None = None, reference: Architecture | None = None

@@ -213,14 +213,14 @@ class _Mode(TorchDispatchMode):
 # ---------------------------------------------------------------------- the proof
 
 
-def proven(network: nn.Module, inputs: Inputs) -> Traced:
+def proven(network: nn.Module, inputs: Inputs, outputs: Outputs = told) -> Traced:
     """The axes of a network, with the proof that no coupling was missed.
 
     Raises:
         InputError: as :func:`trace` and :func:`require_whole`.
     """
-    traced = trace(network, inputs)
-    require_whole(network, inputs, traced)
+    traced = trace(network, inputs, outputs)
+    require_whole(network, inputs, traced, outputs)
     return traced
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from subarch.results.base import Line, Record, Result, Rows, Told, absent, rest
 from subarch.results.certificate import CertificateResult, Shape
 from subarch.results.vocabulary import VocabularyResult
 from subarch.results.wording import check_command, decimal, describe, short, timing_in_words
+
+_WEIGHTS = "model.safetensors"
 
 # ------------------------------------------------------------------------------------------------------- architectures
 
@@ -197,8 +200,9 @@ class ExtractResult(Result):
         constrained = self.picks.get("constrained")
         for missed in (constrained and constrained.missed) or ():
             yield Line(f"  the target is missed: {missed}", tone="warning")
+        weights = f"; {self.run}/{_WEIGHTS} its weights" if (Path(self.run) / _WEIGHTS).is_file() else ""
         yield Line(
-            f"{self.run}/report.html shows it all; {self.run}/architecture.json is its config; check it with: "
+            f"{self.run}/report.html shows it all; {self.run}/architecture.json is its config{weights}; check it with: "
             f"{check_command(self.run, self.certificate.to_json())}"
         )
 
