@@ -5,6 +5,7 @@ Handwritten digits come with scikit-learn, text is Python's own library, read as
 
 from __future__ import annotations
 
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -64,6 +65,11 @@ class Trained(Family):
         return {
             name: torch.zeros((batch_size, *values.shape[1:]), dtype=values.dtype) for name, values in batch.items()
         }
+
+    def probes(self, name: str) -> tuple[int, ...]:
+        choices = next(one.choices for one in type(self).space.parameters if one.name == name)
+        unit = math.gcd(*(int(value) for value in choices))
+        return tuple(unit * times for times in range(1, 5))
 
     def trained(self) -> nn.Module:
         return _trained(type(self))

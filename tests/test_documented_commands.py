@@ -13,8 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from tiny import WORDS, encoder, reviews, write
 
 from commands import Command
@@ -128,6 +130,7 @@ CASES = {
         f"{CANDIDATES} --corpus texts --space bort.json --reference bort-t.json", (), SEARCHED
     ),
     "subarch extract mine:Mine": Case(leaves=SEARCHED),
+    "subarch extract mine:Trained": Case("--threads 1", leaves=(*SEARCHED, "{run}/model.safetensors")),
     "subarch pretrain": Case(PRETRAINING, leaves=PRETRAINED),
     "torchrun": Case(PRETRAINING, leaves=PRETRAINED),
     "subarch finetune": Case(TRAINING, ("runs/mine/finetune",), TUNED),
@@ -192,10 +195,13 @@ def tables(folder: Path) -> None:
 
 
 def modules(folder: Path) -> None:
-    """What a user has written: the family of the documentation with its error, a pool of workers, a kind of task."""
+    """What a user has written: families with their weights and error, a pool of workers, a kind of task."""
     page = (REPOSITORY / "docs" / "families.md").read_text(encoding="utf-8")
-    family, _, error = (block for language, block in BLOCK.findall(page) if language == "python")
-    (folder / "mine.py").write_text(f"{family}\n\n{error}", encoding="utf-8")
+    family, _, weights, error = (block for language, block in BLOCK.findall(page) if language == "python")
+    (folder / "mine.py").write_text(f"{family}\n\n{weights}\n\n{error}", encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "mine"}
+    exec(compile(family, "mine.py", "exec"), names)
+    torch.save(names["Mine"]().build(names["Mine"].reference).state_dict(), folder / "mine.pt")
     (folder / "cluster.py").write_text(POOL, encoding="utf-8")
     shutil.copyfile(REPOSITORY / "examples" / "stars.py", folder / "stars.py")
 
