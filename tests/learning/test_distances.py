@@ -16,7 +16,6 @@ from subarch.learning import distances
 from subarch.learning.distances import DISTANCES, Answers, Imitation
 from subarch.tasks.kinds.table import kind_of
 
-
 # ---------------------------------------------------------------------- by what outputs are
 
 RNG = np.random.default_rng(1)

@@ -81,8 +81,10 @@ class FamilyMaterial(Material):
         held_out, calibration = self.judged_by(mixed(HELD_OUT, 0, 0)), self.calibrated_on(mixed(CALIBRATION, 0, 0))
         self._require_outputs(held_out[0])
         if self._traced is None:
-            self._traced = proven(self.teacher, beginning(calibration[0]), self.family.outputs)
-            self._require_fitting(calibration[0])
+            example = beginning(calibration[0])
+            traced = proven(self.teacher, example, self.family.outputs)
+            self._traced = traced, example
+            self._require_fitting(traced, example)
         judging, asked = (sum(len(next(iter(one.values()))) for one in held_out), self.held_out or self._by.held_out)
         if judging < asked:
             _LOG.info("%s has %d held-out examples, all of which judge", self.family.name, judging)
@@ -107,18 +109,17 @@ class FamilyMaterial(Material):
         if not bool(torch.isfinite(said).all()):
             raise InputError(f"family {self.family.name!r}: what trained() says of held-out examples is not finite")
 
-    def _require_fitting(self, batch: Batch) -> None:
+    def _require_fitting(self, traced: Traced, example: Batch) -> None:
         """Refuse a space of networks that have nothing to inherit, before they are met hours into a search.
 
         Raises:
             InputError: naming one.
         """
-        assert self._traced is not None
         for architecture in self._tried():
             with torch.device("meta"):
                 student = self.family.network(architecture)
             try:
-                fitting(student, self.teacher, self._traced, beginning(batch), outputs=self.family.outputs)
+                fitting(student, self.teacher, traced, example, outputs=self.family.outputs)
             except InputError as error:
                 raise InputError(
                     f"{architecture} cannot inherit from what {self.family.name} has trained ({error}): leave it out "

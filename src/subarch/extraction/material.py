@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from subarch.learning.distances import Batch, Objective
 from subarch.networks.inheritance import Inheritance
