@@ -90,3 +90,29 @@ def test_units_that_are_looked_up_are_fixed() -> None:
         lambda x: x.gather(1, rows.to(x.device).expand(5, 2)),
     ):
         assert units(proven(operator)) == [(12, "looked up by number")]
+
+
+class Experts(nn.Module):
+    """Rows in groups, each with a matrix of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.into = nn.Linear(3, 12)
+        self.experts = nn.Parameter(torch.randn(2, 12, 8))
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, values: Tensor) -> Tensor:
+        ends = torch.tensor([3, 5], dtype=torch.int32, device=values.device)
+        return self.out(functional.grouped_mm(self.into(values).float(), self.experts.float(), offs=ends).to(values))
+
+
+def test_units_of_experts_are_free_and_experts_are_numbered() -> None:
+    network, inputs = Experts(), {"values": torch.randn(5, 3)}
+    traced = trace(network, inputs)
+    assert not traced.unknown
+    require_whole(network, inputs, traced)
+    experts, into, out = (leaves(axis)[0] for axis in traced.axes["experts"])
+    assert (experts.fixed, into.fixed, out.fixed) == ("experts by number", "", "")
+    assert leaves(traced.axes["into.weight"][0]) == [into]
+    assert leaves(traced.axes["out.weight"][1]) == [out]

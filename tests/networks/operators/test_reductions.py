@@ -45,6 +45,11 @@ def test_what_names_places_fixes_them(name: str) -> None:
     assert units(proven(operator)) == [(3, f"its units are numbered by {name}"), (4, "")]
 
 
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp"])
+def test_what_is_added_up_in_order_stays_in_order(name: str) -> None:
+    assert units(proven(lambda x: getattr(groups(x), name)(1).flatten(1))) == [(3, "added up in order"), (4, "")]
+
+
 class Pictures(nn.Module):
     """Batch and group normalisation, pooling, and a picture that is laid flat."""
 

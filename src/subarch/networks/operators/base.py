@@ -117,9 +117,9 @@ UNITWISE = frozenset(
     words(
         """
         _softmax _log_softmax _safe_softmax native_dropout bernoulli clone copy _to_copy detach alias
-        lift_fresh lift cumsum logcumsumexp tril triu contiguous empty_like zeros_like ones_like full_like
+        lift_fresh lift tril triu contiguous empty_like zeros_like ones_like full_like
         rand_like randn_like new_zeros new_ones new_empty new_full masked_fill fill zero hardswish hardsigmoid
-        hardtanh prelu _prelu_kernel rrelu rrelu_with_noise positive _weight_norm_interface
+        floor_divide hardtanh prelu _prelu_kernel rrelu rrelu_with_noise positive _weight_norm_interface
         """
     )
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from subarch.networks.axes import Atom, Axes, Axis, fix, fixed, fresh, same
-from subarch.networks.operators.base import Call, anew, rule
+from subarch.networks.operators.base import Call, anew, rule, unknown
 
 
 def _biased(call: Call, name: str, axes: Sequence[Axis], place: int = -1) -> list[Sequence[Axis]]:
@@ -50,6 +50,20 @@ def _batched(a: Axes, b: Axes) -> Axes:
     same(a[0], b[0])
     same(a[2], b[1])
     return a[0], a[1], b[2]
+
+
+@rule("_grouped_mm", "transformers::grouped_mm_fallback")
+def _grouped_mm(call: Call) -> list[Axes]:
+    """Rows in groups, each with a matrix of its own: the experts of a mixture, numbered by where their rows end."""
+    one, many = (call.given[name] for name in (("self", "mat2") if "mat2" in call.given else ("input", "weight")))
+    a, b, why = call.known(one), call.known(many), "experts by number"
+    if one.dim() == 3 and many.dim() == 3:
+        return [_batched(a, b)]
+    if (one.dim(), many.dim()) != (2, 3):  # groups along what is contracted, as in backward passes
+        return unknown(call)
+    fix((*b[0], *a[0]), why)
+    same(a[1], b[1])
+    return [(a[0], b[2])]
 
 
 @rule("mv")

@@ -64,6 +64,14 @@ def _reduced(call: Call) -> list[Axes]:
     return found
 
 
+@rule("cumsum", "cumprod", "logcumsumexp")
+def _added_up(call: Call) -> list[Axes]:
+    axes = call.axes("self")
+    if axes:
+        fix(axes[call.axis()], "added up in order")
+    return [axes]
+
+
 @rule(
     *words(
         """
