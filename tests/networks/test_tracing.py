@@ -27,6 +27,7 @@ HEADS: dict[str, tuple[str, ...]] = {
     ),
     "AutoModelForTokenClassification": ("bert", "modernbert", "deberta-v2"),
     "AutoModelForQuestionAnswering": ("bert", "distilbert"),
+    "AutoModelForMultipleChoice": ("bert", "roberta"),
     "AutoModelForCausalLM": ("gpt2", "llama", "qwen2", "qwen3", "mistral", "gemma2", "gpt_neox", "opt", "bloom"),
     "AutoModelForSeq2SeqLM": ("t5", "bart"),
     "AutoModelForImageClassification": (
@@ -84,6 +85,7 @@ def test_a_smaller_student_shows_the_same_axes_runs_and_is_stock(kind: str, tmp_
     student.save_pretrained(tmp_path)
     experts = {"experts_implementation": "batched_mm"} if kind == "mixtral" else {}  # else one for GPUs
     again = type(student).from_pretrained(tmp_path, attn_implementation="eager", **experts).eval()
+    again = copy.deepcopy(again)  # a file's bytes may lie unevenly, and convolutions of such add up in another order
     assert torch.equal(told(again, inputs), answer)
 
 
@@ -119,6 +121,8 @@ def test_units_of_nothing_but_zeros_can_go(kind: str) -> None:
 def test_heads_and_tied_tables_are_found_like_all_else(auto: str, kind: str) -> None:
     inputs: dict[str, Tensor] = dict(ZOO[kind].inputs)
     more: dict[str, Any] = {}
+    if auto == "AutoModelForMultipleChoice":
+        inputs = {name: torch.stack([values, values.flip(1)], 1) for name, values in inputs.items()}
     if auto == "AutoModelForSequenceClassification" and kind == "t5":  # it reads where a text ends
         inputs = {"input_ids": TOKENS["input_ids"].clone()}
         inputs["input_ids"][:, -1] = 1

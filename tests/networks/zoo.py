@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
+from subarch.networks.sizing import written_out
+from subarch.networks.stock import plain_config
+
 Fields = Mapping[str, Any]
 
 TOKENS = {"input_ids": (torch.arange(26) % 50 + 5).view(2, 13)}
@@ -279,3 +282,11 @@ def make(kind: str, sizes: Fields | None = None, auto: Any = AutoModel, **more: 
             if name.endswith("running_var"):
                 one.copy_(torch.rand(one.shape, generator=generator) + 0.5)
     return model.eval()
+
+
+def config_of(kind: str, **more: Any) -> dict[str, Any]:
+    """The config of a type at its tiny size, with every default and every empty size written out."""
+    tiny = ZOO[kind]
+    fields = {**tiny.fixed, **tiny.sizes, **more}
+    fields.pop("_experts_implementation", None)
+    return written_out(plain_config(AutoConfig.for_model(kind, **fields)))

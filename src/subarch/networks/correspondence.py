@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from subarch.errors import InputError
 from subarch.networks.axes import Atom, Axes, Axis, extent, form, leaves, positions, resolved
-from subarch.networks.tracing import Inputs, Outputs, Traced, tensors_of, told, trace
+from subarch.networks.tracing import Device, Inputs, Outputs, Traced, tensors_of, told, trace
 from subarch.networks.tracing import made_anew as anew
 
 Depths = Callable[[int, int], tuple[int, ...]]
@@ -117,6 +117,7 @@ def fitting(
     choose: Choice = first,
     depths: Depths = depth_map,
     outputs: Outputs = told,
+    devices: Sequence[Device] = ("meta", "cpu"),
 ) -> Match:
     """Match a student that was built, maybe without memory, to its source.
 
@@ -129,6 +130,7 @@ def fitting(
         inputs: of a forward pass.
         choose, depths: as for :func:`matched`.
         outputs: what is compared of what a network gives.
+        devices: where the student is traced, as for :func:`~subarch.networks.tracing.trace`.
 
     Raises:
         InputError: where the student is no part of the source.
@@ -137,7 +139,7 @@ def fitting(
     match = matched(shapes, traced.axes, choose, depths, anew(source))
     if match.whole:
         return match
-    for name, axes in trace(student, inputs, outputs).axes.items():
+    for name, axes in trace(student, inputs, outputs, devices).axes.items():
         for ours, own in zip(traced.axes[match.origin[name]], axes, strict=True):
             mine, its = form(ours, match.sizes), form(own, lambda atom: atom.size)
             if mine != its:

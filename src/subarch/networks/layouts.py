@@ -141,8 +141,14 @@ def tells_texts_apart(config: PretrainedConfig | Mapping[str, Any]) -> bool:
     return int(values.get("type_vocab_size") or 0) > 1
 
 
-def without_pooler(config: PretrainedConfig) -> dict[str, bool]:
-    """Options of the stock library with which the backbone of ``config`` comes without its pooler."""
-    mapping: Any = cast("Any", transformers.AutoModel)._model_mapping
-    made = inspect.signature(mapping[type(config)].__init__).parameters
+def without_pooler(config: PretrainedConfig, auto: Any = None) -> dict[str, bool]:
+    """Options of the stock library with which the network of ``config`` comes without its pooler.
+
+    Args:
+        config: of the network.
+        auto: the ``Auto`` class that makes it; ``AutoModel`` when not given.
+    """
+    mapping: Any = (auto or cast("Any", transformers.AutoModel))._model_mapping
+    kind: Any = mapping[type(config)]
+    made = inspect.signature((kind[0] if isinstance(kind, tuple) else kind).__init__).parameters
     return {"add_pooling_layer": False} if "add_pooling_layer" in made else {}

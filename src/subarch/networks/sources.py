@@ -19,6 +19,7 @@ from subarch.networks.encoder import EncoderFamily, bort_preset
 from subarch.networks.family import Family
 from subarch.networks.mlp import MLPFamily, mlp_preset
 from subarch.networks.space import Architecture, Space
+from subarch.networks.stock_family import StockFamily
 from subarch.plugins import NAME, made
 
 Kind = Literal["classifier", "masked-lm", "encoder"]
@@ -129,6 +130,8 @@ def family_from_json(data: Mapping[str, Any], custom: Family | None = None) -> F
         kind = data["kind"]
         if kind == "encoder":
             return EncoderFamily.from_json(data)
+        if kind == "stock":
+            return StockFamily.from_json(data)
         if kind == "mlp":
             return MLPFamily.from_json(data)
         if kind == "custom":
@@ -140,7 +143,8 @@ def family_from_json(data: Mapping[str, Any], custom: Family | None = None) -> F
             return custom.with_space(Space.from_json(data["space"]), dict(data["reference"]))
     except (KeyError, TypeError) as error:
         raise InputError(f"expected the JSON form of a family, {error} is missing or of another type") from error
-    raise InputError(f"a family's kind is 'encoder', 'mlp' or 'custom', got {kind!r}: written by a newer version?")
+    known = "'encoder', 'stock', 'mlp' or 'custom'"
+    raise InputError(f"a family's kind is {known}, got {kind!r}: written by a newer version?")
 
 
 class CodeNeededError(InputError):

@@ -153,9 +153,18 @@ def like(source: PreTrainedModel, architecture: Mapping[str, Any]) -> PreTrained
     return cast("PreTrainedModel", type(cast("Any", source))(made, **(without_pooler(config) if bare else {})))
 
 
-def backbone(config: PretrainedConfig) -> nn.Module:
+def backbone(config: PretrainedConfig, auto: Any = AutoModel) -> nn.Module:
     """The stock backbone without pooler, fp32, freshly initialised."""
-    return cast("nn.Module", AutoModel.from_config(config, **without_pooler(config), dtype=torch.float32))
+    return cast("nn.Module", auto.from_config(config, **without_pooler(config, auto), dtype=torch.float32))
+
+
+def plainly(config: PretrainedConfig, auto: Any = AutoModel) -> nn.Module:
+    """:func:`backbone` of operators that work without values and one by one: no fused attention, no sorted experts.
+
+    It computes the same, and can be traced.
+    """
+    ways = {"attn_implementation": "eager", "experts_implementation": "batched_mm"}
+    return cast("nn.Module", auto.from_config(config, **without_pooler(config, auto), **ways, dtype=torch.float32))
 
 
 def positions(config: Mapping[str, Any]) -> int | None:

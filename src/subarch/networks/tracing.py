@@ -15,9 +15,9 @@ which cannot be cut and why, and which normalisations write the residual stream.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,12 +45,14 @@ class Traced:
         output: of what the network gives.
         writers: normalisations whose outputs are added to again, by name.
         unknown: operators without a rule, and how often they were met.
+        unread: parameters and buffers that the pass did not read: nothing is known of what their axes count.
     """
 
     axes: Mapping[str, Axes]
     output: Axes
     writers: frozenset[str]
     unknown: Mapping[str, int]
+    unread: frozenset[str] = frozenset()
 
     def free(self) -> list[Atom]:
         """Atoms that some tensor has and that can be cut, each once."""
@@ -83,27 +85,36 @@ def made_anew(network: nn.Module) -> set[str]:
     return found
 
 
-def trace(network: nn.Module, inputs: Inputs, outputs: Outputs = told) -> Traced:
+Device = Literal["meta", "cpu"]
+
+
+def trace(
+    network: nn.Module, inputs: Inputs, outputs: Outputs = told, devices: Sequence[Device] = ("meta", "cpu")
+) -> Traced:
     """Trace a network; its weights and its state stay as they are.
 
     Args:
         network: any module.
         inputs: keyword arguments of one forward pass.
         outputs: what is compared of what it gives.
+        devices: where it is tried, in this order: one that reads a value cannot run without memory.
 
     Raises:
         InputError: when the network cannot run on these inputs.
     """
-    try:
-        return _traced(network, inputs, outputs, "meta")
-    except Exception:  # it reads a value, which a tensor without memory does not have
+    *before, last = devices
+    for device in before:
         try:
-            return _traced(network, inputs, outputs, "cpu")
-        except Exception as error:
-            raise InputError(
-                f"{type(network).__name__} cannot be traced, it fails on its own inputs: "
-                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            ) from error
+            return _traced(network, inputs, outputs, device)
+        except Exception:  # it reads a value, which a tensor without memory does not have
+            continue
+    try:
+        return _traced(network, inputs, outputs, last)
+    except Exception as error:
+        raise InputError(
+            f"{type(network).__name__} cannot be traced, it fails on its own inputs: "
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        ) from error
 
 
 def _traced(network: nn.Module, inputs: Inputs, outputs: Outputs, device: str) -> Traced:
@@ -133,7 +144,8 @@ def _traced(network: nn.Module, inputs: Inputs, outputs: Outputs, device: str) -
         out = outputs(shell, placed)
     for handle in handles:
         handle.remove()
-    return Traced(axes, mode.known(out), frozenset(mode.writers), mode.unknown)
+    unread = frozenset(name for name, one in given.items() if id(one) not in mode.read)
+    return Traced(axes, mode.known(out), frozenset(mode.writers), mode.unknown, unread)
 
 
 def _named(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -160,6 +172,7 @@ class _Mode(TorchDispatchMode):
         self._norms: dict[int, str] = {}
         self.unknown: dict[str, int] = {}
         self.writers: set[str] = set()
+        self.read: set[int] = set()
 
     def known(self, tensor: Tensor) -> Axes:
         """The axes of a tensor; new ones where it was not met before."""
@@ -185,6 +198,7 @@ class _Mode(TorchDispatchMode):
         space, name = func.namespace, func.overloadpacket.__name__
         call = Call(name if space == "aten" else f"{space}::{name}", given, results, self.known, self._pick)
         for one in call.tensors():
+            self.read.add(id(one))
             if id(one) not in self._axes:  # neither a weight nor an input, and made by nothing that was seen
                 self._keep(one, tuple(fixed(size, "of a constant") for size in one.shape))
             if id(one) in self._picked:
