@@ -361,7 +361,7 @@ READERS = {
 # Objects whose fields others decide: these alone may be called Json.
 FOREIGN_OBJECTS = {
     "subarch.networks.configs", "subarch.networks.encoder", "subarch.networks.family", "subarch.networks.inspection",
-    "subarch.networks.stock",
+    "subarch.networks.stock", "subarch.networks.fields", "subarch.networks.sizing", "subarch.networks.stock_family",
     "subarch.tasks.kinds.base", "subarch.tasks.kinds.choice", "subarch.tasks.kinds.classes",
     "subarch.tasks.kinds.classification", "subarch.tasks.kinds.multilabel", "subarch.tasks.kinds.regression",
     "subarch.tasks.kinds.tokens",

@@ -19,7 +19,7 @@ from subarch.networks.correspondence import fitting
 from subarch.networks.examples import beginning, digest_of, some, to_judge, to_learn
 from subarch.networks.family import Family, Predicted
 from subarch.networks.space import Architecture
-from subarch.networks.tracing import Outputs, proven, tensors_of
+from subarch.networks.tracing import Outputs, Traced, proven, tensors_of
 from subarch.results.base import Json
 
 _LOG = logging.getLogger(__name__)
