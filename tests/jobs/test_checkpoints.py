@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import config, reviews, tokenizer, write
-from transformers import BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification
+from transformers import BertForMaskedLM, BertForSequenceClassification, BertForQuestionAnswering
 
 from commands import Command, refused
 
@@ -51,9 +51,9 @@ def test_no_command_opens_the_base_of_an_adapter(command: str, subarch: Command,
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("finetune", "inspect", "submit")])
 def test_no_command_leaves_a_head_out(command: str, subarch: Command, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    BertForTokenClassification(config()).save_pretrained(model)
+    BertForQuestionAnswering(config()).save_pretrained(model)
     tokenizer().save_pretrained(model)
-    refused(subarch(*asked(command, model, tmp_path)), "BertForTokenClassification", "label for each token")
+    refused(subarch(*asked(command, model, tmp_path)), "BertForQuestionAnswering", "where in a text an answer is")
     assert not (tmp_path / "run").exists()
 
 
