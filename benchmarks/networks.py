@@ -403,6 +403,9 @@ class Llama(Bytes):
     space = space_of(depth=(1, 2, 3), hidden=(32, 64), inner=(32, 64, 128), groups=(1, 2))
     reference = {"depth": 3, "hidden": 64, "inner": 128, "groups": 2}  # noqa: RUF012
 
+    def probes(self, name: str) -> tuple[int, ...]:
+        return (1, 2, 4, 8) if name == "groups" else super().probes(name)  # each has two heads, which divide widths
+
     def build(self, architecture: Mapping[str, Value]) -> nn.Module:
         groups = int(architecture["groups"])
         return self.stock(

@@ -77,7 +77,7 @@ class Stars(Classification):
         grade = names[self._decided([output])[0]]
         return {**said, "label": grade, "probability": said["probabilities"][grade]}
 
-    def score_rows(self, metrics, labels, said):
+    def score_rows(self, metrics, labels, said, names=()):
         """The score of answers that are shares already."""
         right, guessed = median(labels).tolist(), median(said).tolist()
         return self.score(metrics, [Example("", label=grade) for grade in right], guessed)["score"]

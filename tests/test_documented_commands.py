@@ -26,6 +26,7 @@ from subarch.learning.heads import Target, from_checkpoint
 from subarch.tasks.submissions import Answer, write_archive
 from subarch.tasks.suites import SUITES, find_task
 from subarch.text.examples import Example
+from subarch.text.tokenizers import train_tokenizer
 
 pytest.importorskip("onnxruntime")
 
@@ -116,6 +117,9 @@ CASES = {
     "subarch compress --data reviews.csv --teacher ./my-bert --speedup 4 --max-drop 2 --dry-run": Case(
         f"{SPEEDUP} --threads 1 --set {STAGES}"
     ),
+    "subarch compress --data reviews.csv --teacher ./my-xlm-roberta": Case(
+        f"{SPEEDUP} --threads 1 --set {STAGES}", leaves=(*COMPRESSED, "{run}/source/vocabulary.json")
+    ),
     "subarch check": Case(),
     "subarch ladder": Case(
         "--rungs constant tfidf first-layers --artifacts onnx --epochs 1 --rounds 1 --threads 1",
@@ -189,6 +193,9 @@ def tables(folder: Path) -> None:
     write(folder / "reviews.csv", [*reviews(300)])
     for name, seed in (("more.csv", 1), ("new.csv", 2)):
         write(folder / name, [(text,) for text, _ in reviews(40, seed)], ("text",))
+    tags = {"actor": "B-PER", "film": "B-WORK", "play": "B-WORK"}
+    sentences = ("\n".join(f"{word} {tags.get(word, 'O')}" for word in text.split()) for text, _ in reviews(200, 3))
+    (folder / "names.conll").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
     for seed in range(2):
         (folder / "texts").mkdir(exist_ok=True)
         (folder / "texts" / f"{seed}.txt").write_text(prose(seed), encoding="utf-8")
@@ -247,6 +254,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that the documentation names, as small as it can be."""
     folder = tmp_path_factory.mktemp("workspace")
     encoder(folder / "my-bert", max_position_embeddings=128)
+    encoder(folder / "my-xlm-roberta", max_position_embeddings=128)
+    train_tokenizer([" ".join([*WORDS, "zephyr", "quixotic"])] * 50, 400).save_pretrained(folder / "my-xlm-roberta")
     spaces(folder)
     tables(folder)
     modules(folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 
 class InputError(ValueError):
@@ -48,6 +49,11 @@ class MissingPackageError(InputError, ImportError):
 
 class UnusableFileError(InputError, OSError):
     """A file or folder that was named cannot be read or written as asked."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its message, as it was made: libraries that hand errors on with their tracebacks make those of the system
+        in another way, which is not for what is an error of values, too."""
+        return type(self), self.args
 
 
 class MissingFileError(UnusableFileError, FileNotFoundError):

@@ -24,8 +24,8 @@ def test_each_engine_is_a_file() -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "words"),
     [
-        ("threads", "", "threads:N takes a number from 1, got ''"),
-        ("processes:0", "", "processes:N takes a number from 1, got '0'"),
+        ("threads", "", "threads:N takes a number from 1, got 'threads:'"),
+        ("processes:0", "", "processes:N takes a number from 1, got 'processes:0'"),
         ("slurm", "", "unknown executor 'slurm': give serial, dask:host:port, processes:N, ray"),
         ("threads:2", "cpus=2", "--executor threads:N has none"),
         ("serial", "gpus=1", "--executor serial has none"),

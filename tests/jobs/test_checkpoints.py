@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import config, reviews, tokenizer, write
-from transformers import BertForMaskedLM, BertForSequenceClassification, BertForQuestionAnswering
+from transformers import BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification
 
 from commands import Command, refused
 

@@ -28,7 +28,7 @@ def read(name: str, *, named: bool = True, word: str | None = None, **given: Any
         ("BertForSequenceClassification", "classification"),
         ("BertForMaskedLM", "masked-lm"),
         ("BertModel", "encoder"),
-        ("BertForTokenClassification", "other"),
+        ("BertForTokenClassification", "tokens"),
         ("BertForQuestionAnswering", "other"),
         ("BertForNextSentencePrediction", "other"),
     ],

@@ -20,7 +20,8 @@ def count_of(form: str, text: str, asked: Resources) -> int:
         ValueError: for anything but a number from 1, and where resources are asked for.
     """
     if not re.fullmatch(r"[1-9]\d*", text):
-        raise InputError(f"--executor {form} takes a number from 1, got {text!r}")
+        given = f"{form.partition(':')[0]}:{text}"
+        raise InputError(f"--executor {form} takes a number from 1, got {given!r}")
     if asked:
         raise InputError(f"--resources {asked} are asked of the nodes of a cluster, --executor {form} has none")
     return int(text)

@@ -221,7 +221,7 @@ class Points:
             timed_with=timed,
             seconds={name: round(seconds, 3) for name, seconds in self._seconds.items()},
             vocabulary=None
-            if (cut := certificate.objectives["error"].get("vocabulary")) is None
+            if (cut := certificate.objectives.get("error", {}).get("vocabulary")) is None
             else VocabularyResult.from_json(cut),
         )
 
