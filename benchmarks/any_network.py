@@ -1,10 +1,9 @@
 """Networks of a user's own, with weights, of many makes: is what is certified true, and is inheriting worth anything?
 
-For each family of `networks.py` (trained here within seconds), on a part of its space, with the first, middle and last
-choice of every parameter: a certified search whose candidates inherit and learn for a few steps; every network of that
-space measured alone, which must agree with the certificate; the pick beside networks of its shape that begin with
-random weights, at equal steps; ONNX of the pick beside PyTorch.
-
+For each family of `eight_networks.py` (trained here within seconds), on a part of its space, with the first, middle
+and last choice of every parameter: a certified search whose candidates inherit and learn for a few steps; every
+network of that space measured alone, which must agree with the certificate; the pick beside networks of its shape
+that begin with random weights, at equal steps; ONNX of the pick beside PyTorch.
     python benchmarks/any_network.py
 """
 
@@ -22,7 +21,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from networks import FAMILIES, Trained
+from eight_networks import FAMILIES, Trained
 from results import Results
 from subarch.extraction.objectives import CandidateError
 from subarch.jobs.extraction import extract
@@ -51,7 +50,7 @@ def searched(name: str, space: Space, folder: Path, arguments: argparse.Namespac
     """A certified search."""
     write_json(folder / "space.json", space.to_json())
     options = ExtractOptions(
-        source=f"networks:{FAMILIES[name].__name__}",
+        source=f"eight_networks:{FAMILIES[name].__name__}",
         space=folder / "space.json",
         run=folder / "run",
         epsilon=arguments.epsilon,
@@ -142,7 +141,7 @@ def onnx_difference(family: Trained, network: nn.Module, folder: Path) -> float:
 
 def measured(name: str, folder: Path, arguments: argparse.Namespace, results: Results) -> None:
     """One family."""
-    family = FAMILIES[name](f"networks:{FAMILIES[name].__name__}")
+    family = FAMILIES[name](f"eight_networks:{FAMILIES[name].__name__}")
     part = family.with_space(part_of(family.space))
     result = searched(name, part.space, folder, arguments)
     told = result.certificate.to_json()

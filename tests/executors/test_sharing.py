@@ -26,6 +26,12 @@ with open(sys.argv[1], "rb") as file:
     shared = pickle.load(file)
 print(shared(2), shared(3))
 """
+RECEIVE_BOTH = """
+import pickle, sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        print(pickle.load(file)(2))
+"""
 
 
 def test_the_users_own_modules_travel_to_where_they_are_not(tmp_path: Path) -> None:
@@ -42,6 +48,21 @@ def test_the_users_own_modules_travel_to_where_they_are_not(tmp_path: Path) -> N
         [sys.executable, "-c", RECEIVE, parcel], cwd=tmp_path / "worker", capture_output=True, text=True
     )
     assert ran.stdout == "opened mine\n42 63\n", ran.stderr
+
+
+def test_what_was_changed_since_goes_before_what_a_worker_has_imported(tmp_path: Path) -> None:
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "helpers.py").write_text("def times(a, b):\n    return a * b\n")
+    program = "import helpers\nclass Work:\n    def __init__(self, n):\n        self.n = n\n"
+    for name, by in (("one", "by"), ("two", "10 * by")):
+        call = f"    def __call__(self, by):\n        return helpers.times(self.n, {by})\n"
+        (tmp_path / "mine.py").write_text(program + call)
+        subprocess.run([sys.executable, "-B", "-c", SEND, tmp_path / name], cwd=tmp_path, check=True)
+    parcels = [tmp_path / "one", tmp_path / "two"]
+    ran = subprocess.run(
+        [sys.executable, "-c", RECEIVE_BOTH, *parcels], cwd=tmp_path / "worker", capture_output=True, text=True
+    )
+    assert ran.stdout == "42\n420\n", ran.stderr
 
 
 def test_a_function_is_packed_once_and_known_again() -> None:

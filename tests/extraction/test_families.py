@@ -32,10 +32,10 @@ EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) fo
 def networks(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The families of the benchmarks, by name; they stay imported, with what they have trained."""
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    import networks
+    import eight_networks
 
-    yield networks.FAMILIES
-    assert sys.modules["networks"] is networks
+    yield eight_networks.FAMILIES
+    assert sys.modules["eight_networks"] is eight_networks
 
 
 def error_of(family: Any, **options: Any) -> CandidateError:
@@ -126,7 +126,7 @@ def test_what_is_certified_is_true_and_its_weights_are_kept(name: str, networks:
     """Brute force over a part of the space; random weights do worse at equal steps; ONNX Runtime says the same."""
     import any_network
 
-    family = networks[name](f"networks:{networks[name].__name__}")
+    family = networks[name](f"eight_networks:{networks[name].__name__}")
     part = family.with_space(any_network.part_of(family.space))
     asked = Namespace(epsilon=EPSILON.get(name, 0.3), steps="default")
     result = any_network.searched(name, part.space, tmp_path, asked)

@@ -82,7 +82,8 @@ def _sources() -> dict[str, bytes]:
 
 
 def _unpack(sources: Mapping[str, bytes]) -> None:
-    """Lay modules out in a folder of this process, and let them be found there."""
+    """Lay modules out in a folder of this process, and let them be found there: first, as where the user works, and
+    instead of others of their names, such as those of an earlier search."""
     folder = Path(tempfile.mkdtemp(prefix="subarch-"))
     for name, content in sources.items():
         path = folder / name
@@ -90,7 +91,8 @@ def _unpack(sources: Mapping[str, bytes]) -> None:
             raise ValueError(f"a module of the name {name!r} lies outside of its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    sys.path.append(str(folder))
+        sys.modules.pop(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."), None)
+    sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
 
 

@@ -153,7 +153,8 @@ class Material(ABC):
         batches = self.calibrated_on(mixed(CALIBRATION, 0, repeat))
         traced, example = self._traced or (None, None)
         inheritance = Inheritance(teacher, batches, outputs=outputs, says=says, traced=traced, example=example)
-        self._traced = inheritance.traced, inheritance.example  # proven once, whatever later repeats calibrate on
+        if self._traced is None:  # proven once, whatever later repeats calibrate on
+            self._traced = inheritance.traced, inheritance.example
         return inheritance
 
 

@@ -169,8 +169,13 @@ class StockFamily(Family):
 
 
 def _part(network: nn.Module, at: str, first: list[str], middle: list[str], last: list[str]) -> None:
-    """Sort submodules: numbered ones are the middle, others stand before or after them."""
+    """Sort submodules: numbered ones are the middle, others stand before or after them.
+
+    What has no weights, such as rotary positions, is no part: it may be used anywhere.
+    """
     for name, child in network.named_children():
+        if next(child.parameters(), None) is None:
+            continue
         place = f"{at}.{name}".lstrip(".")
         numbered = [own for own, _ in child.named_children() if own.isdigit()]
         if len(numbered) > 1 or isinstance(child, nn.ModuleList):
