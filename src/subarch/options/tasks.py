@@ -144,8 +144,8 @@ class AgoraOptions:
     budget: Annotated[int | None, at_least(1)] = None
     """Trainings of a loop at most."""
     executor: str = "serial"
-    """Where the students of a round are trained: serial, processes:N (with --threads: of each), ray, ray://host:port,
-    dask:host:port, or module.path:function that makes an Executor."""
+    """Where the students of a round are trained: serial, processes:N (with --threads: of each), or
+    module.path:function that makes an Executor. The clusters of extract are taken, too, but were not tried with it."""
     resources: str | None = None
     """What one training asks of a node of a cluster: cpus=2,gpus=0.25,memory=4GB, or some of these."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from subarch.networks.axes import leaves
 from subarch.networks.operators.base import RULES, Call, rule, unitwise, unknown
@@ -20,7 +20,7 @@ def test_what_operators_do() -> None:
 
 
 def test_an_operator_of_a_users_own_gets_a_rule() -> None:
-    @torch.library.custom_op("mine::doubled", mutates_args=())
+    @library.custom_op("mine::doubled", mutates_args=())
     def doubled(values: Tensor) -> Tensor:
         return values * 2
 

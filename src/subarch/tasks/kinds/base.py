@@ -44,6 +44,16 @@ def in_order_of(
     return [one[..., list(order)] for one in outputs], tuple(thresholds[n] for n in order) if thresholds else ()
 
 
+def named(names: Sequence[str]) -> Json:
+    """Names of outputs as a stock config has them.
+
+    >>> from subarch.tasks.kinds.base import named
+    >>> named(("bad", "good"))
+    {'id2label': {0: 'bad', 1: 'good'}, 'label2id': {'bad': 0, 'good': 1}}
+    """
+    return {"id2label": dict(enumerate(names)), "label2id": {name: n for n, name in enumerate(names)}}
+
+
 class Kind(InRows):
     """A kind of task. It is its own name, wherever names are written: in options, files and messages.
 

@@ -12,7 +12,7 @@ from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass
 from subarch.tasks import metrics
-from subarch.tasks.kinds.base import Kind
+from subarch.tasks.kinds.base import Kind, named
 from subarch.tasks.kinds.classes import OneOfSeveral
 from subarch.tasks.kinds.rows import Rows, Units
 from subarch.tasks.labels import Labels
@@ -89,11 +89,7 @@ class Classification(OneOfSeveral):
 
     def settings(self, names: Sequence[str]) -> Json:
         """An output a class."""
-        return {
-            "problem_type": "single_label_classification",
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: n for n, name in enumerate(names)},
-        }
+        return {"problem_type": "single_label_classification", **named(names)}
 
     def scores(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits as they are."""

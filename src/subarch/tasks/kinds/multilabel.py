@@ -14,7 +14,7 @@ from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass, ClassScore
 from subarch.tasks import metrics
-from subarch.tasks.kinds.base import Kind, Thresholds
+from subarch.tasks.kinds.base import Kind, Thresholds, named
 from subarch.tasks.kinds.classes import logistic
 from subarch.tasks.kinds.rows import AS_THEY_ARE, Ability, Linear, Rows, Units
 from subarch.tasks.labels import Labels
@@ -137,11 +137,7 @@ class MultiLabel(Kind):
 
     def settings(self, names: Sequence[str]) -> Json:
         """An output a label, each with a sigmoid of its own."""
-        return {
-            "problem_type": "multi_label_classification",
-            "id2label": dict(enumerate(names)),
-            "label2id": {name: n for n, name in enumerate(names)},
-        }
+        return {"problem_type": "multi_label_classification", **named(names)}
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
         """Binary cross-entropy, mean over labels: ``batch["labels"]`` holds indices, and -1 where there are no more."""

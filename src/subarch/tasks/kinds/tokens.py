@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from subarch.errors import InputError
 from subarch.results.base import Json
 from subarch.results.classes import ByClass, ClassScore
-from subarch.tasks.kinds.base import Kind, Thresholds
+from subarch.tasks.kinds.base import Kind, Thresholds, named
 from subarch.tasks.kinds.rows import AS_THEY_ARE, Ability, Rows, Units
 from subarch.tasks.labels import Labels
 from subarch.tasks.metrics import Metric, Outputs, Predicted, entity_counts, entity_f1, missed_in_words, token_accuracy
@@ -184,7 +184,7 @@ class Tagging(Kind):
 
     def settings(self, names: Sequence[str]) -> Json:
         """An output a tag."""
-        return {"id2label": dict(enumerate(names)), "label2id": {name: n for n, name in enumerate(names)}}
+        return named(names)
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor], units: Units) -> Tensor:
         """Cross-entropy at the first tokens of words: the mean of a sentence's, and of these the mean."""
